@@ -71,3 +71,23 @@ func LaterBy(err error) (time.Duration, bool) {
 	}
 	return 0, false
 }
+
+type downError struct{ err error }
+
+func (e *downError) Error() string { return e.err.Error() }
+func (e *downError) Unwrap() error { return e.err }
+
+// Down marks a temporary error that concerns the channel and not the message: the server cannot be reached,
+// or refuses our login or our sender address. The next message would fare the same. nil stays nil.
+func Down(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &downError{err}
+}
+
+// IsDown reports whether err is marked by Down.
+func IsDown(err error) bool {
+	var e *downError
+	return errors.As(err, &e)
+}

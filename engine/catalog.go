@@ -1,0 +1,127 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// A Catalog is what workflows may speak of. It is filled by the command, from the rooms that own each part.
+type Catalog struct {
+	Triggers map[string]TriggerKind
+	Actions  map[string]Action
+}
+
+// A TriggerKind describes one trigger to those that may not import it.
+type TriggerKind struct {
+	Name    string
+	Label   string   // as its users know it
+	Noun    string   // its own noun, whose id each event has; "" for user_login and new_sign_up
+	Filters []string // nouns that it can be filtered by
+	Course  bool     // whether login links may be sent under it
+}
+
+// A Pos is a place in a user's file. Lines and columns count from 1; columns count runes.
+type Pos struct {
+	File      string
+	Line, Col int
+}
+
+// A Problem is a mistake in a user's file, or a warning.
+type Problem struct {
+	Pos
+	Msg     string
+	Warning bool
+}
+
+// String returns file:line:col: message.
+func (p Problem) String() string {
+	w := ""
+	if p.Warning {
+		w = "warning: "
+	}
+	return fmt.Sprintf("%s:%d:%d: %s%s", p.File, p.Line, p.Col, w, p.Msg)
+}
+
+// A Node is the settings of one step, as its action reads them. It knows where everything stands in the file.
+type Node interface {
+	// Decode reads a mapping into a struct whose fields have `yaml` tags. It reports what it cannot read, and keys
+	// that the struct does not have, and returns whether all was well. Scalars are read as written.
+	Decode(into any) bool
+	// Scalar returns the settings if they are one bare string (`sms: 'Hello'`).
+	Scalar() (string, bool)
+	// Pos returns where the value of a key stands ("" is the settings themselves): for a block scalar, where
+	// its first line of text begins.
+	Pos(key string) Pos
+	// Report adds a problem.
+	Report(Problem)
+}
+
+// A StepContext is what an action may know of the workflow around its step when files are loaded.
+type StepContext struct {
+	Workflow string
+	Class    Class // the workflow's; "" if it has none
+	Triggers []TriggerKind
+	Location *Location
+}
+
+// An Action is a step kind with an effect outside: one file in actions, one line in its catalog.
+type Action interface {
+	// Decode checks a step's settings when files are loaded, reporting all that is wrong, and returns what the other
+	// methods find in Call.Settings.
+	Decode(n Node, sc StepContext) any
+	// Begin runs inside the commit that starts an attempt, which may run twice. Links are minted here. An error marked
+	// Final fails the task, ErrSuppressed suppresses it, any other puts it off.
+	Begin(tx Tx, call Call) (Attempt, error)
+	// Perform has the effect. Its error says what becomes of the task: Final, Later, Unknown, or unmarked and
+	// therefore temporary.
+	Perform(ctx context.Context, call Call, a Attempt) (Receipt, error)
+	// Settle runs inside the commit that records an attempt's outcome, which may run twice: sent or unknown
+	// means that older links of the contact are superseded now.
+	Settle(tx Tx, call Call, state TaskState) error
+}
+
+// A Call is one attempt of a task, as its action sees it. It is read only.
+type Call struct {
+	Now      time.Time
+	Task     *Task
+	Run      *Run
+	Person   *Person
+	Location *Location
+	Settings any
+}
+
+// An Attempt is what Begin made ready. Payload stays in memory: it may hold live links.
+type Attempt struct {
+	To      string
+	Class   Class
+	Links   []string // ids of links minted for it
+	Payload any
+}
+
+// A Receipt is what the other side answered.
+type Receipt struct {
+	ID      string // the server's own id for it, if it gave one
+	Subject string // as rendered
+}
+
+// ErrSuppressed says that a task must not be carried out; wrap it with the reason.
+var ErrSuppressed = fmt.Errorf("suppressed")
+
+// A LinkRequest asks for a login link. App and To are empty for the client portal itself.
+type LinkRequest struct {
+	Now      time.Time
+	Location string
+	Contact  ID
+	Ordinal  uint64 // see Event.Ordinal
+	App      string
+	To       string        // "product:go-101", "category:…", "lesson:…"
+	TTL      time.Duration // 0 is the location's default
+	Uses     int           // 0 is the location's default
+	Run      ID
+	Workflow string
+	Step     string // path, joined by "/"
+	Channel  string // "email", "sms", "hand"
+	Address  string // that it is sent to; the link dies when the contact's changes
+	ByHand   bool   // supersedes at once
+}

@@ -1,0 +1,108 @@
+package engine
+
+import "time"
+
+// A RunState says what a run is doing.
+type RunState string
+
+// The states of a run. Active ones are in SpaceActive, the others in SpaceRuns.
+const (
+	RunWaiting  RunState = "waiting"  // until Wait.Due
+	RunSending  RunState = "sending"  // until the task named by Task is over
+	RunFinished RunState = "finished" // came to its last step, or to an end step
+	RunStopped  RunState = "stopped"  // cancelled, or it could not go on
+)
+
+// Over reports whether a run in this state never moves again.
+func (s RunState) Over() bool { return s == RunFinished || s == RunStopped }
+
+// A Run is one performance of a workflow for one event. It keeps the version of the workflow that it began with.
+type Run struct {
+	ID       ID       `json:"id"`
+	Location string   `json:"location"`
+	Workflow string   `json:"workflow"`
+	Version  string   `json:"version"`
+	Contact  ID       `json:"contact"` // the person's key
+	Event    Event    `json:"event"`
+	Ordinal  uint64   `json:"ordinal"` // under which its links are minted
+	State    RunState `json:"state"`
+	// At is the path of step ids to where the run stands: the last is the step that it waits in, those before
+	// are the steps (with "then" or "else" after each) around it.
+	At      []string     `json:"at,omitempty"`
+	Wait    *Wait        `json:"wait,omitempty"`
+	Task    ID           `json:"task,omitzero"`
+	Steps   []StepResult `json:"steps,omitempty"` // the story so far, in order
+	Started time.Time    `json:"started"`
+	Ended   time.Time    `json:"ended,omitzero"`
+	End     string       `json:"end,omitempty"` // why it ended, for people
+	// Redeemed is when a link of this run was first redeemed.
+	Redeemed time.Time `json:"redeemed,omitzero"`
+}
+
+// A Wait is what a run waits for. Later kinds add fields; Kind says which count.
+type Wait struct {
+	Kind  string    `json:"kind"` // "time"
+	Since time.Time `json:"since"`
+	Due   time.Time `json:"due,omitzero"`
+}
+
+// A StepResult is one line of a run's story.
+type StepResult struct {
+	Path    []string  `json:"path"`
+	Kind    string    `json:"kind"`
+	At      time.Time `json:"at"`
+	Outcome string    `json:"outcome"` // "sent", "failed", "waited", "then", "else", "skipped", "ended", ...
+	Task    ID        `json:"task,omitzero"`
+	Fault   string    `json:"fault,omitempty"` // an expression that faulted (it counts as false), or a task's error
+}
+
+// A TaskState says what became of an effect.
+type TaskState string
+
+// The states of a task, as `messages` shows them. Due and sending ones are in SpaceDue, the others in SpaceTasks.
+const (
+	TaskDue        TaskState = "due"        // to be attempted at NotBefore
+	TaskSending    TaskState = "sending"    // an attempt was committed and its result was not
+	TaskSent       TaskState = "sent"       // handed over
+	TaskUnknown    TaskState = "unknown"    // may or may not have been handed over, and is not tried again
+	TaskFailed     TaskState = "failed"     // final
+	TaskSuppressed TaskState = "suppressed" // not to be sent: no consent
+	TaskExpired    TaskState = "expired"    // not sent in time
+)
+
+// Over reports whether a task in this state is done with.
+func (s TaskState) Over() bool { return s != TaskDue && s != TaskSending }
+
+// A Task is one effect of a run: a message to send. Its id is deterministic (run and step), its life is
+// due -> attempt committed -> done -> result committed. It holds link ids, never a token.
+type Task struct {
+	ID        ID        `json:"id"`
+	Location  string    `json:"location"`
+	Run       ID        `json:"run"`
+	Workflow  string    `json:"workflow"`
+	Version   string    `json:"version"`
+	Step      []string  `json:"step"` // path of step ids
+	Kind      string    `json:"kind"` // the action: "email", "sms"
+	Contact   ID        `json:"contact"`
+	Created   time.Time `json:"created"`
+	NotBefore time.Time `json:"not_before"`
+	State     TaskState `json:"state"`
+	Attempts  int       `json:"attempts,omitempty"`
+	Changed   time.Time `json:"changed,omitzero"` // when State last changed
+	Class     Class     `json:"class,omitempty"`
+	To        string    `json:"to,omitempty"`
+	Subject   string    `json:"subject,omitempty"`
+	Links     []string  `json:"links,omitempty"` // ids of all links minted for it
+	Error     string    `json:"error,omitempty"` // of the last attempt
+	Receipt   string    `json:"receipt,omitempty"`
+}
+
+// A Notice is an event that Latchkey publishes. Its id is deterministic, so that publishing it twice stores it once.
+type Notice struct {
+	ID       string         `json:"id"`
+	Location string         `json:"location"`
+	Type     string         `json:"type"` // "link.redeemed", "message.sent", "run.finished"; or "user_login", which goes to COURSES
+	Time     time.Time      `json:"time"`
+	Data     map[string]any `json:"data"`
+	Depth    int            `json:"depth,omitempty"`
+}

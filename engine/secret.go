@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"crypto/subtle"
+	"fmt"
+)
+
+const redacted = "[redacted]"
+
+// A Secret is a text that must not be printed: a password, a key, a login URL. However it is formatted,
+// logged or marshalled, even as an unexported field of something else, what comes out does not hold it;
+// only Reveal does. The zero Secret is the empty one.
+type Secret struct{ p *string } // a pointer, since fmt prints a string in an unexported field as it is
+
+// NewSecret wraps s.
+func NewSecret(s string) Secret {
+	if s == "" {
+		return Secret{}
+	}
+	return Secret{&s}
+}
+
+// Reveal returns the text itself. Call it where the text is used, and nowhere before.
+func (s Secret) Reveal() string {
+	if s.p == nil {
+		return ""
+	}
+	return *s.p
+}
+
+// IsZero reports whether the secret is empty.
+func (s Secret) IsZero() bool { return s.p == nil }
+
+// Equal compares in a time that does not depend on where the two differ.
+func (s Secret) Equal(o Secret) bool {
+	return subtle.ConstantTimeCompare([]byte(s.Reveal()), []byte(o.Reveal())) == 1
+}
+
+// String returns "[redacted]", or nothing for the empty secret.
+func (s Secret) String() string {
+	if s.IsZero() {
+		return ""
+	}
+	return redacted
+}
+
+// Format implements fmt.Formatter: every verb gives what String gives.
+func (s Secret) Format(f fmt.State, _ rune) { fmt.Fprint(f, s.String()) }
+
+// MarshalText gives what String gives; JSON and YAML use it too.
+func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes the text over, so that a Secret can be a field of a configuration.
+func (s *Secret) UnmarshalText(b []byte) error {
+	*s = NewSecret(string(b))
+	return nil
+}

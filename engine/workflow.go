@@ -1,0 +1,88 @@
+package engine
+
+import "time"
+
+// A Status says whether a workflow enrols and whether its runs move.
+type Status string
+
+// The statuses. A deleted file acts as paused.
+const (
+	Live   Status = "live"
+	Draft  Status = "draft"  // enrols nobody; its runs go on
+	Paused Status = "paused" // enrols; its runs hold
+)
+
+// A Class says what kind of message a step sends.
+type Class string
+
+// The classes of message.
+const (
+	Transactional Class = "transactional"
+	Marketing     Class = "marketing"
+)
+
+// A Workflow is one version of one workflow file.
+type Workflow struct {
+	ID       string // the file's name without its ending
+	Version  string // first 16 hex digits of the SHA-256 of Source
+	Source   []byte // the file, as it was read
+	Name     string
+	Status   Status
+	Class    Class // "" if each message step has its own
+	Triggers []Trigger
+	When     *Expr // nil means always
+	Reentry  Reentry
+	Steps    []Step
+}
+
+// A Trigger is one way that a workflow starts.
+type Trigger struct {
+	Type    string // a trigger's name
+	Filters []Filter
+}
+
+// A Filter asks that the event's noun of a kind is one of some ids and none of others. Empty AnyOf means any.
+type Filter struct {
+	Noun   string
+	AnyOf  []string
+	NoneOf []string
+}
+
+// Reentry says whether a contact may go through a workflow again.
+type Reentry struct {
+	Key   string        // "contact", "offer", "product", "category" or "lesson"; "" is the trigger's own noun
+	Allow string        // "never", "after_end", "always" or "after"
+	After time.Duration // with "after": since the last start
+}
+
+// A Step is one step of a workflow. Exactly one of the kind's own fields is set.
+type Step struct {
+	ID   string // unique in the workflow; given, else made from kind and position
+	Name string // for people; may be empty
+	Kind string // "email", "sms", "wait", "if", "end", ...
+	When *Expr  // nil means always; otherwise the step is skipped unless it holds
+	Line int    // where it stands in Source
+
+	Wait     Duration // kind "wait"
+	If       *Expr    // kind "if"
+	Then     []Step
+	Else     []Step
+	End      string // kind "end": the reason, for people
+	Settings any    // kinds of Catalog.Actions: what their Decode returned
+}
+
+// A Set is the workflows in force in one location.
+type Set struct {
+	Location  *Location
+	Workflows []*Workflow // in the order of their ids
+}
+
+// Lookup returns the workflow of that id in force, or nil.
+func (s *Set) Lookup(id string) *Workflow {
+	for _, w := range s.Workflows {
+		if w.ID == id {
+			return w
+		}
+	}
+	return nil
+}

@@ -12,7 +12,7 @@ type Command struct {
 // A Decision says what one workflow made of one event. It is kept, so that an operator can ask why.
 type Decision struct {
 	Workflow string `json:"workflow"`
-	Run      ID     `json:"run,omitzero"`      // the run that started; zero if none did
+	Run      ID     `json:"run,omitzero"`     // the run that started; zero if none did
 	Reason   string `json:"reason,omitempty"` // the first filter that said no, and the value it saw
 	Fault    string `json:"fault,omitempty"`  // an expression that faulted, and so counted as false
 }

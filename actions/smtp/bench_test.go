@@ -1,0 +1,49 @@
+package smtp
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"latchkey/actions/smtp/smtpsink"
+)
+
+// BenchmarkSend hands mails of 6 KB to a server in this process: the figure holds the server's work too.
+func BenchmarkSend(b *testing.B) {
+	_, m := listen(b, smtpsink.Options{}, nil)
+	mail := letterTo("ada@example.com")
+	mail.HTML = strings.Repeat(mail.HTML+"\n", 40)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := m.Send(context.Background(), mail); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRender is what a mail costs before it is on the wire.
+func BenchmarkRender(b *testing.B) {
+	for name, eightBit := range map[string]bool{"8bit": true, "qp": false} {
+		b.Run(name, func(b *testing.B) {
+			_, m := listen(b, smtpsink.Options{}, nil)
+			c, err := dial(b.Context(), &m.cfg)
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer c.quit()
+			c.eightBit = eightBit
+			mail := letterTo("ada@example.com")
+			mail.HTML = strings.Repeat(mail.HTML+"\n", 40)
+			b.ReportAllocs()
+			for b.Loop() {
+				l, err := compose(mail)
+				if err == nil {
+					err = c.render(l)
+				}
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

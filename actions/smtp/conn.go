@@ -1,0 +1,246 @@
+package smtp
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"net/textproto"
+	"time"
+
+	"github.com/wneessen/go-mail"
+	gosmtp "github.com/wneessen/go-mail/smtp"
+)
+
+// A conn is one session with the server. One goroutine uses it at a time.
+type conn struct {
+	cfg      *Config
+	client   *gosmtp.Client
+	raw      net.Conn
+	pipeline bool // the server takes commands in one go (RFC 2920)
+	eightBit bool // the server takes 8-bit bodies (RFC 6152)
+
+	tried     int // mails so far
+	broken    bool
+	idleSince time.Time
+
+	wire bytes.Buffer // the mail as it goes out; its memory serves the next one
+	fill *bufio.Writer
+}
+
+// dial opens a session: connect, EHLO, STARTTLS, AUTH. It ends when ctx does, even between two replies.
+func dial(ctx context.Context, cfg *Config) (*conn, error) {
+	c := &conn{cfg: cfg}
+	unwatch := func() bool { return true }
+	connect := func(dialCtx context.Context, network, addr string) (net.Conn, error) {
+		raw, err := (&net.Dialer{}).DialContext(dialCtx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		c.raw, unwatch = raw, context.AfterFunc(ctx, func() { raw.Close() })
+		return raw, nil
+	}
+	mc, err := mail.NewClient(cfg.Host, cfg.session(connect)...)
+	if err != nil {
+		return nil, err
+	}
+	c.client, err = mc.DialToSMTPClientWithContext(ctx)
+	unwatch()
+	if err != nil {
+		if c.raw != nil {
+			c.raw.Close() // go-mail leaves it open
+		}
+		return nil, err
+	}
+	c.pipeline, _ = c.client.Extension("PIPELINING")
+	c.eightBit, _ = c.client.Extension("8BITMIME")
+	c.fill = bufio.NewWriter(&c.wire)
+	return c, nil
+}
+
+// session gives go-mail what it needs for one session.
+func (c *Config) session(connect mail.DialContextFunc) []mail.Option {
+	safe := c.loopback() || c.TLS == Required || c.TLS == Implicit // may the password be sent?
+	conf := &tls.Config{ServerName: c.Host, RootCAs: c.RootCAs, MinVersion: tls.VersionTLS12}
+	policy := mail.NoTLS
+	switch c.TLS {
+	case Required:
+		policy = mail.TLSMandatory
+	case Offer: // any TLS is better than none, but the password goes only where the certificate verifies
+		policy = mail.TLSOpportunistic
+		conf.InsecureSkipVerify = true
+		conf.VerifyConnection = func(s tls.ConnectionState) error {
+			safe = safe || c.verifies(s)
+			return nil
+		}
+	case Implicit:
+		tcp := connect
+		connect = func(ctx context.Context, network, addr string) (net.Conn, error) {
+			raw, err := tcp(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			t := tls.Client(raw, conf)
+			return t, t.HandshakeContext(ctx)
+		}
+	}
+	opts := []mail.Option{
+		mail.WithPort(c.Port), mail.WithTimeout(c.Timeout), mail.WithDialContextFunc(connect),
+		mail.WithTLSPolicy(policy), mail.WithTLSConfig(conf),
+	}
+	if c.HELO != "" {
+		opts = append(opts, mail.WithHELO(c.HELO))
+	}
+	if c.User != "" {
+		opts = append(opts, mail.WithSMTPAuthCustom(&login{user: c.User, password: c.Password, safe: func() bool { return safe }}))
+	}
+	return opts
+}
+
+// verifies does the certificate check that tls.Config skips under Offer.
+func (c *Config) verifies(s tls.ConnectionState) bool {
+	if len(s.PeerCertificates) == 0 {
+		return false
+	}
+	opts := x509.VerifyOptions{DNSName: s.ServerName, Roots: c.RootCAs, Intermediates: x509.NewCertPool()}
+	for _, cert := range s.PeerCertificates[1:] {
+		opts.Intermediates.AddCert(cert)
+	}
+	_, err := s.PeerCertificates[0].Verify(opts)
+	return err == nil
+}
+
+// transact hands one mail over. It returns the server's text for it, or where it failed.
+func (c *conn) transact(ctx context.Context, l letter) (string, stage, error) {
+	c.tried++
+	if err := c.render(l); err != nil {
+		return "", stageCompose, err
+	}
+	unwatch := context.AfterFunc(ctx, func() { c.raw.Close() })
+	defer func() {
+		if !unwatch() {
+			c.broken = true
+		}
+	}()
+	if at, err := c.envelope(l); err != nil {
+		return "", at, err
+	}
+	return c.body()
+}
+
+// render puts the mail, dot-stuffed and with its final dot (RFC 5321 section 4.5.2), into c.wire.
+func (c *conn) render(l letter) error {
+	c.wire.Reset()
+	c.fill.Reset(&c.wire)
+	l.encode(c.eightBit)
+	w := textproto.NewWriter(c.fill).DotWriter()
+	if _, err := l.msg.WriteTo(w); err != nil {
+		return err
+	}
+	return w.Close()
+}
+
+// envelope sends MAIL, RCPT and DATA, in one write if the server allows, and returns the first that was refused.
+func (c *conn) envelope(l letter) (stage, error) {
+	from := "MAIL FROM:<" + l.from + ">"
+	if c.eightBit {
+		from += " BODY=8BITMIME"
+	}
+	commands := [...]struct {
+		at   stage
+		line string
+		want int
+	}{{stageMail, from, 250}, {stageRcpt, "RCPT TO:<" + l.to + ">", 25}, {stageData, "DATA", 354}}
+	text := c.client.Text
+	var at stage
+	var failed error
+	c.deadline(c.cfg.Timeout)
+	for i, cmd := range commands {
+		text.W.WriteString(cmd.line) // an error stays in the writer, and Flush returns it
+		text.W.WriteString("\r\n")
+		if c.pipeline && i < len(commands)-1 {
+			continue
+		}
+		if err := text.W.Flush(); err != nil {
+			c.broken = true
+			return commands[0].at, err
+		}
+		if !c.pipeline {
+			if failed = c.reply(cmd.want); failed != nil {
+				at = cmd.at
+				break
+			}
+		}
+	}
+	for _, cmd := range commands {
+		if !c.pipeline || c.broken {
+			break
+		}
+		err := c.reply(cmd.want)
+		switch {
+		case failed == nil && err != nil:
+			at, failed = cmd.at, err
+		case failed != nil && err == nil && cmd.at == stageData:
+			c.broken = true // it waits for the body of a mail to nobody (RFC 2920 section 3.1): leave without the dot
+		}
+	}
+	if failed != nil {
+		c.reset()
+	}
+	return at, failed
+}
+
+// reply reads one reply. If there is none, or it is 421, the session is over.
+func (c *conn) reply(want int) error {
+	code, _, err := c.client.Text.ReadResponse(want)
+	if err != nil && (code == 0 || code == 421) {
+		c.broken = true
+	}
+	return err
+}
+
+// body sends the mail itself. Until its last byte has left, nothing was accepted.
+func (c *conn) body() (string, stage, error) {
+	w := c.client.Text.W
+	c.deadline(c.cfg.Timeout)
+	n, err := w.Write(c.wire.Bytes())
+	if err == nil {
+		err = w.Flush()
+	}
+	if err != nil {
+		c.broken = true
+		if n == c.wire.Len() && w.Buffered() == 0 {
+			return "", stageDot, err
+		}
+		return "", stageBody, err
+	}
+	c.deadline(c.cfg.AcceptTimeout)
+	code, receipt, err := c.client.Text.ReadResponse(250)
+	if err != nil && (code < 400 || code == 421) {
+		c.broken = true
+	}
+	return receipt, stageDot, err
+}
+
+// reset makes the server forget a transaction that was refused. After an accepted one there is none to forget.
+func (c *conn) reset() {
+	if c.broken {
+		return
+	}
+	if _, err := c.client.Text.W.WriteString("RSET\r\n"); err != nil || c.client.Text.W.Flush() != nil || c.reply(250) != nil {
+		c.broken = true
+	}
+}
+
+func (c *conn) deadline(d time.Duration) { c.raw.SetDeadline(time.Now().Add(d)) }
+
+// quit ends the session in order, if the server is quick about it.
+func (c *conn) quit() {
+	if !c.broken {
+		c.deadline(time.Second)
+		_ = c.client.Quit()
+	}
+	c.raw.Close()
+}

@@ -1,0 +1,221 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"latchkey/engine"
+)
+
+// A Config is latchkey.yaml, resolved: flag over environment over file over default. Nothing asks the
+// environment or the file again.
+type Config struct {
+	Dir  string // the project's folder; relative paths in the file are relative to it
+	File string // its latchkey.yaml, as shown in messages; "" if there is none
+
+	Location string
+	Name     string
+	Zone     *time.Location
+	Brand    string
+	BaseURL  string
+	Listen   string
+	Admin    AdminConfig
+	Data     string
+	Keys     string
+	NATS     NATSConfig
+	Email    EmailConfig
+	SMS      SMSConfig
+	Links    LinksConfig
+	Apps     map[string]AppConfig
+	Custom   map[string]string
+	Support  string
+	Retain   RetainConfig
+	Log      LogConfig
+
+	// Partitions is how many files the store is split into. It is fixed when the store is made.
+	Partitions int
+}
+
+// AdminConfig is the listener for operators: console, admin API, outbox, health.
+type AdminConfig struct {
+	Listen string
+	Hosts  []string // further Host names that it answers for
+}
+
+// NATSConfig is either an embedded server (Listen) or one that runs elsewhere (URL or Context).
+type NATSConfig struct {
+	Listen   string
+	Users    []NATSUser
+	URL      string
+	Creds    string
+	Context  string
+	User     string
+	Password engine.Secret
+	TLS      TLSConfig
+}
+
+// NATSUser may publish to the embedded server.
+type NATSUser struct {
+	User     string
+	Password engine.Secret
+}
+
+// TLSConfig names files in PEM.
+type TLSConfig struct{ CA, Cert, Key string }
+
+// EmailConfig says how mail leaves. Without Host it goes to the outbox.
+type EmailConfig struct {
+	From     string
+	ReplyTo  string
+	Host     string
+	Port     int
+	User     string
+	Password engine.Secret
+	TLS      string // "", "required", "offer", "none" or "implicit"
+	Conns    int
+}
+
+// SMSConfig says how SMS leave. Without AccountSID they go to the outbox.
+type SMSConfig struct {
+	From       string
+	AccountSID string
+	AuthToken  engine.Secret
+	BaseURL    string // of the API, for tests and regional edges
+}
+
+// LinksConfig is the location's default policy for login links.
+type LinksConfig struct {
+	TTL       time.Duration
+	Uses      int // 0 is unlimited
+	Keep      int // families that live at a time; 0 is all
+	Supersede string
+	MaxTTL    time.Duration
+}
+
+// AppConfig is one app that links may be for.
+type AppConfig struct{ URL, Product, Lesson string }
+
+// RetainConfig says how long things are kept.
+type RetainConfig struct{ Events, History, Dead, Dedup time.Duration }
+
+// LogConfig says what is logged, and how.
+type LogConfig struct{ Level, Format string }
+
+func defaultConfig(dir string) *Config {
+	day := 24 * time.Hour
+	return &Config{
+		Dir:        dir,
+		Location:   "academy",
+		Name:       "",
+		Zone:       time.UTC,
+		BaseURL:    "",
+		Listen:     "127.0.0.1:8080",
+		Admin:      AdminConfig{Listen: "127.0.0.1:8081"},
+		Data:       "data",
+		Keys:       "keys",
+		NATS:       NATSConfig{Listen: "127.0.0.1:4222"},
+		Email:      EmailConfig{Conns: 8},
+		Links:      LinksConfig{TTL: day, Keep: 1, Supersede: "on_handoff", MaxTTL: 30 * day},
+		Apps:       map[string]AppConfig{},
+		Custom:     map[string]string{},
+		Retain:     RetainConfig{Events: 30 * day, History: 90 * day, Dead: 30 * day, Dedup: 90 * day},
+		Log:        LogConfig{Level: "info", Format: "auto"},
+		Partitions: 1,
+	}
+}
+
+// finish fills what depends on other keys and checks what spans several. at finds where a key stands.
+func (c *Config) finish(at func(key string) engine.Pos) []engine.Problem {
+	var ps []engine.Problem
+	report := func(key string, warning bool, format string, args ...any) {
+		ps = append(ps, engine.Problem{Pos: at(key), Msg: key + ": " + fmt.Sprintf(format, args...), Warning: warning})
+	}
+	if c.Name == "" {
+		c.Name = title(c.Location)
+	}
+	if c.BaseURL == "" {
+		c.BaseURL = "http://" + c.Listen
+	}
+	if c.Email.From == "" {
+		c.Email.From = c.Name + " <hello@" + c.Location + ".test>"
+		if c.Email.Host != "" {
+			report("email.from", false, "needed once email.smtp is set: who the mail comes from")
+		}
+	}
+	if c.SMS.From == "" {
+		c.SMS.From = "+15005550006"
+		if c.SMS.AccountSID != "" {
+			report("sms.from", false, "needed once sms.twilio is set: the number that SMS come from")
+		}
+	}
+	if (c.SMS.AccountSID == "") != c.SMS.AuthToken.IsZero() {
+		report("sms.twilio", false, "needs both account_sid and auth_token")
+	}
+	u, _ := url.Parse(c.BaseURL)
+	if u.Scheme == "http" && !loopbackHost(u.Hostname()) {
+		report("base_url", false, "http is for this machine only; a link that leaves it begins with https")
+	}
+	real := c.Email.Host != "" && !loopbackHost(c.Email.Host) || c.SMS.AccountSID != "" && c.SMS.BaseURL == ""
+	if real && loopbackHost(u.Hostname()) {
+		report("base_url", true, "messages go to real people, but their links lead to %s, which only this machine can open", u.Host)
+	}
+	if c.Links.TTL > c.Links.MaxTTL {
+		report("links.ttl", false, "is longer than links.max_ttl")
+	}
+	if c.NATS.URL != "" && c.NATS.Context != "" {
+		report("nats.context", false, "either nats.url or nats.context, not both")
+	}
+	c.Data, c.Keys = c.path(c.Data), c.path(c.Keys)
+	for _, p := range []*string{&c.NATS.Creds, &c.NATS.TLS.CA, &c.NATS.TLS.Cert, &c.NATS.TLS.Key} {
+		*p = c.path(*p)
+	}
+	return ps
+}
+
+// path makes a path of the file absolute to the project's folder.
+func (c *Config) path(p string) string {
+	if p == "" || filepath.IsAbs(p) {
+		return p
+	}
+	return filepath.Join(c.Dir, p)
+}
+
+// EngineLocation is what the rest of the house knows of the location.
+func (c *Config) EngineLocation() *engine.Location {
+	loc := &engine.Location{
+		ID: c.Location, Name: c.Name, Email: addressOf(c.Email.From), Support: c.Support, Brand: c.Brand,
+		BaseURL: strings.TrimRight(c.BaseURL, "/"), Zone: c.Zone, Custom: c.Custom,
+	}
+	for name := range c.Apps {
+		loc.Apps = append(loc.Apps, name)
+	}
+	return loc
+}
+
+// title makes a name of an id: "my-academy" is "My Academy".
+func title(id string) string {
+	words := strings.Split(id, "-")
+	for i, w := range words {
+		if w != "" {
+			words[i] = strings.ToUpper(w[:1]) + w[1:]
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+func loopbackHost(host string) bool {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+func loopbackAddr(addr string) bool {
+	host, _, err := net.SplitHostPort(addr)
+	return err == nil && loopbackHost(host)
+}

@@ -1,0 +1,293 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"latchkey/engine"
+)
+
+// loadConfig reads the project in dir: its latchkey.yaml if there is one, then the environment, then flags
+// (key -> value). It returns every problem at once; the config is of use only if none of them is an error.
+func loadConfig(dir string, env []string, flags map[string]string) (*Config, []engine.Problem) {
+	c := defaultConfig(dir)
+	r := &configReader{c: c, env: envMap(env), settings: settings(), pos: map[string]engine.Pos{}}
+	file := filepath.Join(dir, "latchkey.yaml")
+	src, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		c.File = file
+		r.readFile(file, src)
+	case !errors.Is(err, fs.ErrNotExist):
+		r.report(engine.Pos{File: file, Line: 1, Col: 1}, "%v", errors.Unwrap(err))
+	}
+	r.readEnv()
+	for key, value := range flags {
+		r.apply(engine.Pos{File: "--" + strings.ReplaceAll(key, ".", "-"), Line: 1, Col: 1}, key, value)
+	}
+	at := func(key string) engine.Pos {
+		for k := key; k != ""; k = k[:max(0, strings.LastIndexByte(k, '.'))] {
+			if p, ok := r.pos[k]; ok {
+				return p
+			}
+		}
+		return engine.Pos{File: file, Line: 1, Col: 1}
+	}
+	return c, append(r.problems, c.finish(at)...)
+}
+
+type configReader struct {
+	c        *Config
+	env      map[string]string
+	settings []setting
+	pos      map[string]engine.Pos // where each key was set
+	problems []engine.Problem
+}
+
+func (r *configReader) report(pos engine.Pos, format string, args ...any) {
+	r.problems = append(r.problems, engine.Problem{Pos: pos, Msg: fmt.Sprintf(format, args...)})
+}
+
+func (r *configReader) readFile(file string, src []byte) {
+	var doc yaml.Node
+	if err := yaml.Load(src, &doc); err != nil {
+		line, col, msg := yamlFault(err)
+		if len(strings.TrimSpace(string(src))) > 0 {
+			r.report(engine.Pos{File: file, Line: line, Col: col}, "not YAML: %s", msg)
+		}
+		return
+	}
+	root := &doc
+	if root.Kind == yaml.DocumentNode && len(root.Content) == 1 {
+		root = root.Content[0]
+	}
+	if root.Kind == yaml.ScalarNode && root.Value == "" {
+		return // only comments
+	}
+	r.walk(file, "", root)
+}
+
+// walk visits each leaf below n. A sequence of scalars is one leaf, its items joined by commas.
+func (r *configReader) walk(file, key string, n *yaml.Node) {
+	pos := engine.Pos{File: file, Line: n.Line, Col: n.Column}
+	switch n.Kind {
+	case yaml.MappingNode:
+		for i := 0; i+1 < len(n.Content); i += 2 {
+			k, v := n.Content[i], n.Content[i+1]
+			child := k.Value
+			if key != "" {
+				child = key + "." + k.Value
+			}
+			kp := engine.Pos{File: file, Line: k.Line, Col: k.Column}
+			if !r.known(child) {
+				r.report(kp, "%s", r.unknown(child))
+				continue
+			}
+			r.pos[child] = kp
+			r.walk(file, child, v)
+		}
+	case yaml.SequenceNode:
+		var items []string
+		for _, it := range n.Content {
+			items = append(items, it.Value)
+		}
+		r.apply(pos, key, strings.Join(items, ","))
+	case yaml.ScalarNode:
+		if n.Tag == "!!null" && n.Value == "" {
+			return // `key:` with nothing is the default
+		}
+		v, err := r.expand(n.Value)
+		if err != nil {
+			r.report(pos, "%s: %v", key, err)
+			return
+		}
+		r.apply(pos, key, v)
+	default:
+		r.report(pos, "%s: is neither a value nor keys", key)
+	}
+}
+
+// known reports whether key is a setting or the beginning of one.
+func (r *configReader) known(key string) bool {
+	for _, s := range r.settings {
+		if _, ok := match(s.key, key); ok || matchPrefix(s.key, key) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *configReader) apply(pos engine.Pos, key, value string) {
+	for _, s := range r.settings {
+		name, ok := match(s.key, key)
+		if !ok {
+			continue
+		}
+		r.pos[key] = pos
+		if err := s.set(r.c, name, value); err != nil {
+			r.report(pos, "%s: %v", key, err)
+		}
+		return
+	}
+	if r.known(key) {
+		r.report(pos, "%s: needs keys below it, not a value", key)
+		return
+	}
+	r.report(pos, "%s", r.unknown(key))
+}
+
+func (r *configReader) unknown(key string) string {
+	for _, l := range later {
+		if _, ok := match(l, key); ok {
+			return fmt.Sprintf("%s: not yet in this version", key)
+		}
+	}
+	var names []string
+	for _, s := range r.settings {
+		names = append(names, s.key)
+		for i := strings.LastIndexByte(s.key, '.'); i > 0; i = strings.LastIndexByte(s.key[:i], '.') {
+			names = append(names, s.key[:i])
+		}
+	}
+	if best := nearest(key, names); best != "" {
+		return fmt.Sprintf("no setting %q; did you mean %s?", key, best)
+	}
+	return fmt.Sprintf("no setting %q; latchkey help config lists them", key)
+}
+
+// readEnv applies LATCHKEY_… and, for secrets, LATCHKEY_…_FILE. Keys with a name that the user chooses are for
+// the file alone.
+func (r *configReader) readEnv() {
+	for _, s := range r.settings {
+		if strings.Contains(s.key, "*") {
+			continue
+		}
+		name := "LATCHKEY_" + strings.ToUpper(strings.ReplaceAll(s.key, ".", "_"))
+		if v, ok := r.env[name]; ok {
+			r.apply(engine.Pos{File: "$" + name, Line: 1, Col: 1}, s.key, v)
+		}
+		if file, ok := r.env[name+"_FILE"]; ok && s.secret {
+			b, err := os.ReadFile(file)
+			if err != nil {
+				r.report(engine.Pos{File: "$" + name + "_FILE", Line: 1, Col: 1}, "%s: %v", s.key, err)
+				continue
+			}
+			r.apply(engine.Pos{File: "$" + name + "_FILE", Line: 1, Col: 1}, s.key, strings.TrimRight(string(b), "\r\n"))
+		}
+	}
+}
+
+var varPattern = regexp.MustCompile(`\$(\$|\{[A-Za-z_][A-Za-z0-9_]*\})`)
+
+// expand puts environment variables for ${VAR}, and a dollar for $$.
+func (r *configReader) expand(v string) (string, error) {
+	var missing []string
+	out := varPattern.ReplaceAllStringFunc(v, func(m string) string {
+		if m == "$$" {
+			return "$"
+		}
+		name := m[2 : len(m)-1]
+		val, ok := r.env[name]
+		if !ok {
+			missing = append(missing, name)
+		}
+		return val
+	})
+	if missing != nil {
+		return "", fmt.Errorf("the environment has no %s", strings.Join(missing, ", "))
+	}
+	return out, nil
+}
+
+func envMap(env []string) map[string]string {
+	m := make(map[string]string, len(env))
+	for _, kv := range env {
+		if k, v, ok := strings.Cut(kv, "="); ok {
+			m[k] = v
+		}
+	}
+	return m
+}
+
+// match reports whether key is the setting's, and the part that stands for "*".
+func match(pattern, key string) (name string, ok bool) {
+	ps, ks := strings.Split(pattern, "."), strings.Split(key, ".")
+	if len(ps) != len(ks) {
+		return "", false
+	}
+	for i, p := range ps {
+		if p == "*" {
+			name = ks[i]
+		} else if p != ks[i] {
+			return "", false
+		}
+	}
+	return name, true
+}
+
+func matchPrefix(pattern, key string) bool {
+	ps, n := strings.Split(pattern, "."), strings.Count(key, ".")+1
+	if n >= len(ps) {
+		return false
+	}
+	_, ok := match(strings.Join(ps[:n], "."), key)
+	return ok
+}
+
+var yamlPlace = regexp.MustCompile(`at L(\d+)\.C(\d+)(?:-\S+)?: (.*)`)
+
+// yamlFault takes the position and message out of a YAML error.
+func yamlFault(err error) (line, col int, msg string) {
+	msg, _, _ = strings.Cut(err.Error(), "\n")
+	m := yamlPlace.FindStringSubmatch(msg)
+	if m == nil {
+		return 1, 1, strings.TrimPrefix(msg, "yaml: ")
+	}
+	line, _ = strconv.Atoi(m[1])
+	col, _ = strconv.Atoi(m[2])
+	return line, col, m[3]
+}
+
+// nearest returns the candidate closest to word, or "" if none is close.
+func nearest(word string, candidates []string) string {
+	best, bestD := "", 3
+	if len(word) > 8 {
+		bestD = 4
+	}
+	slices.Sort(candidates)
+	for _, c := range candidates {
+		if d := distance(word, c); d < bestD {
+			best, bestD = c, d
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		prev := row[0]
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := prev
+			if a[i-1] != b[j-1] {
+				cost = 1 + min(prev, row[j], row[j-1])
+			}
+			prev, row[j] = row[j], cost
+		}
+	}
+	return row[len(b)]
+}

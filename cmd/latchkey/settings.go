@@ -1,0 +1,258 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/mail"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"latchkey/engine"
+)
+
+// A setting is one key of latchkey.yaml. Its environment variable is LATCHKEY_ and the key in capitals.
+type setting struct {
+	key    string // with "*" for a name that the user chooses
+	secret bool   // may also be given as a file by LATCHKEY_…_FILE
+	set    func(c *Config, name, value string) error
+}
+
+// settings is every key there is. Values come as they were written, never as YAML numbers or dates.
+func settings() []setting {
+	return []setting{
+		{key: "location", set: func(c *Config, _, v string) error { return setLocation(&c.Location, v) }},
+		{key: "name", set: text(func(c *Config) *string { return &c.Name })},
+		{key: "timezone", set: func(c *Config, _, v string) (err error) { c.Zone, err = loadZone(v); return }},
+		{key: "brand", set: setBrand},
+		{key: "base_url", set: func(c *Config, _, v string) (err error) { c.BaseURL, err = baseURL(v); return }},
+		{key: "listen", set: address(func(c *Config) *string { return &c.Listen })},
+		{key: "admin.listen", set: address(func(c *Config) *string { return &c.Admin.Listen })},
+		{key: "admin.hosts", set: func(c *Config, _, v string) error { c.Admin.Hosts = list(v); return nil }},
+		{key: "data", set: text(func(c *Config) *string { return &c.Data })},
+		{key: "keys", set: text(func(c *Config) *string { return &c.Keys })},
+		{key: "partitions", set: func(c *Config, _, v string) (err error) { c.Partitions, err = between(v, 1, 64); return }},
+		{key: "nats.listen", set: address(func(c *Config) *string { return &c.NATS.Listen })},
+		{key: "nats.users.*", secret: true, set: func(c *Config, name, v string) error {
+			c.NATS.Users = append(c.NATS.Users, NATSUser{User: name, Password: engine.NewSecret(v)})
+			return nil
+		}},
+		{key: "nats.url", set: text(func(c *Config) *string { return &c.NATS.URL })},
+		{key: "nats.creds", set: text(func(c *Config) *string { return &c.NATS.Creds })},
+		{key: "nats.context", set: text(func(c *Config) *string { return &c.NATS.Context })},
+		{key: "nats.user", set: text(func(c *Config) *string { return &c.NATS.User })},
+		{key: "nats.password", secret: true, set: secret(func(c *Config) *engine.Secret { return &c.NATS.Password })},
+		{key: "nats.tls.ca", set: text(func(c *Config) *string { return &c.NATS.TLS.CA })},
+		{key: "nats.tls.cert", set: text(func(c *Config) *string { return &c.NATS.TLS.Cert })},
+		{key: "nats.tls.key", set: text(func(c *Config) *string { return &c.NATS.TLS.Key })},
+		{key: "email.from", set: mailbox(func(c *Config) *string { return &c.Email.From })},
+		{key: "email.reply_to", set: mailbox(func(c *Config) *string { return &c.Email.ReplyTo })},
+		{key: "email.smtp", secret: true, set: func(c *Config, _, v string) error { return setSMTP(&c.Email, v) }},
+		{key: "email.smtp.host", set: text(func(c *Config) *string { return &c.Email.Host })},
+		{key: "email.smtp.port", set: func(c *Config, _, v string) (err error) { c.Email.Port, err = between(v, 1, 65535); return }},
+		{key: "email.smtp.user", set: text(func(c *Config) *string { return &c.Email.User })},
+		{key: "email.smtp.password", secret: true, set: secret(func(c *Config) *engine.Secret { return &c.Email.Password })},
+		{key: "email.smtp.tls", set: oneOf(func(c *Config) *string { return &c.Email.TLS }, "required", "offer", "none", "implicit")},
+		{key: "email.connections", set: func(c *Config, _, v string) (err error) { c.Email.Conns, err = between(v, 1, 100); return }},
+		{key: "sms.from", set: phone(func(c *Config) *string { return &c.SMS.From })},
+		{key: "sms.twilio.account_sid", set: text(func(c *Config) *string { return &c.SMS.AccountSID })},
+		{key: "sms.twilio.auth_token", secret: true, set: secret(func(c *Config) *engine.Secret { return &c.SMS.AuthToken })},
+		{key: "sms.twilio.base_url", set: text(func(c *Config) *string { return &c.SMS.BaseURL })},
+		{key: "links.ttl", set: length(func(c *Config) *time.Duration { return &c.Links.TTL })},
+		{key: "links.max_ttl", set: length(func(c *Config) *time.Duration { return &c.Links.MaxTTL })},
+		{key: "links.uses", set: func(c *Config, _, v string) error { return countOr(&c.Links.Uses, v, "unlimited") }},
+		{key: "links.keep", set: func(c *Config, _, v string) error { return countOr(&c.Links.Keep, v, "all") }},
+		{key: "links.supersede", set: oneOf(func(c *Config) *string { return &c.Links.Supersede }, "on_handoff", "on_mint")},
+		{key: "apps.*.url", set: app(func(a *AppConfig) *string { return &a.URL })},
+		{key: "apps.*.product", set: app(func(a *AppConfig) *string { return &a.Product })},
+		{key: "apps.*.lesson", set: app(func(a *AppConfig) *string { return &a.Lesson })},
+		{key: "custom.*", set: func(c *Config, name, v string) error { c.Custom[name] = v; return nil }},
+		{key: "support.email", set: mailbox(func(c *Config) *string { return &c.Support })},
+		{key: "retention.events", set: length(func(c *Config) *time.Duration { return &c.Retain.Events })},
+		{key: "retention.history", set: length(func(c *Config) *time.Duration { return &c.Retain.History })},
+		{key: "retention.dead", set: length(func(c *Config) *time.Duration { return &c.Retain.Dead })},
+		{key: "retention.dedup", set: length(func(c *Config) *time.Duration { return &c.Retain.Dedup })},
+		{key: "log.level", set: oneOf(func(c *Config) *string { return &c.Log.Level }, "debug", "info", "warn", "error")},
+		{key: "log.format", set: oneOf(func(c *Config) *string { return &c.Log.Format }, "auto", "text", "json")},
+	}
+}
+
+// later lists keys of the design that this version does not have.
+var later = []string{"locations", "events", "trusted_proxies", "portal", "legacy", "links.embed", "apps.*.sso"}
+
+type setter = func(c *Config, name, value string) error
+
+func text(at func(*Config) *string) setter {
+	return func(c *Config, _, v string) error { *at(c) = v; return nil }
+}
+
+func secret(at func(*Config) *engine.Secret) setter {
+	return func(c *Config, _, v string) error { *at(c) = engine.NewSecret(v); return nil }
+}
+
+func app(at func(*AppConfig) *string) setter {
+	return func(c *Config, name, v string) error {
+		a := c.Apps[name]
+		*at(&a) = v
+		c.Apps[name] = a
+		return nil
+	}
+}
+
+func length(at func(*Config) *time.Duration) setter {
+	return func(c *Config, _, v string) error {
+		d, err := engine.ParseDuration(v)
+		*at(c) = d.Fixed()
+		return err
+	}
+}
+
+func address(at func(*Config) *string) setter {
+	return func(c *Config, _, v string) error {
+		if _, port, err := net.SplitHostPort(v); err != nil || port == "" {
+			return fmt.Errorf("%q is no address; write host:port, for instance 127.0.0.1:8080", v)
+		}
+		*at(c) = v
+		return nil
+	}
+}
+
+func mailbox(at func(*Config) *string) setter {
+	return func(c *Config, _, v string) error {
+		if _, err := mail.ParseAddress(v); err != nil {
+			return fmt.Errorf("%q is no mail address; write you@example.com, or Name <you@example.com>", v)
+		}
+		*at(c) = v
+		return nil
+	}
+}
+
+func oneOf(at func(*Config) *string, words ...string) setter {
+	return func(c *Config, _, v string) error {
+		for _, w := range words {
+			if v == w {
+				*at(c) = v
+				return nil
+			}
+		}
+		return fmt.Errorf("%q is none of %s", v, strings.Join(words, ", "))
+	}
+}
+
+var phonePattern = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
+
+func phone(at func(*Config) *string) setter {
+	return func(c *Config, _, v string) error {
+		if !phonePattern.MatchString(v) {
+			return fmt.Errorf("%q is no phone number; write it as +14155550100", v)
+		}
+		*at(c) = v
+		return nil
+	}
+}
+
+var (
+	locationPattern = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*$`)
+	brandPattern    = regexp.MustCompile(`^#[0-9a-fA-F]{6}$`)
+)
+
+func setLocation(at *string, v string) error {
+	if !locationPattern.MatchString(v) || len(v) > 64 {
+		return fmt.Errorf("%q is no id; use a-z, 0-9 and -, for instance academy", v)
+	}
+	*at = v
+	return nil
+}
+
+func setBrand(c *Config, _, v string) error {
+	if !brandPattern.MatchString(v) {
+		return fmt.Errorf("%q is no colour; write it as \"#0b6e4f\"", v)
+	}
+	c.Brand = v
+	return nil
+}
+
+func loadZone(v string) (*time.Location, error) {
+	if v == "" || strings.EqualFold(v, "local") {
+		return time.UTC, fmt.Errorf("%q is no time zone; write for instance Europe/London", v)
+	}
+	z, err := time.LoadLocation(v)
+	if err != nil {
+		return time.UTC, fmt.Errorf("no time zone %q; write for instance Europe/London", v)
+	}
+	return z, nil
+}
+
+func baseURL(v string) (string, error) {
+	u, err := url.Parse(v)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		return "", fmt.Errorf("%q is no base URL; write for instance https://go.example.com", v)
+	}
+	if u.Path != "" && u.Path != "/" {
+		return "", fmt.Errorf("%q has a path; links need a host of their own", v)
+	}
+	return strings.TrimRight(v, "/"), nil
+}
+
+// setSMTP reads smtp://user:pass@host:port?tls=offer, or smtps:// for TLS from the first byte.
+func setSMTP(e *EmailConfig, v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Hostname() == "" || u.Scheme != "smtp" && u.Scheme != "smtps" {
+		return fmt.Errorf("is no SMTP address; write smtp://user:password@host:587")
+	}
+	e.Host, e.User = u.Hostname(), u.User.Username()
+	pw, _ := u.User.Password()
+	e.Password = engine.NewSecret(pw)
+	e.Port = 587
+	if u.Scheme == "smtps" {
+		e.Port, e.TLS = 465, "implicit"
+	}
+	if u.Port() != "" {
+		if e.Port, err = between(u.Port(), 1, 65535); err != nil {
+			return err
+		}
+	}
+	for k, vs := range u.Query() {
+		if k != "tls" || vs[0] != "offer" && vs[0] != "none" && vs[0] != "required" {
+			return fmt.Errorf("?%s=%s is not known; only ?tls=offer, none or required", k, vs[0])
+		}
+		e.TLS = vs[0]
+	}
+	return nil
+}
+
+func between(v string, low, high int) (int, error) {
+	n, err := strconv.Atoi(v)
+	if err != nil || n < low || n > high {
+		return low, fmt.Errorf("%q is no number from %d to %d", v, low, high)
+	}
+	return n, nil
+}
+
+// countOr reads a number above zero, or the word that stands for no limit, which is 0.
+func countOr(at *int, v, word string) error {
+	if v == word {
+		*at = 0
+		return nil
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < 1 {
+		return fmt.Errorf("%q is neither a number above zero nor the word %q", v, word)
+	}
+	*at = n
+	return nil
+}
+
+func list(v string) []string {
+	return strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' || r == '\n' })
+}
+
+func addressOf(mailbox string) string {
+	a, err := mail.ParseAddress(mailbox)
+	if err != nil {
+		return ""
+	}
+	return a.Address
+}

@@ -1,0 +1,115 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"latchkey/engine"
+)
+
+// A Publisher publishes notices. It returns nil when all of them are stored on the other side; publishing one
+// again must store nothing new (Notice.ID is the same each time).
+type Publisher interface {
+	Publish(ctx context.Context, notices []engine.Notice) error
+}
+
+// Config is what a Runner needs. Stores, Catalog, Compile, Publisher and Dead must be set.
+type Config struct {
+	Stores  engine.Stores
+	Catalog *engine.Catalog
+	// Compile makes a workflow of the source text of a version that is not in force any more.
+	Compile   func(ctx context.Context, location, id string, source []byte) (*engine.Workflow, error)
+	Publisher Publisher
+	// Dead sends an event, as it was received, to the dead letters. Sending one twice must store it once.
+	Dead   func(ctx context.Context, ev engine.Event, reason string) error
+	Now    func() time.Time // default time.Now
+	Logger zerolog.Logger
+
+	Channels map[string]Channel // by kind of task; what is not set is DefaultChannel of the kind
+	Dedup    time.Duration      // how long an event's identity is remembered; default 90 days
+	History  time.Duration      // how long runs, tasks and decisions that are over are kept; default 90 days
+	Linger   time.Duration      // how long results wait for others to share a commit; default 25 ms
+	Grace    time.Duration      // how long sends may go on after Run was told to end; default 5 s
+	Poll     time.Duration      // how often the clock is looked at, lest it jumps; default 1 s
+}
+
+// A Channel is how tasks of one kind are carried out.
+type Channel struct {
+	Workers  int           // how many attempts go on at once
+	Ahead    int           // how many more are made ready meanwhile
+	RetryFor time.Duration // how long after the first attempt a temporary error is tried again
+	Hold     bool          // an unknown outcome is not tried again
+}
+
+// DefaultChannel returns the channel of a kind that is not configured. An SMS costs money and cannot be
+// recognised as a copy, so few are made ready ahead and an unknown outcome is not sent again.
+func DefaultChannel(kind string) Channel {
+	if kind == "sms" {
+		return Channel{Workers: 4, Ahead: 8, RetryFor: 4 * time.Hour, Hold: true}
+	}
+	return Channel{Workers: 8, Ahead: 64, RetryFor: 24 * time.Hour}
+}
+
+func (c *Config) complete() error {
+	switch {
+	case c.Stores == nil:
+		return errors.New("runner: no stores")
+	case c.Catalog == nil:
+		return errors.New("runner: no catalog")
+	case c.Compile == nil:
+		return errors.New("runner: no compiler")
+	case c.Publisher == nil:
+		return errors.New("runner: no publisher")
+	case c.Dead == nil:
+		return errors.New("runner: no dead letters")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	setDefault(&c.Dedup, 90*24*time.Hour)
+	setDefault(&c.History, 90*24*time.Hour)
+	setDefault(&c.Linger, 25*time.Millisecond)
+	setDefault(&c.Grace, 5*time.Second)
+	setDefault(&c.Poll, time.Second)
+	return c.completeChannels()
+}
+
+// completeChannels gives every action of the catalog a channel.
+func (c *Config) completeChannels() error {
+	channels := maps.Clone(c.Channels)
+	if channels == nil {
+		channels = map[string]Channel{}
+	}
+	for kind, ch := range channels {
+		if c.Catalog.Actions[kind] == nil {
+			return fmt.Errorf("runner: channel %q has no action", kind)
+		}
+		d := DefaultChannel(kind)
+		if ch.Workers <= 0 {
+			ch.Workers = d.Workers
+		}
+		if ch.Ahead <= 0 {
+			ch.Ahead = d.Ahead
+		}
+		setDefault(&ch.RetryFor, d.RetryFor)
+		channels[kind] = ch
+	}
+	for kind := range c.Catalog.Actions {
+		if _, ok := channels[kind]; !ok {
+			channels[kind] = DefaultChannel(kind)
+		}
+	}
+	c.Channels = channels
+	return nil
+}
+
+func setDefault(d *time.Duration, v time.Duration) {
+	if *d <= 0 {
+		*d = v
+	}
+}

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"encoding/json"
 	"time"
 )
 
@@ -22,15 +24,15 @@ type Event struct {
 	Time     time.Time `json:"time"` // when it happened, by the publisher's clock
 	// Ordinal orders events of one instance: the stream's generation in the upper 16 bits, the stream
 	// sequence below. Links issued for a later ordinal supersede those of an earlier one.
-	Ordinal  uint64         `json:"ordinal,omitempty"`
-	Contact  Contact        `json:"contact"` // as the event tells it: unset fields say nothing
-	Offer    *Noun          `json:"offer,omitempty"`
-	Product  *Noun          `json:"product,omitempty"`
-	Category *Noun          `json:"category,omitempty"`
-	Lesson   *Noun          `json:"lesson,omitempty"`
-	Custom   map[string]any `json:"custom,omitempty"`
-	Depth    int            `json:"depth,omitempty"`    // how many runs caused it, one by another
-	Warnings []string       `json:"warnings,omitempty"` // optional fields that were dropped, and why
+	Ordinal  uint64   `json:"ordinal,omitempty"`
+	Contact  Contact  `json:"contact"` // as the event tells it: unset fields say nothing
+	Offer    *Noun    `json:"offer,omitempty"`
+	Product  *Noun    `json:"product,omitempty"`
+	Category *Noun    `json:"category,omitempty"`
+	Lesson   *Noun    `json:"lesson,omitempty"`
+	Custom   Custom   `json:"custom,omitempty"`
+	Depth    int      `json:"depth,omitempty"`    // how many runs caused it, one by another
+	Warnings []string `json:"warnings,omitempty"` // optional fields that were dropped, and why
 }
 
 // Noun returns the event's noun of that kind ("offer", "product", "category", "lesson"), or nil.
@@ -63,17 +65,58 @@ func (e *Event) Identity() [16]byte {
 	return out
 }
 
+// Custom is what a site tells beyond the named fields. Its numbers are int64 if they are whole and fit, else float64.
+type Custom map[string]any
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *Custom) UnmarshalJSON(b []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(b))
+	dec.UseNumber()
+	var m map[string]any
+	if err := dec.Decode(&m); err != nil {
+		return err
+	}
+	for k, v := range m {
+		m[k] = plainNumbers(v)
+	}
+	*c = m
+	return nil
+}
+
+func plainNumbers(v any) any {
+	switch v := v.(type) {
+	case json.Number:
+		if n, err := v.Int64(); err == nil {
+			return n
+		}
+		f, err := v.Float64()
+		if err != nil {
+			return v.String() // beyond every float: keep what was written
+		}
+		return f
+	case map[string]any:
+		for k, e := range v {
+			v[k] = plainNumbers(e)
+		}
+	case []any:
+		for i, e := range v {
+			v[i] = plainNumbers(e)
+		}
+	}
+	return v
+}
+
 // A Contact is what is known of a learner. Empty fields are not known.
 type Contact struct {
-	ID        string         `json:"id,omitempty"` // the course site's own id
-	Email     string         `json:"email,omitempty"`
-	Phone     string         `json:"phone,omitempty"` // E.164
-	FirstName string         `json:"first_name,omitempty"`
-	LastName  string         `json:"last_name,omitempty"`
-	Timezone  string         `json:"timezone,omitempty"` // an IANA name
-	Locale    string         `json:"locale,omitempty"`   // BCP 47
-	Consent   Consent        `json:"consent,omitzero"`
-	Custom    map[string]any `json:"custom,omitempty"`
+	ID        string  `json:"id,omitempty"` // the course site's own id
+	Email     string  `json:"email,omitempty"`
+	Phone     string  `json:"phone,omitempty"` // E.164
+	FirstName string  `json:"first_name,omitempty"`
+	LastName  string  `json:"last_name,omitempty"`
+	Timezone  string  `json:"timezone,omitempty"` // an IANA name
+	Locale    string  `json:"locale,omitempty"`   // BCP 47
+	Consent   Consent `json:"consent,omitzero"`
+	Custom    Custom  `json:"custom,omitempty"`
 }
 
 // Consent says on which channels the contact may be reached. nil is not known, which allows; false forbids.

@@ -50,9 +50,10 @@ type Node interface {
 	Decode(into any) bool
 	// Scalar returns the settings if they are one bare string (`sms: 'Hello'`).
 	Scalar() (string, bool)
-	// Pos returns where the value of a key stands ("" is the settings themselves): for a block scalar, where
-	// its first line of text begins.
-	Pos(key string) Pos
+	// Pos returns where in the file the rune at offset (from 0) of a key's value stands, past quotes, escapes and the
+	// indentation of block scalars; -1 is the beginning of the value as written. The key "" is the settings
+	// themselves, and a key that is not there is where the step stands.
+	Pos(key string, offset int) Pos
 	// Report adds a problem.
 	Report(Problem)
 }

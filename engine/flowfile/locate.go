@@ -1,0 +1,177 @@
+package flowfile
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"go.yaml.in/yaml/v4"
+
+	"latchkey/engine"
+)
+
+// splitLines cuts a file into lines as YAML does, without the byte order mark and the line ends.
+func splitLines(src []byte) [][]rune {
+	s := strings.TrimPrefix(string(src), "\ufeff")
+	s = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n").Replace(s)
+	var lines [][]rune
+	for l := range strings.SplitSeq(s, "\n") {
+		lines = append(lines, []rune(l))
+	}
+	return lines
+}
+
+func (r *reader) at(n *yaml.Node) engine.Pos { return engine.Pos{File: r.file, Line: n.Line, Col: n.Column} }
+
+// within returns where in the file the rune at offset of a scalar's value stands. It reads the source again beside
+// the value, because YAML drops quotes, escapes, indentation and line ends.
+func (r *reader) within(n *yaml.Node, offset int) engine.Pos {
+	c := cursor{lines: r.lines, line: n.Line - 1, col: n.Column - 1}
+	value := []rune(n.Value)
+	offset = min(offset, len(value))
+	c.skipAnchor()
+	switch {
+	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
+		c.enterBlock(value)
+	case n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0:
+		c.quote = c.peek()
+		c.col++
+	}
+	for i := range offset {
+		c.step(value[i])
+	}
+	c.settle(value, offset)
+	return engine.Pos{File: r.file, Line: c.line + 1, Col: c.col + 1}
+}
+
+// A cursor walks through the source of one scalar.
+type cursor struct {
+	lines     [][]rune
+	line, col int // from 0
+	quote     rune
+	block     bool
+	indent    int // of a block scalar's text
+}
+
+func (c *cursor) peek() rune {
+	if c.line < len(c.lines) && c.col < len(c.lines[c.line]) {
+		return c.lines[c.line][c.col]
+	}
+	return '\n'
+}
+
+// skipAnchor passes over &name.
+func (c *cursor) skipAnchor() {
+	if c.peek() != '&' {
+		return
+	}
+	for c.peek() != ' ' && c.peek() != '\n' {
+		c.col++
+	}
+	for c.peek() == ' ' || c.peek() == '\t' {
+		c.col++
+	}
+	if c.peek() == '\n' {
+		c.nextLine()
+	}
+}
+
+// nextLine goes to the text of the next line that has one.
+func (c *cursor) nextLine() {
+	for c.line+1 < len(c.lines) {
+		c.line, c.col = c.line+1, 0
+		if c.block {
+			c.col = min(c.indent, len(c.lines[c.line]))
+			if blank(c.lines[c.line]) && len(c.lines[c.line]) <= c.indent {
+				continue
+			}
+			return
+		}
+		for c.peek() == ' ' || c.peek() == '\t' {
+			c.col++
+		}
+		if c.peek() != '\n' {
+			return
+		}
+	}
+	c.col = len(c.lines[c.line])
+}
+
+// enterBlock goes from the | or > of a block scalar to its first line of text.
+func (c *cursor) enterBlock(value []rune) {
+	c.block = true
+	start := c.line
+	for start+1 < len(c.lines) && blank(c.lines[start+1]) {
+		start++
+	}
+	if start+1 >= len(c.lines) {
+		return
+	}
+	// Spaces that the value's first line of text begins with belong to the text.
+	text := strings.TrimLeft(string(value), "\n")
+	own := utf8.RuneCountInString(text) - utf8.RuneCountInString(strings.TrimLeft(text, " "))
+	c.indent = max(leading(c.lines[start+1])-own, 0)
+	c.nextLine()
+}
+
+// step passes over what stands in the source for one rune of the value.
+func (c *cursor) step(v rune) {
+	if v == '\n' || v == ' ' || v == '\t' {
+		if c.lineEnds() {
+			c.col = len(c.lines[c.line])
+			if v == '\n' && c.block && c.line+1 < len(c.lines) && blank(c.lines[c.line+1]) {
+				c.line, c.col = c.line+1, 0
+				return
+			}
+			if v == '\n' && !c.block && c.line+2 < len(c.lines) && blank(c.lines[c.line+1]) && blank(c.lines[c.line+2]) {
+				c.line, c.col = c.line+1, 0
+				return
+			}
+			c.nextLine()
+			return
+		}
+	}
+	switch {
+	case c.quote == '\'' && c.peek() == '\'':
+		c.col += 2
+	case c.quote == '"' && c.peek() == '\\':
+		c.escape()
+	default:
+		if c.line < len(c.lines) && c.col < len(c.lines[c.line]) {
+			c.col++
+		}
+	}
+}
+
+// escape passes over a backslash and what belongs to it.
+func (c *cursor) escape() {
+	c.col++
+	n := map[rune]int{'x': 2, 'u': 4, 'U': 8}[c.peek()]
+	if c.peek() == '\n' { // an escaped line end is nothing: what counts is the next line's first rune
+		c.nextLine()
+		c.step(c.peek())
+		return
+	}
+	c.col = min(c.col+1+n, len(c.lines[c.line]))
+}
+
+// settle goes on to the rune at offset, if the cursor stands at a line end that the value does not have.
+func (c *cursor) settle(value []rune, offset int) {
+	if offset < len(value) && c.quote == '"' && c.peek() == '\\' && c.col+1 == len(c.lines[c.line]) {
+		c.nextLine()
+	}
+}
+
+// lineEnds reports whether only blanks follow on this line.
+func (c *cursor) lineEnds() bool {
+	return c.line < len(c.lines) && (c.col >= len(c.lines[c.line]) || !c.block && blank(c.lines[c.line][c.col:]))
+}
+
+func blank(line []rune) bool { return strings.TrimSpace(string(line)) == "" }
+
+func leading(line []rune) int {
+	n := 0
+	for n < len(line) && line[n] == ' ' {
+		n++
+	}
+	return n
+}

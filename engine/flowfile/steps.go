@@ -1,0 +1,236 @@
+package flowfile
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"go.yaml.in/yaml/v4"
+
+	"latchkey/engine"
+)
+
+// maxNested is how deep if may stand within if.
+const maxNested = 20
+
+var (
+	stepKeys   = []string{"id", "name", "when"}
+	stepLater  = []string{"retry", "timeout", "on_error", "on_unknown"}
+	flowKinds  = []string{"wait", "if", "end"}
+	kindsLater = []string{"split", "tag", "set", "webhook", "publish", "grant", "revoke", "start", "notify", "goal"}
+	waitsLater = []string{"until", "for", "timeout"}
+)
+
+// steps reads a list of steps; nil if it is none.
+func (r *reader) steps(n *yaml.Node, nested int) []engine.Step {
+	if nested > maxNested {
+		r.fail(n, "if stands within if more than %d times", maxNested)
+		return nil
+	}
+	items, ok := r.list(n, "a workflow's steps", "`- wait: 1d`")
+	if !ok {
+		return nil
+	}
+	steps := make([]engine.Step, 0, len(items))
+	for i, item := range items {
+		s, ok := r.step(item, nested)
+		if !ok {
+			continue
+		}
+		steps = append(steps, s)
+		if s.Kind == "end" && s.When == nil && i+1 < len(items) {
+			r.softly(func() { r.fail(items[i+1], "this step is never reached: the one before it ends the workflow") })
+		}
+	}
+	return steps
+}
+
+// kinds returns every kind of step in this version.
+func (r *reader) stepKinds() []string {
+	return append(slices.Sorted(maps.Keys(r.cat.Actions)), flowKinds...)
+}
+
+func (r *reader) step(n *yaml.Node, nested int) (engine.Step, bool) {
+	s := engine.Step{Line: n.Line}
+	if n.Kind == yaml.ScalarNode {
+		return r.bareStep(n, s)
+	}
+	entries, ok := r.mapping(n, "a step", "`wait: 1d`")
+	if len(entries) == 0 {
+		if ok {
+			r.fail(n, "the step is empty")
+		}
+		return s, false
+	}
+	kind, found := r.findKind(n, entries)
+	if !found {
+		return s, false
+	}
+	s.Kind = kind.name
+	parts := r.stepParts(entries, kind, &s)
+	if s.ID == "" {
+		s.ID = r.numberedID(s.Kind)
+	}
+	switch s.Kind {
+	case "wait":
+		r.wait(kind.value, &s)
+	case "end":
+		if !isNull(kind.value) {
+			s.End, _ = r.text(kind.value, "the reason of end")
+		}
+	case "if":
+		r.branch(n, kind, parts, nested, &s)
+	default:
+		r.action(kind, &s)
+	}
+	return s, true
+}
+
+func (r *reader) bareStep(n *yaml.Node, s engine.Step) (engine.Step, bool) {
+	word, ok := r.text(n, "a step")
+	switch {
+	case !ok:
+	case word == "end":
+		s.Kind, s.ID = "end", r.numberedID("end")
+		return s, true
+	case slices.Contains(r.stepKinds(), word):
+		r.fail(n, "the step %s needs its settings, after a colon", word)
+	default:
+		r.unknownKind(n, word)
+	}
+	return s, false
+}
+
+// findKind returns the one key that says what the step does.
+func (r *reader) findKind(n *yaml.Node, entries []entry) (entry, bool) {
+	kinds := r.stepKinds()
+	var found []entry
+	for _, e := range entries {
+		if slices.Contains(kinds, e.name) || slices.Contains(kindsLater, e.name) {
+			found = append(found, e)
+		}
+	}
+	switch {
+	case len(found) > 1:
+		r.fail(found[1].key, "a step does one thing; begin %s with a dash of its own", found[1].name)
+		return entry{}, false
+	case len(found) == 1 && slices.Contains(kindsLater, found[0].name):
+		r.fail(found[0].key, "the step %q is not yet in this version", found[0].name)
+		return entry{}, false
+	case len(found) == 1:
+		return found[0], true
+	}
+	for _, e := range entries {
+		if e.name == "then" || e.name == "else" {
+			r.fail(e.key, "%s belongs to an if, and must stand directly under its i", e.name)
+			return entry{}, false
+		}
+		if !slices.Contains(stepKeys, e.name) && !slices.Contains(stepLater, e.name) {
+			r.unknownKind(e.key, e.name)
+			return entry{}, false
+		}
+	}
+	r.fail(n, "the step does nothing; give it one of %s", join(kinds, "or"))
+	return entry{}, false
+}
+
+func (r *reader) unknownKind(n *yaml.Node, word string) {
+	if slices.Contains(kindsLater, word) {
+		r.fail(n, "the step %q is not yet in this version", word)
+		return
+	}
+	kinds := r.stepKinds()
+	r.fail(n, "no step %q%s; the steps are %s", word, didYouMean(word, kinds), join(kinds, "and"))
+}
+
+// stepParts reads what may stand beside any kind, and returns then and else.
+func (r *reader) stepParts(entries []entry, kind entry, s *engine.Step) map[string]entry {
+	parts := map[string]entry{}
+	for _, e := range entries {
+		switch {
+		case e.name == kind.name:
+		case e.name == "id":
+			s.ID = r.givenID(e.value)
+		case e.name == "name":
+			s.Name, _ = r.text(e.value, "name")
+		case e.name == "when":
+			s.When = r.expr(e.value, "when")
+		case kind.name == "if" && (e.name == "then" || e.name == "else"):
+			parts[e.name] = e
+		case isNull(kind.value) && !slices.Contains(stepLater, e.name):
+			r.fail(e.key, "%s stands beside %s; indent it by two more spaces, so that it stands within", e.name, kind.name)
+		default:
+			keys := append([]string{kind.name}, stepKeys...)
+			if kind.name == "if" {
+				keys = append(keys, "then", "else")
+			}
+			r.unknownKey(e.key, "the step "+kind.name, keys, stepLater)
+		}
+	}
+	return parts
+}
+
+func (r *reader) givenID(n *yaml.Node) string {
+	id, ok := r.text(n, "id")
+	switch {
+	case !ok:
+	case !isName(id):
+		r.fail(n, "the id %q must be letters, digits, - and _, at most 64", id)
+	case r.given[id]:
+		r.fail(n, "another step has the id %q", id)
+	default:
+		r.given[id] = true
+		return id
+	}
+	return ""
+}
+
+// numberedID makes the id of a step that was given none: its kind, and which of that kind it is in the file.
+func (r *reader) numberedID(kind string) string {
+	r.numbered[kind]++
+	return fmt.Sprintf("%s-%d", kind, r.numbered[kind])
+}
+
+func (r *reader) wait(n *yaml.Node, s *engine.Step) {
+	if n.Kind != yaml.MappingNode {
+		s.Wait, _ = r.duration(n, "wait")
+		return
+	}
+	entries, ok := r.mapping(n, "wait", "`wait: 1d`")
+	if ok && len(entries) == 0 {
+		r.fail(n, "wait is empty; write how long, such as 90s, 15m, 3h, 2d or 1w")
+	}
+	for _, e := range entries {
+		if slices.Contains(waitsLater, e.name) {
+			r.fail(e.key, "`wait: {%s: …}` is not yet in this version; a length of time such as 1d is", e.name)
+			return
+		}
+		r.fail(e.key, "wait has no key %q; write how long, such as `wait: 1d`", e.name)
+	}
+}
+
+func (r *reader) branch(n *yaml.Node, kind entry, parts map[string]entry, nested int, s *engine.Step) {
+	s.If = r.expr(kind.value, "if")
+	if e, ok := parts["then"]; ok {
+		s.Then = r.steps(e.value, nested+1)
+	} else {
+		r.fail(n, "if has no then")
+	}
+	if e, ok := parts["else"]; ok {
+		s.Else = r.steps(e.value, nested+1)
+	} else {
+		r.fail(n, "if has no else; write `else: []` if nothing is to be done")
+	}
+}
+
+// action has a step's settings read by its action.
+func (r *reader) action(kind entry, s *engine.Step) {
+	sc := engine.StepContext{Workflow: r.flow.ID, Class: r.flow.Class, Triggers: r.kinds, Location: r.loc}
+	r.softly(func() {
+		s.Settings = r.cat.Actions[kind.name].Decode(&node{r: r, kind: kind.name, key: kind.key, value: kind.value}, sc)
+	})
+	if s.Settings == nil {
+		r.add(engine.Problem{Pos: engine.Pos{Line: kind.key.Line, Col: kind.key.Column},
+			Msg: fmt.Sprintf("the settings of %s cannot be used", kind.name)})
+	}
+}

@@ -1,3 +1,128 @@
+// Command latchkey turns course events into messages with login links, and lets learners in by them.
+//
+// This package owns the command line, the configuration file, and the wiring of everything else (serve.go). It
+// decides nothing about events, workflows, links or messages.
 package main
 
-func main() {}
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	_ "time/tzdata" // time zones on machines that have none
+
+	"github.com/urfave/cli/v3"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	a := &app{env: os.Environ(), in: os.Stdin, out: os.Stdout, err: os.Stderr}
+	code := a.run(ctx, os.Args)
+	stop()
+	os.Exit(code)
+}
+
+// The exit codes.
+const (
+	exitOK     = 0
+	exitFailed = 1 // it was tried and failed
+	exitUsage  = 2 // wrong usage, or mistakes in files
+)
+
+// An app is one call of the command.
+type app struct {
+	env      []string
+	in       io.Reader
+	out, err io.Writer
+}
+
+// errUsage marks an error that the user mends by typing something else; errShown one that was printed already.
+var (
+	errUsage = errors.New("usage")
+	errShown = errors.New("shown")
+)
+
+func usagef(format string, args ...any) error {
+	return fmt.Errorf("%w%w", silent{errUsage}, fmt.Errorf(format, args...))
+}
+
+// silent keeps a mark in an error without a word of it in the text.
+type silent struct{ error }
+
+func (silent) Error() string   { return "" }
+func (s silent) Unwrap() error { return s.error }
+
+// run carries out one command line and returns the exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	err := a.root().Run(ctx, args)
+	switch {
+	case err == nil:
+		return exitOK
+	case !errors.Is(err, errShown):
+		fmt.Fprintln(a.err, "latchkey:", err)
+	}
+	if errors.Is(err, errUsage) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+func (a *app) root() *cli.Command {
+	root := &cli.Command{
+		Name:            "latchkey",
+		Usage:           "course events in, messages with login links out",
+		Description:     "Start with:  latchkey demo\nThen:        latchkey help workflow",
+		Reader:          a.in,
+		Writer:          a.out,
+		ErrWriter:       a.err,
+		HideHelpCommand: true,
+		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // run decides
+		Commands: []*cli.Command{
+			a.runCommand(), a.demoCommand(), a.checkCommand(), a.publishCommand(),
+			a.linkCommand(), a.contactsCommand(), a.messagesCommand(),
+			a.benchCommand(), a.versionCommand(), a.helpCommand(),
+		},
+		Action: func(_ context.Context, c *cli.Command) error {
+			if c.Args().Present() {
+				var names []string
+				for _, sub := range c.Root().Commands {
+					names = append(names, sub.Name)
+				}
+				if best := nearest(c.Args().First(), names); best != "" {
+					return usagef("no command %q; did you mean %s?", c.Args().First(), best)
+				}
+				return usagef("no command %q; latchkey --help lists them", c.Args().First())
+			}
+			return cli.ShowRootCommandHelp(c)
+		},
+	}
+	eachCommand(root, func(c *cli.Command) {
+		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
+			return usagef("%s: %w; %s --help shows how", c.FullName(), err, c.FullName())
+		}
+		c.HideHelpCommand = true
+	})
+	return root
+}
+
+func eachCommand(c *cli.Command, fn func(*cli.Command)) {
+	fn(c)
+	for _, sub := range c.Commands {
+		eachCommand(sub, fn)
+	}
+}
+
+// oneDir reads the single optional argument DIR.
+func oneDir(c *cli.Command) (string, error) {
+	switch c.Args().Len() {
+	case 0:
+		return ".", nil
+	case 1:
+		return c.Args().First(), nil
+	}
+	return "", usagef("%s takes one folder, not %d", c.Name, c.Args().Len())
+}

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+)
+
+//go:embed reference/*.md
+var referenceFiles embed.FS
+
+// topics lists the reference's pages in the order to read them.
+var topics = []struct{ name, about string }{
+	{"start", "from nothing to a mail with a login link"},
+	{"config", "latchkey.yaml: every key"},
+	{"events", "what to publish on NATS, and in which form"},
+	{"workflow", "workflow files: triggers, steps, expressions"},
+	{"template", "the << >> language of messages"},
+	{"links", "login links: how long they live, what ends them"},
+	{"commands", "the command line, its exit codes"},
+}
+
+func (a *app) helpCommand() *cli.Command {
+	return &cli.Command{
+		Name:        "help",
+		Usage:       "print a page of the reference",
+		ArgsUsage:   "[TOPIC]",
+		Description: "Example:\n  latchkey help workflow",
+		Action: func(_ context.Context, c *cli.Command) error {
+			if !c.Args().Present() {
+				return a.listTopics(c)
+			}
+			name := c.Args().First()
+			b, err := fs.ReadFile(referenceFiles, "reference/"+name+".md")
+			if err == nil {
+				_, err = a.out.Write(b)
+				return err
+			}
+			for _, sub := range c.Root().Commands {
+				if sub.Name == name {
+					return cli.ShowSubcommandHelp(sub)
+				}
+			}
+			var names []string
+			for _, t := range topics {
+				names = append(names, t.name)
+			}
+			if best := nearest(name, names); best != "" {
+				return usagef("no topic %q; did you mean %s?", name, best)
+			}
+			return usagef("no topic %q; there are %s", name, strings.Join(names, ", "))
+		},
+	}
+}
+
+func (a *app) listTopics(c *cli.Command) error {
+	fmt.Fprintln(a.out, "latchkey help TOPIC prints a page of the reference:")
+	fmt.Fprintln(a.out)
+	for _, t := range topics {
+		fmt.Fprintf(a.out, "  %-10s %s\n", t.name, t.about)
+	}
+	fmt.Fprintln(a.out)
+	fmt.Fprintln(a.out, "latchkey --help lists the commands.")
+	return nil
+}

@@ -1,0 +1,177 @@
+// Package console owns what operators reach over HTTP: the admin API under /v1, and the page that says where things
+// are. It knows the engine's nouns and asks the rest of the house through the interfaces below. It does not own
+// host checks, keys or cross-origin checks (the command's), nor the outbox's pages.
+package console
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"latchkey/engine"
+)
+
+// Messages finds what was, or is to be, sent.
+type Messages interface {
+	// Messages returns at most q.Limit messages, newest first.
+	Messages(ctx context.Context, q Query) ([]Message, error)
+}
+
+// Contacts finds and loads learners.
+type Contacts interface {
+	// Contact returns the contact with that id, e-mail address or key. Returns ErrNotFound.
+	Contact(ctx context.Context, location, ref string) (*engine.Person, error)
+	// Import adds and updates; it removes nothing and starts nothing.
+	Import(ctx context.Context, location string, rows []Row) (ImportResult, error)
+}
+
+// Links makes and ends login links by hand.
+type Links interface {
+	New(ctx context.Context, r NewLink) (Link, error)
+	// Link returns ErrNotFound for an id that was never minted.
+	Link(ctx context.Context, id string) (Link, error)
+	Revoke(ctx context.Context, id string) (Link, error)
+	// OfContact returns a contact's links, newest first.
+	OfContact(ctx context.Context, location, ref string) ([]Link, error)
+}
+
+// Errors that the interfaces return; others become "500 Internal Server Error".
+var (
+	ErrNotFound = errors.New("not found")
+	// ErrInvalid is wrapped with what is wrong with the request.
+	ErrInvalid = errors.New("invalid")
+)
+
+// A Query selects messages. Zero fields select all.
+type Query struct {
+	Location string
+	Limit    int
+	Before   string // an id: only older ones
+	Contact  string // id, address or key
+	Run      string
+	State    string
+}
+
+// A Message is one line of GET /v1/messages. Text and HTML are set while the outbox holds them; links are ids.
+type Message struct {
+	ID       string    `json:"id"`
+	At       time.Time `json:"at"`
+	Location string    `json:"location"`
+	Channel  string    `json:"channel"`
+	Class    string    `json:"class,omitempty"`
+	Contact  string    `json:"contact"`
+	To       string    `json:"to,omitempty"`
+	Subject  string    `json:"subject,omitempty"`
+	Text     string    `json:"text,omitempty"`
+	HTML     string    `json:"html,omitempty"`
+	Workflow string    `json:"workflow,omitempty"`
+	Run      string    `json:"run,omitempty"`
+	Step     string    `json:"step,omitempty"`
+	State    string    `json:"state"`
+	Attempts int       `json:"attempts"`
+	Error    string    `json:"error,omitempty"`
+	Links    []string  `json:"links"`
+}
+
+// A Row is one learner of an import: a contact and what they hold.
+type Row struct {
+	Contact  engine.Contact `json:"contact"`
+	Offers   []engine.Noun  `json:"offers,omitempty"`
+	Products []engine.Noun  `json:"products,omitempty"`
+}
+
+// An ImportResult counts what an import did.
+type ImportResult struct {
+	Added   int `json:"added"`
+	Updated int `json:"updated"`
+}
+
+// NewLink asks for a link made by hand. It supersedes the contact's older ones at once.
+type NewLink struct {
+	Location string `json:"location,omitempty"`
+	Contact  string `json:"contact"` // id, address or key
+	App      string `json:"app,omitempty"`
+	To       string `json:"to,omitempty"`
+	TTL      string `json:"ttl,omitempty"`
+	Uses     int    `json:"uses,omitempty"`
+}
+
+// A Link is a login link as operators see it. URL is set once, in the answer to its making.
+type Link struct {
+	ID       string    `json:"id"`
+	Says     string    `json:"says"` // what state it is in and why, in a sentence
+	State    string    `json:"state"`
+	URL      string    `json:"url,omitempty"`
+	Location string    `json:"location"`
+	Contact  string    `json:"contact"`
+	App      string    `json:"app,omitempty"`
+	To       string    `json:"to,omitempty"`
+	Channel  string    `json:"channel,omitempty"`
+	Workflow string    `json:"workflow,omitempty"`
+	Run      string    `json:"run,omitempty"`
+	Step     string    `json:"step,omitempty"`
+	Created  time.Time `json:"created"`
+	Expires  time.Time `json:"expires"`
+	Uses     int       `json:"uses"`
+	MaxUses  int       `json:"max_uses,omitempty"`
+}
+
+// A Config is what the console asks and shows.
+type Config struct {
+	Messages Messages
+	Contacts Contacts
+	Links    Links
+	Location *engine.Location
+	// Status gives the figures of GET /v1/status.
+	Status func(context.Context) (map[string]any, error)
+}
+
+// Handler serves the pages and the admin API.
+func Handler(c Config) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", c.home)
+	mux.HandleFunc("GET /v1/status", answer(func(r *http.Request) (any, error) { return c.Status(r.Context()) }))
+	mux.HandleFunc("GET /v1/messages", answer(c.listMessages))
+	mux.HandleFunc("GET /v1/contacts/{ref}", answer(c.showContact))
+	mux.HandleFunc("GET /v1/contacts/{ref}/links", answer(c.contactLinks))
+	mux.HandleFunc("POST /v1/contacts", answer(c.importContacts))
+	mux.HandleFunc("POST /v1/links", answer(c.newLink))
+	mux.HandleFunc("GET /v1/links/{id}", answer(func(r *http.Request) (any, error) { return c.Links.Link(r.Context(), r.PathValue("id")) }))
+	mux.HandleFunc("POST /v1/links/{id}/revoke", answer(func(r *http.Request) (any, error) { return c.Links.Revoke(r.Context(), r.PathValue("id")) }))
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		WriteProblem(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
+	})
+	return mux
+}
+
+// answer writes what fn returns as JSON, or its error as problem+json (RFC 9457).
+func answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		v, err := fn(r)
+		switch {
+		case errors.Is(err, ErrNotFound):
+			WriteProblem(w, http.StatusNotFound, err.Error())
+		case errors.Is(err, ErrInvalid):
+			WriteProblem(w, http.StatusBadRequest, err.Error())
+		case err != nil:
+			WriteProblem(w, http.StatusInternalServerError, err.Error())
+		default:
+			w.Header().Set("Content-Type", "application/json")
+			w.Header().Set("Cache-Control", "no-store")
+			enc := json.NewEncoder(w)
+			enc.SetEscapeHTML(false)
+			enc.SetIndent("", "  ")
+			_ = enc.Encode(v)
+		}
+	}
+}
+
+// WriteProblem answers with problem+json (RFC 9457).
+func WriteProblem(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(map[string]any{"title": http.StatusText(status), "status": status, "detail": detail})
+}

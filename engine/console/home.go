@@ -1,0 +1,26 @@
+package console
+
+import (
+	"embed"
+	"html/template"
+	"net/http"
+)
+
+//go:embed home.html
+var pages embed.FS
+
+var homePage = template.Must(template.ParseFS(pages, "home.html"))
+
+// home is the front door of the admin listener.
+func (c Config) home(w http.ResponseWriter, r *http.Request) {
+	status, err := c.Status(r.Context())
+	if err != nil {
+		WriteProblem(w, http.StatusInternalServerError, err.Error())
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
+	_ = homePage.Execute(w, map[string]any{"Location": c.Location, "Status": status})
+}

@@ -5,6 +5,7 @@ package actions
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -24,6 +25,10 @@ type Mailer interface {
 type Texter interface {
 	Send(ctx context.Context, t Text) (Receipt, error)
 }
+
+// ErrStopped is wrapped by a Texter's final error when the recipient has opted out of this sender (STOP): no
+// message of any class may go there until they opt in again.
+var ErrStopped = errors.New("the recipient has opted out")
 
 // A Receipt is what the other side calls the message it took: a server's queue id, a Twilio SID. It may be empty.
 type Receipt struct{ ID string }

@@ -129,7 +129,7 @@ func boundary(m actions.Mail) string {
 		}
 	}
 	for strings.Contains(m.Text, string(b)) || strings.Contains(m.HTML, string(b)) {
-		b = append(b[:4], b[3:]...)
+		b = append(b, 'x')
 		if len(b) > 70 { // RFC 2046 section 5.1.1
 			return "" // go-mail picks one at random
 		}

@@ -1,0 +1,187 @@
+package linkgen
+
+import (
+	"context"
+	"crypto/hmac"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"latchkey/engine"
+)
+
+// A Reason says whether a link lets someone in and, if not, why. Its text is for operators.
+type Reason string
+
+// The reasons. All but Unknown are told only to who holds the link.
+const (
+	OK       Reason = "ok"
+	Revoked  Reason = "revoked"
+	Expired  Reason = "expired"
+	Replaced Reason = "replaced"        // superseded by a newer link
+	UsedUp   Reason = "used up"         // Link.MaxUses
+	Moved    Reason = "address changed" // it was sent to an address that is no longer the contact's
+	NoAccess Reason = "no access"       // the contact holds no offer and no product
+	Unknown  Reason = "unknown"         // malformed, never minted, or with a wrong secret
+)
+
+// Check reports whether a token's link lives: whether it is genuine, in time, of a living family, not revoked and not
+// used up. What the contact may see is not its matter: see Admit. It runs on the partition of the token's
+// shard. For Unknown the Link is zero. The error is the store's.
+func (l *Links) Check(tx engine.Tx, t Token, now time.Time) (Link, Reason, error) {
+	rec, reason, err := l.check(tx, t, now)
+	return rec.Link, reason, err
+}
+
+func (l *Links) check(tx engine.Tx, t Token, now time.Time) (linkRecord, Reason, error) {
+	rec, ok, err := loadLink(tx, t.selector)
+	if err != nil {
+		return linkRecord{}, Unknown, err
+	}
+	if !l.genuine(rec, ok, t) {
+		return linkRecord{}, Unknown, nil
+	}
+	reason, _, err := state(tx, rec, t.selector, now)
+	return rec, reason, err
+}
+
+// genuine compares a token with its record. Without one it compares too, so that the time taken tells nothing.
+func (l *Links) genuine(rec linkRecord, found bool, t Token) bool {
+	k := l.keys.find(rec.KeyID)
+	if !found || k == nil {
+		k, rec, found = l.keys.mint(), linkRecord{MAC: make([]byte, 32)}, false
+	}
+	return hmac.Equal(k.linkMAC(rec.Kind, rec.Location, t), rec.MAC) && found
+}
+
+func loadLink(tx engine.Tx, s Selector) (linkRecord, bool, error) {
+	var rec linkRecord
+	ok, err := load(tx, engine.SpaceLinks, s[:], &rec)
+	if err != nil {
+		return linkRecord{}, false, fmt.Errorf("link %s: %w", s.ID(), err)
+	}
+	rec.ID = s.ID()
+	return rec, ok, nil
+}
+
+// state reads what became of a link. Of several reasons the one that the site gave comes first.
+func state(tx engine.Tx, rec linkRecord, s Selector, now time.Time) (Reason, usage, error) {
+	var use usage
+	if _, err := load(tx, engine.SpaceUses, s[:], &use); err != nil {
+		return Unknown, use, err
+	}
+	var acc account
+	if _, err := load(tx, engine.SpaceHeads, accountKey(rec.Location, rec.Contact), &acc); err != nil {
+		return Unknown, use, err
+	}
+	var h head
+	if _, err := load(tx, engine.SpaceHeads, headKey(rec.Location, rec.Contact, rec.App), &h); err != nil {
+		return Unknown, use, err
+	}
+	switch {
+	case !use.Revoked.IsZero() || rec.Epoch != acc.Epoch:
+		return Revoked, use, nil
+	case !now.Before(rec.Expires):
+		return Expired, use, nil
+	case rec.Family.less(h.Floor):
+		return Replaced, use, nil
+	case rec.MaxUses > 0 && use.Count >= rec.MaxUses:
+		return UsedUp, use, nil
+	}
+	return OK, use, nil
+}
+
+// admit reports whether a living link lets its contact in today: OK, Moved or NoAccess. p is the contact's person, as
+// Person returns it.
+func (l *Links) admit(rec linkRecord, p *engine.Person) Reason {
+	if p == nil {
+		return NoAccess
+	}
+	if k := l.keys.find(rec.KeyID); len(rec.Address) > 0 && k != nil {
+		if !hmac.Equal(rec.Address, k.addressMAC(rec.Location, p.Contact.Email)) &&
+			!hmac.Equal(rec.Address, k.addressMAC(rec.Location, p.Contact.Phone)) {
+			return Moved
+		}
+	}
+	if !p.HasAccess() {
+		return NoAccess
+	}
+	return OK
+}
+
+// A Door is what a link page needs to know.
+type Door struct {
+	Link   Link // zero if Reason is Unknown
+	Reason Reason
+	Person *engine.Person // the contact today; nil if Reason is Unknown, or nothing is known of them
+}
+
+// Look reports what a token opens at that time, and changes nothing.
+func (l *Links) Look(ctx context.Context, stores engine.Stores, t Token, now time.Time) (Door, error) {
+	var rec linkRecord
+	reason := Unknown
+	err := stores.For(t.selector.Shard()).View(ctx, func(tx engine.Tx) (err error) {
+		rec, reason, err = l.check(tx, t, now)
+		return err
+	})
+	if err != nil {
+		return Door{Reason: Unknown}, fmt.Errorf("look up link: %w", err)
+	}
+	if reason == Unknown {
+		return Door{Reason: Unknown}, nil
+	}
+	p, err := Person(ctx, stores, rec.Location, rec.Contact)
+	if err != nil {
+		return Door{Reason: Unknown}, fmt.Errorf("look up link: %w", err)
+	}
+	if reason == OK {
+		reason = l.admit(rec, p)
+	}
+	return Door{rec.Link, reason, p}, nil
+}
+
+var errForward = errors.New("contact was absorbed in a circle")
+
+// Person returns the contact of that key as it is today: that of the contact which absorbed it, if one did. It may have
+// to look in several partitions. nil means that there is none.
+func Person(ctx context.Context, stores engine.Stores, location string, key engine.ID) (*engine.Person, error) {
+	for range 8 {
+		var p *engine.Person
+		err := stores.For(key.Shard()).View(ctx, func(tx engine.Tx) (err error) {
+			p, err = engine.LoadPerson(tx, location, key)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("contact %s: %w", key, err)
+		}
+		if p == nil || p.Absorbed.IsZero() {
+			return p, nil
+		}
+		key = p.Absorbed
+	}
+	return nil, fmt.Errorf("contact %s: %w", key, errForward)
+}
+
+// here returns the contact as this transaction sees it, or p, read before, if another contact absorbed it.
+func here(tx engine.Tx, location string, key engine.ID, p *engine.Person) (*engine.Person, error) {
+	own, err := engine.LoadPerson(tx, location, key)
+	if err != nil {
+		return nil, fmt.Errorf("contact %s: %w", key, err)
+	}
+	if own != nil && !own.Absorbed.IsZero() {
+		return p, nil
+	}
+	return own, nil
+}
+
+// redactToken is what a log shows of a path that may hold a token.
+const redactToken = "/l/[redacted]"
+
+// Redact returns a URL path that is safe to log: the token of a link's path is left out.
+func Redact(path string) string {
+	if strings.HasPrefix(path, "/l/") {
+		return redactToken
+	}
+	return path
+}

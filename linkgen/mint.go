@@ -1,0 +1,196 @@
+package linkgen
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"latchkey/engine"
+)
+
+// A Supersede says when the links of a newer message make older ones dead.
+type Supersede string
+
+// The ways to supersede.
+const (
+	OnHandoff Supersede = "on_handoff" // when the message was accepted, or its outcome is unknown
+	OnMint    Supersede = "on_mint"    // when the link is minted
+)
+
+const (
+	// KeepAll as Settings.Keep lets every family live until it expires.
+	KeepAll = -1
+	// Unlimited as LinkRequest.Uses asks for a link without a limit of uses where the location has one.
+	Unlimited = -1
+
+	defaultTTL    = 24 * time.Hour
+	defaultMaxTTL = 30 * 24 * time.Hour
+)
+
+// Settings are what a location says of its links. The zero value of each field but BaseURL is its default.
+type Settings struct {
+	BaseURL   string        // what every link begins with, without a slash at the end
+	TTL       time.Duration // default 24 h
+	MaxTTL    time.Duration // default 30 days; a longer request is cut to it
+	Uses      int           // default unlimited
+	Keep      int           // how many families live, or KeepAll; default 1
+	Supersede Supersede     // default OnHandoff
+}
+
+func (s Settings) withDefaults() Settings {
+	if s.MaxTTL <= 0 {
+		s.MaxTTL = defaultMaxTTL
+	}
+	if s.TTL <= 0 {
+		s.TTL = defaultTTL
+	}
+	if s.Keep == 0 {
+		s.Keep = 1
+	}
+	if s.Supersede == "" {
+		s.Supersede = OnHandoff
+	}
+	return s
+}
+
+// Links mints, checks and ends links. Its methods work on the partition that holds the contact's shard. It keeps no
+// state of its own and may be used from many goroutines.
+type Links struct {
+	keys     *Keys
+	settings func(location string) (Settings, bool)
+	random   io.Reader
+}
+
+// New returns Links that hash with keys. settings returns what a location says, and whether it exists; it is asked
+// at each call, so that changed settings take effect at once.
+func New(keys *Keys, settings func(location string) (Settings, bool)) *Links {
+	return &Links{keys: keys, settings: settings, random: rand.Reader}
+}
+
+func (l *Links) of(location string) (Settings, error) {
+	s, ok := l.settings(location)
+	if !ok {
+		return s, engine.Final(fmt.Errorf("location %q is not configured", location))
+	}
+	return s.withDefaults(), nil
+}
+
+// Mint makes a link and returns its id, which is safe to store and show, and its URL, which is neither. It runs inside
+// the commit that starts the attempt to send it. A link for an older or the same ordinal joins the contact's current
+// family; one for a newer ordinal begins a family, which supersedes older ones when Settle is called, or at once.
+// Mint never looks at access. Its errors are Final.
+func (l *Links) Mint(tx engine.Tx, req engine.LinkRequest) (id string, url engine.Secret, err error) {
+	set, err := l.of(req.Location)
+	if err != nil {
+		return "", url, fmt.Errorf("mint link: %w", err)
+	}
+	if set.BaseURL == "" || req.Contact.IsZero() {
+		return "", url, engine.Final(fmt.Errorf("mint link: no base URL or no contact"))
+	}
+	fam, err := joinFamily(tx, req, set)
+	if err != nil {
+		return "", url, fmt.Errorf("mint link: %w", engine.Final(err))
+	}
+	var acc account
+	if _, err := load(tx, engine.SpaceHeads, accountKey(req.Location, req.Contact), &acc); err != nil {
+		return "", url, fmt.Errorf("mint link: %w", engine.Final(err))
+	}
+	tok, err := l.newToken(nextSelector(tx, req.Contact.Shard(), req.Now))
+	if err != nil {
+		return "", url, fmt.Errorf("mint link: %w", err)
+	}
+	key := l.keys.mint()
+	rec := linkRecord{
+		Link: newLink(req, set), Family: fam, Epoch: acc.Epoch,
+		KeyID: key.id, MAC: key.linkMAC(Learner, req.Location, tok),
+	}
+	if req.Address != "" {
+		rec.Address = key.addressMAC(req.Location, req.Address)
+	}
+	if err := save(tx, engine.SpaceLinks, tok.selector[:], rec); err != nil {
+		return "", url, fmt.Errorf("mint link: %w", err)
+	}
+	tx.Put(engine.SpaceHeads, append(indexPrefix(req.Location, req.Contact), tok.selector[:]...), []byte{recordVersion})
+	return tok.selector.ID(), engine.NewSecret(strings.TrimRight(set.BaseURL, "/") + "/l/" + tok.reveal()), nil
+}
+
+func newLink(req engine.LinkRequest, set Settings) Link {
+	ttl := req.TTL
+	if ttl <= 0 {
+		ttl = set.TTL
+	}
+	uses := req.Uses
+	if uses == 0 {
+		uses = set.Uses
+	}
+	now := req.Now.UTC().Truncate(time.Millisecond)
+	return Link{
+		Location: req.Location, Kind: Learner, Contact: req.Contact, App: req.App, To: req.To, Ordinal: req.Ordinal,
+		Run: req.Run, Workflow: req.Workflow, Step: req.Step, Channel: req.Channel,
+		Created: now, Expires: now.Add(min(ttl, set.MaxTTL)), MaxUses: max(uses, 0),
+	}
+}
+
+// joinFamily returns the family that a new link belongs to, and notes it in the contact's head.
+func joinFamily(tx engine.Tx, req engine.LinkRequest, set Settings) (family, error) {
+	key := headKey(req.Location, req.Contact, req.App)
+	var h head
+	if _, err := load(tx, engine.SpaceHeads, key, &h); err != nil {
+		return family{}, err
+	}
+	next := family{Ordinal: req.Ordinal}
+	if req.ByHand {
+		next = family{Ordinal: h.Newest.Ordinal, Hand: h.Newest.Hand + 1}
+	}
+	if !h.Newest.less(next) {
+		return h.Newest, nil
+	}
+	h.Newest = next
+	if req.ByHand || set.Supersede == OnMint {
+		h.accept(next, set.Keep)
+	}
+	return next, save(tx, engine.SpaceHeads, key, h)
+}
+
+// newToken adds a secret to a selector. Some phones take a dash or underscore at the end for punctuation and leave
+// it out of the link, so no token ends in one.
+func (l *Links) newToken(s Selector) (Token, error) {
+	for {
+		var secret [secretSize]byte
+		if _, err := io.ReadFull(l.random, secret[:]); err != nil {
+			return Token{}, fmt.Errorf("read random bytes: %w", err)
+		}
+		tok := Token{s, engine.NewSecret(string(secret[:]))}
+		if text := tok.reveal(); !strings.ContainsAny(text[tokenLen-1:], "-_") {
+			return tok, nil
+		}
+	}
+}
+
+// Settle notes that a message with a link minted for that ordinal and app was handed over, or may have been: under
+// OnHandoff the contact's older families die now. It may be called again, and in any order. Do not call it for a
+// message that held no link.
+func (l *Links) Settle(tx engine.Tx, location string, contact engine.ID, app string, ordinal uint64) error {
+	set, err := l.of(location)
+	if err != nil {
+		return fmt.Errorf("settle links: %w", err)
+	}
+	key := headKey(location, contact, app)
+	var h head
+	ok, err := load(tx, engine.SpaceHeads, key, &h)
+	if err != nil {
+		return fmt.Errorf("settle links: %w", err)
+	}
+	if !ok || set.Supersede == OnMint || ordinal > h.Newest.Ordinal {
+		return nil
+	}
+	if !h.accept(family{Ordinal: ordinal}, set.Keep) {
+		return nil
+	}
+	if err := save(tx, engine.SpaceHeads, key, h); err != nil {
+		return fmt.Errorf("settle links: %w", err)
+	}
+	return nil
+}

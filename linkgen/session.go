@@ -1,0 +1,254 @@
+package linkgen
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"latchkey/engine"
+)
+
+// Limits of a session.
+const (
+	SessionIdle = 12 * time.Hour      // without a page seen
+	SessionLife = 14 * 24 * time.Hour // in all
+	SessionsMax = 10                  // per contact; the one unseen for longest ends
+
+	// Being seen is written down this coarsely, so that a page is seldom a write.
+	seenEvery = 10 * time.Minute
+
+	sidSize = 33 // a multiple of 3, so that it has one spelling
+	sidLen  = sidSize / 3 * 4
+)
+
+// A Session is a learner who came in by a link. SpaceSessions, by the hash of what the browser holds.
+type Session struct {
+	Location string    `json:"location"`
+	Contact  engine.ID `json:"contact"`
+	Link     string    `json:"link"` // the id of the link
+	Created  time.Time `json:"created"`
+	Seen     time.Time `json:"seen"`
+	Epoch    uint32    `json:"epoch,omitempty"`
+
+	ID string `json:"-"` // a hash, safe to show
+}
+
+// Ends returns when the session ends at the latest.
+func (s Session) Ends() time.Time { return s.Created.Add(SessionLife) }
+
+// NewSID returns what a browser is given to hold: the shard, so that the session's partition is known, and 248
+// random bits.
+func NewSID(shard uint16) engine.Secret {
+	b := make([]byte, sidSize)
+	rand.Read(b) // never fails
+	binary.BigEndian.PutUint16(b, shard)
+	return engine.NewSecret(encoding.EncodeToString(b))
+}
+
+// ShardOfSID returns the shard of a session by what the browser holds, and whether that is well formed.
+func ShardOfSID(sid engine.Secret) (uint16, bool) {
+	if len(sid.Reveal()) != sidLen {
+		return 0, false
+	}
+	b, err := encoding.DecodeString(sid.Reveal())
+	if err != nil || len(b) != sidSize {
+		return 0, false
+	}
+	return binary.BigEndian.Uint16(b), true
+}
+
+// sessionKey hashes what the browser holds. It has 248 random bits, so a plain hash is enough.
+func sessionKey(sid engine.Secret) []byte {
+	h := sha256.Sum256([]byte("ses\x00v1\x00" + sid.Reveal()))
+	return h[:]
+}
+
+func sessionID(key []byte) string { return "ses_" + hex.EncodeToString(key[:8]) }
+
+// Session returns the living session of what a browser holds, if there is one. It runs on the partition of
+// ShardOfSID. Whether the contact still has access is the caller's to ask.
+func (l *Links) Session(tx engine.Tx, sid engine.Secret, now time.Time) (Session, bool, error) {
+	return session(tx, sessionKey(sid), now)
+}
+
+func session(tx engine.Tx, key []byte, now time.Time) (Session, bool, error) {
+	var s Session
+	ok, err := load(tx, engine.SpaceSessions, key, &s)
+	if !ok || err != nil {
+		return Session{}, false, err
+	}
+	var acc account
+	if _, err := load(tx, engine.SpaceHeads, accountKey(s.Location, s.Contact), &acc); err != nil {
+		return Session{}, false, err
+	}
+	if s.Epoch != acc.Epoch || !now.Before(s.Seen.Add(SessionIdle)) || !now.Before(s.Ends()) {
+		return Session{}, false, nil
+	}
+	s.ID = sessionID(key)
+	return s, true, nil
+}
+
+// Stale reports whether a session that is seen now should be touched.
+func (s Session) Stale(now time.Time) bool { return now.Sub(s.Seen) >= seenEvery }
+
+// Touch notes that a session was seen now. It does nothing for one that is over.
+func (l *Links) Touch(tx engine.Tx, sid engine.Secret, now time.Time) error {
+	key := sessionKey(sid)
+	s, ok, err := session(tx, key, now)
+	if !ok || err != nil {
+		return err
+	}
+	s.Seen = now
+	return save(tx, engine.SpaceSessions, key, s)
+}
+
+// EndSession ends the session of what a browser holds, if there is one.
+func (l *Links) EndSession(tx engine.Tx, sid engine.Secret) error {
+	return endSession(tx, sessionKey(sid))
+}
+
+func endSession(tx engine.Tx, key []byte) error {
+	var s Session
+	ok, err := load(tx, engine.SpaceSessions, key, &s)
+	if !ok || err != nil {
+		return err
+	}
+	tx.Delete(engine.SpaceSessions, key)
+	var acc account
+	ak := accountKey(s.Location, s.Contact)
+	if ok, err := load(tx, engine.SpaceHeads, ak, &acc); !ok || err != nil {
+		return err
+	}
+	acc.Sessions = slices.DeleteFunc(acc.Sessions, func(k []byte) bool { return bytes.Equal(k, key) })
+	return save(tx, engine.SpaceHeads, ak, acc)
+}
+
+// A Refusal is the error of a redemption that lets nobody in.
+type Refusal struct {
+	Link   Link // zero if Reason is Unknown
+	Reason Reason
+}
+
+// Error names the reason and the link's id.
+func (r *Refusal) Error() string { return fmt.Sprintf("link refused: %s", r.Reason) }
+
+// ErrSignedIn is returned by Redeem when the browser already holds a living session of this link: nothing is to be
+// changed, and it is no use of the link.
+var ErrSignedIn = errors.New("already signed in by this link")
+
+// A Visit is someone who presses the button of a link page.
+type Visit struct {
+	Token     Token
+	Person    *engine.Person // as Person returns it; counts only if the contact was absorbed by another
+	Presented engine.Secret  // what the browser holds already; it is void afterwards if it is of this partition
+	Fresh     engine.Secret  // what it will hold: from NewSID with the link's shard
+	Now       time.Time
+}
+
+// Redeem counts a use of a link and makes the session, all in tx. Returns a *Refusal if the link lets nobody in and
+// ErrSignedIn if there is nothing to do; then nothing was written.
+func (l *Links) Redeem(tx engine.Tx, v Visit) (engine.Redemption, error) {
+	var none engine.Redemption
+	rec, reason, err := l.check(tx, v.Token, v.Now)
+	if err != nil {
+		return none, fmt.Errorf("redeem link: %w", err)
+	}
+	if reason == OK || reason == UsedUp {
+		p, err := here(tx, rec.Location, rec.Contact, v.Person)
+		if err != nil {
+			return none, fmt.Errorf("redeem link: %w", err)
+		}
+		if r := l.admit(rec, p); r != OK {
+			reason = r
+		} else if s, ok, err := l.Session(tx, v.Presented, v.Now); err != nil {
+			return none, fmt.Errorf("redeem link: %w", err)
+		} else if ok && s.Link == rec.ID {
+			return none, ErrSignedIn
+		}
+	}
+	if reason != OK {
+		return none, &Refusal{rec.Link, reason}
+	}
+	if err := endSession(tx, sessionKey(v.Presented)); err != nil {
+		return none, fmt.Errorf("redeem link: %w", err)
+	}
+	first, err := countUse(tx, v.Token.selector, v.Now)
+	if err != nil {
+		return none, fmt.Errorf("redeem link: %w", err)
+	}
+	id, err := begin(tx, rec, v)
+	if err != nil {
+		return none, fmt.Errorf("redeem link: %w", err)
+	}
+	return engine.Redemption{Location: rec.Location, Contact: rec.Contact, Run: rec.Run, Link: rec.ID,
+		Session: id, At: v.Now, First: first}, nil
+}
+
+func countUse(tx engine.Tx, s Selector, now time.Time) (first bool, err error) {
+	var use usage
+	if _, err := load(tx, engine.SpaceUses, s[:], &use); err != nil {
+		return false, err
+	}
+	use.Count++
+	use.Last = now
+	if use.Count == 1 {
+		use.First = now
+	}
+	return use.Count == 1, save(tx, engine.SpaceUses, s[:], use)
+}
+
+// begin stores a new session. If the contact has too many, the one unseen for longest ends.
+func begin(tx engine.Tx, rec linkRecord, v Visit) (id string, err error) {
+	var acc account
+	ak := accountKey(rec.Location, rec.Contact)
+	if _, err := load(tx, engine.SpaceHeads, ak, &acc); err != nil {
+		return "", err
+	}
+	live, err := living(tx, acc.Sessions, v.Now)
+	if err != nil {
+		return "", err
+	}
+	key := sessionKey(v.Fresh)
+	acc.Sessions = append(live, key)
+	s := Session{Location: rec.Location, Contact: rec.Contact, Link: rec.ID, Created: v.Now, Seen: v.Now, Epoch: acc.Epoch}
+	if err := save(tx, engine.SpaceSessions, key, s); err != nil {
+		return "", err
+	}
+	return sessionID(key), save(tx, engine.SpaceHeads, ak, acc)
+}
+
+// living drops sessions that are over and, to make room for one more, those unseen for longest.
+func living(tx engine.Tx, keys [][]byte, now time.Time) ([][]byte, error) {
+	type seen struct {
+		key []byte
+		at  time.Time
+	}
+	var live []seen
+	for _, k := range keys {
+		s, ok, err := session(tx, k, now)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			live = append(live, seen{k, s.Seen})
+		} else {
+			tx.Delete(engine.SpaceSessions, k)
+		}
+	}
+	slices.SortStableFunc(live, func(a, b seen) int { return a.at.Compare(b.at) })
+	for len(live) >= SessionsMax {
+		tx.Delete(engine.SpaceSessions, live[0].key)
+		live = live[1:]
+	}
+	out := make([][]byte, 0, len(live)+1)
+	for _, s := range live {
+		out = append(out, s.key)
+	}
+	return out, nil
+}

@@ -5,12 +5,12 @@ import (
 	"strings"
 	"testing"
 
-	"latchkey/actions/smtp/smtpsink"
+	"latchkey/actions/smtp/sink"
 )
 
 // BenchmarkSend hands mails of 6 KB to a server in this process: the figure holds the server's work too.
 func BenchmarkSend(b *testing.B) {
-	_, m := listen(b, smtpsink.Options{}, nil)
+	_, m := listen(b, sink.Options{}, nil)
 	mail := letterTo("ada@example.com")
 	mail.HTML = strings.Repeat(mail.HTML+"\n", 40)
 	b.ReportAllocs()
@@ -25,7 +25,7 @@ func BenchmarkSend(b *testing.B) {
 func BenchmarkRender(b *testing.B) {
 	for name, eightBit := range map[string]bool{"8bit": true, "qp": false} {
 		b.Run(name, func(b *testing.B) {
-			_, m := listen(b, smtpsink.Options{}, nil)
+			_, m := listen(b, sink.Options{}, nil)
 			c, err := dial(b.Context(), &m.cfg)
 			if err != nil {
 				b.Fatal(err)

@@ -7,21 +7,21 @@ import (
 	"time"
 
 	"latchkey/actions"
-	"latchkey/actions/smtp/smtpsink"
+	"latchkey/actions/smtp/sink"
 	"latchkey/engine"
 )
 
 var day = time.Date(2026, 11, 22, 9, 30, 0, 0, time.UTC)
 
 // listen starts a sink and a mailer that uses it.
-func listen(t testing.TB, opts smtpsink.Options, change func(*Config)) (*smtpsink.Sink, *Mailer) {
+func listen(t testing.TB, opts sink.Options, change func(*Config)) (*sink.Sink, *Mailer) {
 	t.Helper()
-	sink, err := smtpsink.Listen("127.0.0.1:0", opts)
+	srv, err := sink.Listen("127.0.0.1:0", opts)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { sink.Close() })
-	return sink, mailer(t, sink.Addr(), change)
+	t.Cleanup(func() { srv.Close() })
+	return srv, mailer(t, srv.Addr(), change)
 }
 
 func mailer(t testing.TB, addr string, change func(*Config)) *Mailer {
@@ -53,8 +53,8 @@ const token = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
 
 func TestSend(t *testing.T) {
 	t.Parallel()
-	got := make(chan smtpsink.Mail, 1)
-	_, m := listen(t, smtpsink.Options{OnMail: func(m smtpsink.Mail) { got <- m }}, nil)
+	got := make(chan sink.Mail, 1)
+	_, m := listen(t, sink.Options{OnMail: func(m sink.Mail) { got <- m }}, nil)
 	receipt, err := m.Send(t.Context(), letterTo("ada@example.com"))
 	if err != nil {
 		t.Fatal(err)

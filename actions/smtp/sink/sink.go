@@ -1,7 +1,7 @@
-// Package smtpsink is an SMTP server that takes every mail and delivers none: for tests, and for measuring how fast mails
+// Package sink is an SMTP server that takes every mail and delivers none: for tests, and for measuring how fast mails
 // go out. It counts, can show what it took, and can be told to refuse or to break off. It is no mail server: it
 // resolves, relays and keeps nothing.
-package smtpsink
+package sink
 
 import (
 	"crypto/tls"

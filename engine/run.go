@@ -88,6 +88,7 @@ type Task struct {
 	NotBefore time.Time `json:"not_before"`
 	State     TaskState `json:"state"`
 	Attempts  int       `json:"attempts,omitempty"`
+	Deadline  time.Time `json:"deadline,omitzero"` // no attempt is put off beyond it; set by the first attempt
 	Changed   time.Time `json:"changed,omitzero"` // when State last changed
 	Class     Class     `json:"class,omitempty"`
 	To        string    `json:"to,omitempty"`

@@ -89,7 +89,7 @@ type Task struct {
 	State     TaskState `json:"state"`
 	Attempts  int       `json:"attempts,omitempty"`
 	Deadline  time.Time `json:"deadline,omitzero"` // no attempt is put off beyond it; set by the first attempt
-	Changed   time.Time `json:"changed,omitzero"` // when State last changed
+	Changed   time.Time `json:"changed,omitzero"`  // when State last changed
 	Class     Class     `json:"class,omitempty"`
 	To        string    `json:"to,omitempty"`
 	Subject   string    `json:"subject,omitempty"`

@@ -29,6 +29,14 @@ const (
 	SpaceOutbox    Space = "outbox"    // outbox: messages as delivered, without live links
 )
 
+// Spaces returns all spaces, for what treats them alike: comparing, counting, checking.
+func Spaces() []Space {
+	return []Space{
+		SpaceMeta, SpacePeople, SpaceDirectory, SpaceVersions, SpaceActive, SpaceRuns, SpaceDue, SpaceTasks,
+		SpaceNotices, SpaceDecisions, SpaceHeads, SpaceLinks, SpaceUses, SpaceSessions, SpaceOutbox,
+	}
+}
+
 // Errors of a Store.
 var (
 	// ErrClosed is returned by a store that was closed in order.
@@ -46,9 +54,10 @@ var (
 type Tx interface {
 	// Get returns the value at key, or nil. The bytes belong to the transaction: do not keep or change them.
 	Get(space Space, key []byte) []byte
-	// Put stores value at key. The store takes both over: do not change them afterwards.
+	// Put stores value at key; nil is stored as empty. The store takes both over: do not change them afterwards.
+	// A key must not be empty: the function's Update fails, as it does after every misuse named here.
 	Put(space Space, key, value []byte)
-	// Delete removes key. A nil key drops the whole space.
+	// Delete removes key. A nil key drops the whole space, which SpaceMeta refuses.
 	Delete(space Space, key []byte)
 	// Scan calls fn for each key in [from, to) in order until fn returns false. A nil to means the end.
 	// fn must not write to the space it scans.
@@ -59,7 +68,8 @@ type Tx interface {
 type Store interface {
 	// Update runs fn and stores what it wrote, all or nothing, on disk when Update returns nil.
 	// Calls that come at the same time share a commit; each sees what those before it wrote, and an fn
-	// that returns an error leaves no trace. fn may run twice and must have no side effects.
+	// that returns an error or panics leaves no trace. fn may run twice and must have no side effects; it
+	// must not call Update, which would wait for itself.
 	// Update returns fn's error, ErrClosed, ErrLost, ErrFull, or the context's error if it ended before
 	// fn was taken up (then fn did not and will not run).
 	Update(ctx context.Context, fn func(Tx) error) error

@@ -1,22 +1,261 @@
 package engine
 
-import "time"
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+	"unicode/utf8"
 
-// An Expr is a compiled expression of a workflow file.
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/builtin"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/vm"
+)
+
+// An Expr is a compiled expression of a workflow file. It may be used by several goroutines at once.
 type Expr struct {
-	Source string
-	// the program is added by CompileExpr
+	Source  string
+	program *vm.Program
+	needs   needs
+	loops   bool // has a predicate
 }
 
-// Env is what expressions (and templates) see.
-type Env struct{}
+// needs are the roots that cost something to build; an expression gets those that it names.
+type needs struct{ access, lists, run bool }
 
-// NewEnv gathers the roots for a run.
-func NewEnv(loc *Location, p *Person, ev *Event, r *Run, now time.Time) Env { panic("not written yet") }
+func (n *needs) add(m needs) {
+	n.access, n.lists, n.run = n.access || m.access, n.lists || m.lists, n.run || m.run
+}
+
+// Names that no author can write.
+const (
+	roundName = "count round"
+	looseName = "may be nil"
+)
+
+// loose stands around a?.b in the compiled form: the compiler takes that for a string, though it can be nil.
+func loose(v ...any) (any, error) { return v[0], nil }
+
+// What one evaluation may use. Without them an expression over a large custom field could hold up everything.
+const (
+	exprMemory = 100_000 // values in arrays and maps that it makes
+	exprRounds = 100_000 // times that a predicate runs: any(list, …), filter(list, …)
+	exprNodes  = 1_000   // size of the source, as a tree
+)
 
 // CompileExpr checks and compiles a boolean expression. The error's text is for the author; col counts runes from 1
 // within src.
-func CompileExpr(src string) (e *Expr, col int, err error) { panic("not written yet") }
+func CompileExpr(src string) (e *Expr, col int, err error) {
+	if strings.TrimSpace(src) == "" {
+		return nil, 1, errors.New("an expression is missing")
+	}
+	w := &watch{chains: map[*ast.ChainNode]bool{}}
+	program, err := expr.Compile(src, expr.Env(roots{}), expr.AsBool(), expr.DisableBuiltin("now"),
+		expr.MaxNodes(exprNodes), expr.Patch(w), expr.Function(looseName, loose, new(func(any) any)))
+	if w.err != nil {
+		return nil, column(src, w.at), w.err
+	}
+	if err != nil {
+		col, err = exprMistake(src, err)
+		return nil, col, err
+	}
+	return &Expr{Source: src, program: program, needs: w.needs, loops: w.loops}, 0, nil
+}
 
 // True evaluates the expression. An expression that faults counts as false; the fault is for the history.
-func (e *Expr) True(env Env) (ok bool, fault string) { panic("not written yet") }
+func (e *Expr) True(env Env) (ok bool, fault string) {
+	defer func() {
+		if r := recover(); r != nil {
+			ok, fault = false, fmt.Sprintf("%s: %v", e.Source, r)
+		}
+	}()
+	env.fill(e.needs)
+	if e.loops {
+		env.countRounds()
+	}
+	m := vm.VM{MemoryBudget: exprMemory}
+	out, err := m.Run(e.program, env.roots)
+	if err != nil {
+		return false, fmt.Sprintf("%s: %s", e.Source, faultText(err))
+	}
+	if ok, isBool := out.(bool); isBool {
+		return ok, ""
+	}
+	return false, fmt.Sprintf("%s: is %T, neither true nor false", e.Source, out)
+}
+
+// countRounds lets the next evaluation run its predicates exprRounds times in all.
+func (v *roots) countRounds() {
+	left := exprRounds
+	v.Round = func() bool {
+		if left--; left < 0 {
+			panic("takes too long: more than 100,000 rounds")
+		}
+		return true
+	}
+}
+
+func faultText(err error) string {
+	var fe *file.Error
+	if !errors.As(err, &fe) {
+		return err.Error()
+	}
+	if strings.Contains(fe.Message, "memory budget exceeded") {
+		return "needs too much memory"
+	}
+	if m := castFault.FindStringSubmatch(fe.Message); m != nil {
+		return "is " + userTypes(m[1]) + ", neither true nor false"
+	}
+	msg := absentFault.ReplaceAllString(fe.Message, "$2 is absent, so it has no $1")
+	return fmt.Sprintf("%s (column %d)", strings.ReplaceAll(userTypes(msg), "<nil>", "nothing"), fe.Column+1)
+}
+
+// A watch looks at the tree before it is compiled: it notes what the expression needs, refuses the way around the types,
+// and puts a count of rounds into each predicate.
+type watch struct {
+	needs needs
+	loops bool
+	// chains are the optional chains that were wrapped.
+	chains map[*ast.ChainNode]bool
+	at     int
+	err    error
+}
+
+// Visit implements ast.Visitor.
+func (w *watch) Visit(node *ast.Node) {
+	switch n := (*node).(type) {
+	case *ast.IdentifierNode:
+		switch n.Value {
+		case "access":
+			w.needs.access = true
+		case "offers", "products":
+			w.needs.lists = true
+		case "run":
+			w.needs.run = true
+		case "$env":
+			w.err, w.at = errors.New("$env is not available; name what you want, as in contact.email"), n.Location().From
+		}
+	case *ast.CallNode:
+		if id, ok := n.Callee.(*ast.IdentifierNode); ok && id.Value == "now" {
+			w.err, w.at = errors.New("now is a value; write it without ()"), n.Location().From
+		}
+	case *ast.ChainNode:
+		if !w.chains[n] {
+			w.chains[n] = true
+			ast.Patch(node, &ast.CallNode{Callee: &ast.IdentifierNode{Value: looseName}, Arguments: []ast.Node{n}})
+		}
+	case *ast.PredicateNode:
+		if counted(n.Node) {
+			return
+		}
+		w.loops = true
+		round := &ast.CallNode{Callee: &ast.IdentifierNode{Value: roundName}}
+		n.Node = &ast.SequenceNode{Nodes: []ast.Node{round, n.Node}}
+	}
+}
+
+func counted(n ast.Node) bool {
+	seq, ok := n.(*ast.SequenceNode)
+	if !ok {
+		return false
+	}
+	call, ok := seq.Nodes[0].(*ast.CallNode)
+	if !ok {
+		return false
+	}
+	id, ok := call.Callee.(*ast.IdentifierNode)
+	return ok && id.Value == roundName
+}
+
+var (
+	unknownName  = regexp.MustCompile(`^unknown name (.+)$`)
+	unknownField = regexp.MustCompile(`^type (\S+) has no field (\S+)$`)
+	castFault    = regexp.MustCompile(`^invalid operation: bool\((.+)\)$`)
+	absentFault  = regexp.MustCompile(`^cannot get (\S+) from (\S+)$`)
+	wantsBool    = regexp.MustCompile(`^expected bool, but got (.+)$`)
+)
+
+// exprMistake turns a compiler's error into the author's words, with the column that it stands at.
+func exprMistake(src string, err error) (int, error) {
+	var fe *file.Error
+	if !errors.As(err, &fe) {
+		if m := wantsBool.FindStringSubmatch(err.Error()); m != nil {
+			return 1, fmt.Errorf("is %s, but must be true or false", userTypes(m[1]))
+		}
+		return 1, errors.New(userTypes(err.Error()))
+	}
+	col := column(src, fe.From)
+	if m := wantsBool.FindStringSubmatch(fe.Message); m != nil {
+		return col, fmt.Errorf("is %s, but must be true or false", userTypes(m[1]))
+	}
+	if m := unknownName.FindStringSubmatch(fe.Message); m != nil {
+		names := fieldNames(reflect.TypeFor[roots]())
+		return col, fmt.Errorf("unknown name %q%s", m[1], hint(m[1], append(names, builtinNames()...), names))
+	}
+	if m := unknownField.FindStringSubmatch(fe.Message); m != nil {
+		if root, t := viewNamed(m[1]); t != nil {
+			return col, fmt.Errorf("%s has no %q%s", root, m[2], hint(m[2], fieldNames(t), fieldNames(t)))
+		}
+	}
+	return col, errors.New(userTypes(fe.Message))
+}
+
+// column returns the column, from 1, of the rune at offset.
+func column(src string, offset int) int { return min(offset, utf8.RuneCountInString(src)) + 1 }
+
+func builtinNames() []string {
+	var names []string
+	for _, f := range builtin.Builtins {
+		if f.Name != "now" {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// hint names the nearest of some words, or else lists what there is.
+func hint(word string, near, list []string) string {
+	if n := nearest(word, near); n != "" {
+		return fmt.Sprintf("; did you mean %q?", n)
+	}
+	return "; there is " + strings.Join(list, ", ")
+}
+
+// nearest returns the word with the fewest changes of a letter, at most a third of its length, or "".
+func nearest(word string, of []string) string {
+	best, least := "", len(word)/3+1
+	for _, w := range of {
+		if d := edits(strings.ToLower(word), w); d < least || d == least && best == "" {
+			best, least = w, d
+		}
+	}
+	return best
+}
+
+// edits counts the letters to put in, take out, change or swap to make b of a.
+func edits(a, b string) int {
+	var older []int
+	prev := make([]int, len(b)+1)
+	for j := range prev {
+		prev[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row := make([]int, len(b)+1)
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			change := 1
+			if a[i-1] == b[j-1] {
+				change = 0
+			}
+			row[j] = min(row[j-1]+1, prev[j]+1, prev[j-1]+change)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], older[j-2]+1)
+			}
+		}
+		older, prev = prev, row
+	}
+	return prev[len(b)]
+}

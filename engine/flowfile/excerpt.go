@@ -2,7 +2,9 @@ package flowfile
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+	"unicode"
 
 	"latchkey/engine"
 )
@@ -22,7 +24,12 @@ func Excerpt(p engine.Problem, src []byte) string {
 	if p.Line < 1 || p.Line > len(lines) || len(lines[p.Line-1]) == 0 {
 		return p.String() + "\n"
 	}
-	line := lines[p.Line-1]
+	line := slices.Clone(lines[p.Line-1])
+	for i, c := range line {
+		if c != '\t' && !unicode.IsPrint(c) {
+			line[i] = unicode.ReplacementChar
+		}
+	}
 	col := min(max(p.Col-1, 0), len(line))
 	cutLeft, cutRight := "", ""
 	if from := col - width*2/3; from > 0 && len(line) > width {

@@ -20,12 +20,14 @@ func splitLines(src []byte) [][]rune {
 	return lines
 }
 
-func (r *reader) at(n *yaml.Node) engine.Pos { return engine.Pos{File: r.file, Line: n.Line, Col: n.Column} }
+func (r *reader) at(n *yaml.Node) engine.Pos {
+	return engine.Pos{File: r.file, Line: n.Line, Col: n.Column}
+}
 
 // within returns where in the file the rune at offset of a scalar's value stands. It reads the source again beside
 // the value, because YAML drops quotes, escapes, indentation and line ends.
 func (r *reader) within(n *yaml.Node, offset int) engine.Pos {
-	c := cursor{lines: r.lines, line: n.Line - 1, col: n.Column - 1}
+	c := cursor{lines: r.lines, line: min(n.Line, len(r.lines)) - 1, col: n.Column - 1}
 	value := []rune(n.Value)
 	offset = min(offset, len(value))
 	c.skipAnchor()
@@ -39,7 +41,9 @@ func (r *reader) within(n *yaml.Node, offset int) engine.Pos {
 	for i := range offset {
 		c.step(value[i])
 	}
-	c.settle(value, offset)
+	if offset < len(value) {
+		c.catchUp(value[offset])
+	}
 	return engine.Pos{File: r.file, Line: c.line + 1, Col: c.col + 1}
 }
 
@@ -53,7 +57,7 @@ type cursor struct {
 }
 
 func (c *cursor) peek() rune {
-	if c.line < len(c.lines) && c.col < len(c.lines[c.line]) {
+	if c.col < len(c.lines[c.line]) {
 		return c.lines[c.line][c.col]
 	}
 	return '\n'
@@ -110,60 +114,54 @@ func (c *cursor) enterBlock(value []rune) {
 	text := strings.TrimLeft(string(value), "\n")
 	own := utf8.RuneCountInString(text) - utf8.RuneCountInString(strings.TrimLeft(text, " "))
 	c.indent = max(leading(c.lines[start+1])-own, 0)
-	c.nextLine()
+	c.line, c.col = c.line+1, min(c.indent, len(c.lines[c.line+1]))
 }
 
 // step passes over what stands in the source for one rune of the value.
 func (c *cursor) step(v rune) {
-	if v == '\n' || v == ' ' || v == '\t' {
-		if c.lineEnds() {
-			c.col = len(c.lines[c.line])
-			if v == '\n' && c.block && c.line+1 < len(c.lines) && blank(c.lines[c.line+1]) {
-				c.line, c.col = c.line+1, 0
-				return
-			}
-			if v == '\n' && !c.block && c.line+2 < len(c.lines) && blank(c.lines[c.line+1]) && blank(c.lines[c.line+2]) {
-				c.line, c.col = c.line+1, 0
-				return
-			}
-			c.nextLine()
-			return
-		}
-	}
+	c.catchUp(v)
 	switch {
+	case (v == '\n' || v == ' ') && c.lineEnds():
+		c.lineEnd(v)
 	case c.quote == '\'' && c.peek() == '\'':
 		c.col += 2
 	case c.quote == '"' && c.peek() == '\\':
 		c.escape()
-	default:
-		if c.line < len(c.lines) && c.col < len(c.lines[c.line]) {
-			c.col++
-		}
+	case c.col < len(c.lines[c.line]):
+		c.col++
 	}
+}
+
+// catchUp goes to the next line of text, if the value's next rune cannot stand at the end of this one.
+func (c *cursor) catchUp(v rune) {
+	if c.quote == '"' && c.peek() == '\\' && c.col+1 == len(c.lines[c.line]) {
+		c.nextLine() // an escaped line end
+	}
+	if c.lineEnds() && v != '\n' && (v != ' ' || c.block && blank(c.lines[c.line])) {
+		c.nextLine()
+	}
+}
+
+// lineEnd passes over a line end that the value has: as a line end, or as the space that it was folded to.
+func (c *cursor) lineEnd(v rune) {
+	if v == '\n' && c.line+1 < len(c.lines) && blank(c.lines[c.line+1]) {
+		c.line++
+		c.col = min(c.indent, len(c.lines[c.line]))
+		return
+	}
+	c.nextLine()
 }
 
 // escape passes over a backslash and what belongs to it.
 func (c *cursor) escape() {
 	c.col++
 	n := map[rune]int{'x': 2, 'u': 4, 'U': 8}[c.peek()]
-	if c.peek() == '\n' { // an escaped line end is nothing: what counts is the next line's first rune
-		c.nextLine()
-		c.step(c.peek())
-		return
-	}
 	c.col = min(c.col+1+n, len(c.lines[c.line]))
-}
-
-// settle goes on to the rune at offset, if the cursor stands at a line end that the value does not have.
-func (c *cursor) settle(value []rune, offset int) {
-	if offset < len(value) && c.quote == '"' && c.peek() == '\\' && c.col+1 == len(c.lines[c.line]) {
-		c.nextLine()
-	}
 }
 
 // lineEnds reports whether only blanks follow on this line.
 func (c *cursor) lineEnds() bool {
-	return c.line < len(c.lines) && (c.col >= len(c.lines[c.line]) || !c.block && blank(c.lines[c.line][c.col:]))
+	return c.col >= len(c.lines[c.line]) || !c.block && blank(c.lines[c.line][c.col:])
 }
 
 func blank(line []rune) bool { return strings.TrimSpace(string(line)) == "" }

@@ -173,7 +173,7 @@ func (r *reader) text(n *yaml.Node, what string) (string, bool) {
 func (r *reader) word(n *yaml.Node, what string, allowed ...string) (string, bool) {
 	s, ok := r.text(n, what)
 	if ok && !slices.Contains(allowed, s) {
-		r.fail(n, "%s cannot be %q%s; it is one of %s", what, s, didYouMean(s, allowed), join(allowed, "or"))
+		r.fail(n, "%s cannot be %q; it is %s", what, s, join(allowed, "or"))
 		return "", false
 	}
 	return s, ok
@@ -199,7 +199,11 @@ func (r *reader) unknownKey(k *yaml.Node, what string, allowed, later []string) 
 		r.fail(k, "%q is not yet in this version", k.Value)
 		return
 	}
-	r.fail(k, "%s has no key %q%s; its keys are %s", what, k.Value, didYouMean(k.Value, allowed), join(allowed, "and"))
+	if near := didYouMean(k.Value, allowed); near != "" {
+		r.fail(k, "%s has no key %q%s (its keys: %s)", what, k.Value, near, strings.Join(allowed, ", "))
+		return
+	}
+	r.fail(k, "%s has no key %q; its keys are %s", what, k.Value, join(allowed, "and"))
 }
 
 func isNull(n *yaml.Node) bool {

@@ -32,15 +32,17 @@ func (r *reader) steps(n *yaml.Node, nested int) []engine.Step {
 		return nil
 	}
 	steps := make([]engine.Step, 0, len(items))
-	for i, item := range items {
+	ended := false
+	for _, item := range items {
 		s, ok := r.step(item, nested)
 		if !ok {
 			continue
 		}
-		steps = append(steps, s)
-		if s.Kind == "end" && s.When == nil && i+1 < len(items) {
-			r.softly(func() { r.fail(items[i+1], "this step is never reached: the one before it ends the workflow") })
+		if ended {
+			r.softly(func() { r.fail(item, "this step is never reached: the one before it ends the workflow") })
 		}
+		ended = s.Kind == "end" && s.When == nil
+		steps = append(steps, s)
 	}
 	return steps
 }
@@ -68,9 +70,6 @@ func (r *reader) step(n *yaml.Node, nested int) (engine.Step, bool) {
 	}
 	s.Kind = kind.name
 	parts := r.stepParts(entries, kind, &s)
-	if s.ID == "" {
-		s.ID = r.numberedID(s.Kind)
-	}
 	switch s.Kind {
 	case "wait":
 		r.wait(kind.value, &s)
@@ -91,7 +90,7 @@ func (r *reader) bareStep(n *yaml.Node, s engine.Step) (engine.Step, bool) {
 	switch {
 	case !ok:
 	case word == "end":
-		s.Kind, s.ID = "end", r.numberedID("end")
+		s.Kind = "end"
 		return s, true
 	case slices.Contains(r.stepKinds(), word):
 		r.fail(n, "the step %s needs its settings, after a colon", word)
@@ -122,7 +121,7 @@ func (r *reader) findKind(n *yaml.Node, entries []entry) (entry, bool) {
 	}
 	for _, e := range entries {
 		if e.name == "then" || e.name == "else" {
-			r.fail(e.key, "%s belongs to an if, and must stand directly under its i", e.name)
+			r.fail(e.key, "%s belongs to an if; write it right under the if, in the same column and without a dash", e.name)
 			return entry{}, false
 		}
 		if !slices.Contains(stepKeys, e.name) && !slices.Contains(stepLater, e.name) {
@@ -140,7 +139,11 @@ func (r *reader) unknownKind(n *yaml.Node, word string) {
 		return
 	}
 	kinds := r.stepKinds()
-	r.fail(n, "no step %q%s; the steps are %s", word, didYouMean(word, kinds), join(kinds, "and"))
+	if near := didYouMean(word, kinds); near != "" {
+		r.fail(n, "no step %q%s", word, near)
+		return
+	}
+	r.fail(n, "no step %q; the steps are %s", word, join(kinds, "and"))
 }
 
 // stepParts reads what may stand beside any kind, and returns then and else.
@@ -185,10 +188,19 @@ func (r *reader) givenID(n *yaml.Node) string {
 	return ""
 }
 
-// numberedID makes the id of a step that was given none: its kind, and which of that kind it is in the file.
-func (r *reader) numberedID(kind string) string {
-	r.numbered[kind]++
-	return fmt.Sprintf("%s-%d", kind, r.numbered[kind])
+// number gives an id to each step that has none: its kind, and which of that kind it is in the file.
+func (r *reader) number(steps []engine.Step) {
+	for i := range steps {
+		s := &steps[i]
+		for s.ID == "" {
+			r.numbered[s.Kind]++
+			if id := fmt.Sprintf("%s-%d", s.Kind, r.numbered[s.Kind]); !r.given[id] {
+				s.ID = id
+			}
+		}
+		r.number(s.Then)
+		r.number(s.Else)
+	}
 }
 
 func (r *reader) wait(n *yaml.Node, s *engine.Step) {

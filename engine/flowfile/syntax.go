@@ -117,8 +117,10 @@ func firstError(err error) *yaml.LoadError {
 }
 
 var (
-	noSpace   = regexp.MustCompile(`^\s*(?:- +)?[A-Za-z_]+:[^\s:/]`)
-	valueText = regexp.MustCompile(`^\s*(?:- +)*[^\s'"{\[#][^:]*:\s+(\S.*)$`)
+	noSpace     = regexp.MustCompile(`^\s*(?:- +)?[A-Za-z_]+:[^\s:/]`)
+	bracketText = regexp.MustCompile(`^\s*(?:- +)*[^\s'"{\[#][^:]*:\s+(\{\{|\{|\[).*[}\]]\s*\S`)
+	blockHead   = regexp.MustCompile(`:\s*[|>][0-9+-]*\s*(?:#.*)?$`)
+	valueText   = regexp.MustCompile(`^\s*(?:- +)*[^\s'"{\[#][^:]*:\s+(\S.*)$`)
 )
 
 // cure says where a syntax error is and what to do about it: the likely cause first, else what the parser missed.
@@ -149,6 +151,9 @@ func (r *reader) cure(le *yaml.LoadError) (engine.Pos, string) {
 		}
 		if m := noSpace.FindStringIndex(r.line(at.Line)); m != nil {
 			return engine.Pos{Line: at.Line, Col: m[1]}, "a space is missing after the colon"
+		}
+		if r.belowBlock(at.Line) {
+			return at, "this text is indented less than the text block that it belongs to"
 		}
 		return at, "a colon is missing after this key"
 	case strings.Contains(le.Message, "did not find expected key"), strings.Contains(le.Message, "'-' indicator"),
@@ -203,13 +208,33 @@ func (r *reader) indentCure(at engine.Pos, line, before string) (engine.Pos, str
 			return at, "text goes on after its closing quote; put all of it in single quotes, and write '' for an apostrophe in it"
 		}
 	}
+	if m := bracketText.FindStringSubmatchIndex(line); m != nil {
+		return engine.Pos{Line: at.Line, Col: utf8.RuneCountInString(line[:m[2]]) + 1},
+			"a text that begins with " + line[m[2]:m[3]] + " must stand in quotes"
+	}
 	if m := noSpace.FindStringIndex(before); m != nil {
 		return engine.Pos{Line: at.Line - 1, Col: utf8.RuneCountInString(before[:m[1]])}, "a space is missing after the colon"
+	}
+	if r.belowBlock(at.Line) {
+		return at, "this text is indented less than the text block that it belongs to"
 	}
 	if strings.HasPrefix(strings.TrimSpace(line), "- ") {
 		return at, "this dash stands in line with no other; indent the items of a list alike"
 	}
 	return at, "this line's indentation fits none above it; keys of one thing stand in one column"
+}
+
+// belowBlock reports whether the line follows the text of a block scalar whose key stands further out.
+func (r *reader) belowBlock(n int) bool {
+	here := leading([]rune(r.line(n)))
+	for n--; n >= 1; n-- {
+		if l := r.line(n); !blank([]rune(l)) && leading([]rune(l)) < here {
+			return blockHead.MatchString(l)
+		} else if !blank([]rune(l)) && leading([]rune(l)) == here {
+			return false
+		}
+	}
+	return false
 }
 
 // line returns a line of the file, counting from 1, or nothing.

@@ -39,7 +39,8 @@ func (r *reader) workflow(root *yaml.Node) {
 		r.fail(root, "the workflow has no steps")
 	default:
 		r.flow.Steps = r.steps(n, 0)
-		if r.flow.Steps != nil && len(r.flow.Steps) == 0 {
+		r.number(r.flow.Steps)
+		if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
 			r.fail(n, "the workflow has no steps")
 		}
 	}
@@ -145,8 +146,7 @@ func (r *reader) filters(n *yaml.Node, kind engine.TriggerKind) {
 		case len(kind.Filters) == 0:
 			r.fail(e.key, "%s takes no filters", kind.Name)
 		default:
-			r.fail(e.key, "%s cannot be filtered by %q%s; it can by %s", kind.Name, e.name,
-				didYouMean(e.name, kind.Filters), join(kind.Filters, "and"))
+			r.fail(e.key, "%s cannot be filtered by %q, only by %s", kind.Name, e.name, join(kind.Filters, "and"))
 		}
 	}
 }
@@ -223,7 +223,7 @@ func (r *reader) allow(n *yaml.Node, what string) {
 	if n.Kind != yaml.MappingNode {
 		if s, ok := r.text(n, what); ok {
 			if !slices.Contains(allowed, s) {
-				r.fail(n, "%s cannot be %q%s; it is never, after_end, always or {after: 30d}", what, s, didYouMean(s, allowed))
+				r.fail(n, "%s cannot be %q; it is never, after_end, always or {after: 30d}", what, s)
 				return
 			}
 			re.Allow = s

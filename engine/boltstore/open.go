@@ -165,6 +165,9 @@ func openFiles(dir string, n int, noSync bool) (files []*bbolt.DB, err error) {
 func fileName(dir string, i int) string { return filepath.Join(dir, fmt.Sprintf("p%02d.db", i)) }
 
 func openFile(path string, noSync bool) (*bbolt.DB, error) {
+	if err := checkSize(path); err != nil {
+		return nil, openError(path, err)
+	}
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
 		Timeout:         lockTimeout,
 		FreelistType:    bbolt.FreelistMapType,
@@ -172,15 +175,46 @@ func openFile(path string, noSync bool) (*bbolt.DB, error) {
 		NoSync:          noSync,
 		NoStatistics:    true,
 	})
-	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
-		return nil, fmt.Errorf("store file %s: %w", path, ErrInUse)
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("store file %s is damaged or no store: %w", path, err)
-	case err != nil:
-		return nil, fmt.Errorf("open store file %s: %w", path, err)
+	if err != nil {
+		return nil, openError(path, err)
 	}
 	return db, nil
+}
+
+var errCut = errors.New("it is shorter than it says")
+
+// checkSize refuses a file that was cut, by a full disk or a copy that broke off: reading a page beyond the end of
+// a mapped file ends the process. A reader, unlike a writer, looks at the first two pages only.
+func checkSize(path string) error {
+	if info, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	return db.View(func(tx *bbolt.Tx) error {
+		if info.Size() < tx.Size() {
+			return errCut
+		}
+		return nil
+	})
+}
+
+func openError(path string, err error) error {
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout):
+		return fmt.Errorf("store file %s: %w", path, ErrInUse)
+	case errors.Is(err, errCut), errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum),
+		errors.Is(err, bolterrors.ErrVersionMismatch):
+		return fmt.Errorf("store file %s is damaged or no store: %w", path, err)
+	}
+	return fmt.Errorf("open store file %s: %w", path, err)
 }
 
 func closeFiles(files []*bbolt.DB) {

@@ -18,8 +18,11 @@ import (
 	"latchkey/engine/boltstore"
 )
 
-// writerDir names the variable that makes the test binary a writer process.
-const writerDir = "BOLTSTORE_TEST_WRITER"
+// These variables make the test binary a writer process, and say how its keys begin.
+const (
+	writerDir   = "BOLTSTORE_TEST_WRITER"
+	writerRound = "BOLTSTORE_TEST_ROUND"
+)
 
 const writers = 8
 
@@ -37,10 +40,10 @@ func writeUntilKilled(dir string) int {
 		wg.Go(func() {
 			store := s.All()[w%2]
 			for n := uint64(1); ; n++ {
-				key := binary.BigEndian.AppendUint64([]byte{byte(w)}, n)
+				key := numberKey(os.Getenv(writerRound), w, n)
 				err := store.Update(context.Background(), func(tx engine.Tx) error {
 					tx.Put(engine.SpaceRuns, key, key)
-					tx.Put(engine.SpacePeople, key[:1], key)
+					tx.Put(engine.SpacePeople, []byte{byte(w)}, key)
 					return nil
 				})
 				out.Lock()
@@ -57,22 +60,32 @@ func writeUntilKilled(dir string) int {
 	return 0
 }
 
+func numberKey(round string, writer int, n uint64) []byte {
+	return binary.BigEndian.AppendUint64(append([]byte(round), byte(writer)), n)
+}
+
+// startWriter starts a writer process and returns what it prints.
+func startWriter(t *testing.T, dir, round string) (*exec.Cmd, *bufio.Scanner) {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), writerDir+"="+dir, writerRound+"="+round)
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cmd, bufio.NewScanner(out)
+}
+
 // TestKill kills a writer process again and again: what it was told is stored must be there, whole.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	acked := make([]uint64, writers)
 	for round := range 5 {
-		cmd := exec.Command(os.Args[0])
-		cmd.Env = append(os.Environ(), writerDir+"="+dir)
-		out, err := cmd.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		lines := bufio.NewScanner(out)
+		acked := make([]uint64, writers)
+		cmd, lines := startWriter(t, dir, strconv.Itoa(round))
 		for n := 0; lines.Scan(); n++ {
 			w, number, ok := strings.Cut(lines.Text(), " ")
 			i, err1 := strconv.Atoi(w)
@@ -86,12 +99,11 @@ func TestKill(t *testing.T) {
 			}
 		}
 		cmd.Wait()
-		checkAcked(t, dir, acked)
-		clear(acked) // the next process counts anew, over the same keys
+		checkAcked(t, dir, strconv.Itoa(round), acked)
 	}
 }
 
-func checkAcked(t *testing.T, dir string, acked []uint64) {
+func checkAcked(t *testing.T, dir, round string, acked []uint64) {
 	t.Helper()
 	s, err := boltstore.Open(dir, boltstore.Options{Partitions: 2})
 	if err != nil {
@@ -102,7 +114,7 @@ func checkAcked(t *testing.T, dir string, acked []uint64) {
 	for w, last := range acked {
 		err := s.All()[w%2].View(t.Context(), func(tx engine.Tx) error {
 			for n := uint64(1); n <= last; n++ {
-				key := binary.BigEndian.AppendUint64([]byte{byte(w)}, n)
+				key := numberKey(round, w, n)
 				if string(tx.Get(engine.SpaceRuns, key)) != string(key) {
 					t.Errorf("writer %d: number %d of %d is lost", w, n, last)
 				}
@@ -127,18 +139,10 @@ func checkAcked(t *testing.T, dir string, acked []uint64) {
 func TestInUse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), writerDir+"="+dir)
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, lines := startWriter(t, dir, "0")
 	defer cmd.Wait()
 	defer cmd.Process.Kill()
-	bufio.NewScanner(out).Scan() // its first update is done
+	lines.Scan() // its first update is done
 	start := time.Now()
 	s, err := boltstore.Open(dir, boltstore.Options{Partitions: 2})
 	if err == nil {

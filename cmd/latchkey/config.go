@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"latchkey/actions/smtp"
+	"latchkey/actions/twilio"
 	"latchkey/engine"
 )
 
@@ -67,24 +69,17 @@ type NATSUser struct {
 // TLSConfig names files in PEM.
 type TLSConfig struct{ CA, Cert, Key string }
 
-// EmailConfig says how mail leaves. Without Host it goes to the outbox.
+// EmailConfig says how mail leaves. Without SMTP.Host it goes to the outbox.
 type EmailConfig struct {
-	From     string
-	ReplyTo  string
-	Host     string
-	Port     int
-	User     string
-	Password engine.Secret
-	TLS      string // "", "required", "offer", "none" or "implicit"
-	Conns    int
+	From    string
+	ReplyTo string
+	SMTP    smtp.Config
 }
 
-// SMSConfig says how SMS leave. Without AccountSID they go to the outbox.
+// SMSConfig says how SMS leave. Without Twilio.AccountSID they go to the outbox.
 type SMSConfig struct {
-	From       string
-	AccountSID string
-	AuthToken  engine.Secret
-	BaseURL    string // of the API, for tests and regional edges
+	From   string
+	Twilio twilio.Config
 }
 
 // LinksConfig is the location's default policy for login links.
@@ -118,7 +113,7 @@ func defaultConfig(dir string) *Config {
 		Data:       "data",
 		Keys:       "keys",
 		NATS:       NATSConfig{Listen: "127.0.0.1:4222"},
-		Email:      EmailConfig{Conns: 8},
+		Email:      EmailConfig{SMTP: smtp.Config{Conns: 8}},
 		Links:      LinksConfig{TTL: day, Keep: 1, Supersede: "on_handoff", MaxTTL: 30 * day},
 		Apps:       map[string]AppConfig{},
 		Custom:     map[string]string{},
@@ -142,24 +137,29 @@ func (c *Config) finish(at func(key string) engine.Pos) []engine.Problem {
 	}
 	if c.Email.From == "" {
 		c.Email.From = c.Name + " <hello@" + c.Location + ".test>"
-		if c.Email.Host != "" {
+		if c.Email.SMTP.Host != "" {
 			report("email.from", false, "needed once email.smtp is set: who the mail comes from")
 		}
 	}
 	if c.SMS.From == "" {
 		c.SMS.From = "+15005550006"
-		if c.SMS.AccountSID != "" {
+		if c.SMS.Twilio.AccountSID != "" {
 			report("sms.from", false, "needed once sms.twilio is set: the number that SMS come from")
 		}
 	}
-	if (c.SMS.AccountSID == "") != c.SMS.AuthToken.IsZero() {
+	if (c.SMS.Twilio.AccountSID == "") != c.SMS.Twilio.AuthToken.IsZero() {
 		report("sms.twilio", false, "needs both account_sid and auth_token")
+	}
+	if c.Email.SMTP.Host != "" {
+		if err := c.Email.SMTP.Check(); err != nil {
+			report("email.smtp", false, "%v", err)
+		}
 	}
 	u, _ := url.Parse(c.BaseURL)
 	if u.Scheme == "http" && !loopbackHost(u.Hostname()) {
 		report("base_url", false, "http is for this machine only; a link that leaves it begins with https")
 	}
-	real := c.Email.Host != "" && !loopbackHost(c.Email.Host) || c.SMS.AccountSID != "" && c.SMS.BaseURL == ""
+	real := c.Email.SMTP.Host != "" && !loopbackHost(c.Email.SMTP.Host) || c.SMS.Twilio.AccountSID != "" && c.SMS.Twilio.BaseURL == ""
 	if real && loopbackHost(u.Hostname()) {
 		report("base_url", true, "messages go to real people, but their links lead to %s, which only this machine can open", u.Host)
 	}

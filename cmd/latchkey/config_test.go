@@ -59,8 +59,8 @@ func TestConfigPrecedence(t *testing.T) {
 	if c.Name != "Env" || c.Listen != "127.0.0.1:3000" || c.SMS.From != "+14155550100" {
 		t.Errorf("precedence: name %q, listen %q, from %q", c.Name, c.Listen, c.SMS.From)
 	}
-	if c.Email.Host != "localhost" || c.Email.Port != 2525 || c.Email.Password.Reveal() != "hunter2" {
-		t.Errorf("smtp: %s:%d", c.Email.Host, c.Email.Port)
+	if c.Email.SMTP.Host != "localhost" || c.Email.SMTP.Port != 2525 || c.Email.SMTP.Password.Reveal() != "hunter2" {
+		t.Errorf("smtp: %s:%d", c.Email.SMTP.Host, c.Email.SMTP.Port)
 	}
 }
 

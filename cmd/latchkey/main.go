@@ -83,7 +83,7 @@ func (a *app) root() *cli.Command {
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // run decides
 		Commands: []*cli.Command{
 			a.runCommand(), a.demoCommand(), a.checkCommand(), a.publishCommand(),
-			a.linkCommand(), a.contactsCommand(), a.messagesCommand(),
+			a.linkCommand(), a.contactsCommand(),
 			a.benchCommand(), a.versionCommand(), a.helpCommand(),
 		},
 		Action: func(_ context.Context, c *cli.Command) error {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"latchkey/actions/smtp"
 	"latchkey/engine"
 )
 
@@ -50,24 +51,24 @@ func settings() []setting {
 		{key: "email.from", set: mailbox(func(c *Config) *string { return &c.Email.From })},
 		{key: "email.reply_to", set: mailbox(func(c *Config) *string { return &c.Email.ReplyTo })},
 		{key: "email.smtp", secret: true, set: func(c *Config, _, v string) error { return setSMTP(&c.Email, v) }},
-		{key: "email.smtp.host", set: text(func(c *Config) *string { return &c.Email.Host })},
-		{key: "email.smtp.port", set: func(c *Config, _, v string) (err error) { c.Email.Port, err = between(v, 1, 65535); return }},
-		{key: "email.smtp.user", set: text(func(c *Config) *string { return &c.Email.User })},
-		{key: "email.smtp.password", secret: true, set: secret(func(c *Config) *engine.Secret { return &c.Email.Password })},
-		{key: "email.smtp.tls", set: oneOf(func(c *Config) *string { return &c.Email.TLS }, "required", "offer", "none", "implicit")},
-		{key: "email.connections", set: func(c *Config, _, v string) (err error) { c.Email.Conns, err = between(v, 1, 100); return }},
+		{key: "email.smtp.host", set: text(func(c *Config) *string { return &c.Email.SMTP.Host })},
+		{key: "email.smtp.port", set: func(c *Config, _, v string) (err error) { c.Email.SMTP.Port, err = between(v, 1, 65535); return }},
+		{key: "email.smtp.user", set: text(func(c *Config) *string { return &c.Email.SMTP.User })},
+		{key: "email.smtp.password", secret: true, set: secret(func(c *Config) *engine.Secret { return &c.Email.SMTP.Password })},
+		{key: "email.smtp.tls", set: func(c *Config, _, v string) error { c.Email.SMTP.TLS = smtp.TLS(v); return nil }},
+		{key: "email.connections", set: func(c *Config, _, v string) (err error) { c.Email.SMTP.Conns, err = between(v, 1, 100); return }},
 		{key: "sms.from", set: phone(func(c *Config) *string { return &c.SMS.From })},
-		{key: "sms.twilio.account_sid", set: text(func(c *Config) *string { return &c.SMS.AccountSID })},
-		{key: "sms.twilio.auth_token", secret: true, set: secret(func(c *Config) *engine.Secret { return &c.SMS.AuthToken })},
-		{key: "sms.twilio.base_url", set: text(func(c *Config) *string { return &c.SMS.BaseURL })},
+		{key: "sms.twilio.account_sid", set: text(func(c *Config) *string { return &c.SMS.Twilio.AccountSID })},
+		{key: "sms.twilio.auth_token", secret: true, set: secret(func(c *Config) *engine.Secret { return &c.SMS.Twilio.AuthToken })},
+		{key: "sms.twilio.base_url", set: text(func(c *Config) *string { return &c.SMS.Twilio.BaseURL })},
 		{key: "links.ttl", set: length(func(c *Config) *time.Duration { return &c.Links.TTL })},
 		{key: "links.max_ttl", set: length(func(c *Config) *time.Duration { return &c.Links.MaxTTL })},
 		{key: "links.uses", set: func(c *Config, _, v string) error { return countOr(&c.Links.Uses, v, "unlimited") }},
 		{key: "links.keep", set: func(c *Config, _, v string) error { return countOr(&c.Links.Keep, v, "all") }},
 		{key: "links.supersede", set: oneOf(func(c *Config) *string { return &c.Links.Supersede }, "on_handoff", "on_mint")},
-		{key: "apps.*.url", set: app(func(a *AppConfig) *string { return &a.URL })},
-		{key: "apps.*.product", set: app(func(a *AppConfig) *string { return &a.Product })},
-		{key: "apps.*.lesson", set: app(func(a *AppConfig) *string { return &a.Lesson })},
+		{key: "apps.*.url", set: appKey(func(a *AppConfig) *string { return &a.URL })},
+		{key: "apps.*.product", set: appKey(func(a *AppConfig) *string { return &a.Product })},
+		{key: "apps.*.lesson", set: appKey(func(a *AppConfig) *string { return &a.Lesson })},
 		{key: "custom.*", set: func(c *Config, name, v string) error { c.Custom[name] = v; return nil }},
 		{key: "support.email", set: mailbox(func(c *Config) *string { return &c.Support })},
 		{key: "retention.events", set: length(func(c *Config) *time.Duration { return &c.Retain.Events })},
@@ -92,7 +93,7 @@ func secret(at func(*Config) *engine.Secret) setter {
 	return func(c *Config, _, v string) error { *at(c) = engine.NewSecret(v); return nil }
 }
 
-func app(at func(*AppConfig) *string) setter {
+func appKey(at func(*AppConfig) *string) setter {
 	return func(c *Config, name, v string) error {
 		a := c.Apps[name]
 		*at(&a) = v
@@ -198,28 +199,12 @@ func baseURL(v string) (string, error) {
 
 // setSMTP reads smtp://user:pass@host:port?tls=offer, or smtps:// for TLS from the first byte.
 func setSMTP(e *EmailConfig, v string) error {
-	u, err := url.Parse(v)
-	if err != nil || u.Hostname() == "" || u.Scheme != "smtp" && u.Scheme != "smtps" {
-		return fmt.Errorf("is no SMTP address; write smtp://user:password@host:587")
+	c, err := smtp.ParseURL(v)
+	if err != nil {
+		return err
 	}
-	e.Host, e.User = u.Hostname(), u.User.Username()
-	pw, _ := u.User.Password()
-	e.Password = engine.NewSecret(pw)
-	e.Port = 587
-	if u.Scheme == "smtps" {
-		e.Port, e.TLS = 465, "implicit"
-	}
-	if u.Port() != "" {
-		if e.Port, err = between(u.Port(), 1, 65535); err != nil {
-			return err
-		}
-	}
-	for k, vs := range u.Query() {
-		if k != "tls" || vs[0] != "offer" && vs[0] != "none" && vs[0] != "required" {
-			return fmt.Errorf("?%s=%s is not known; only ?tls=offer, none or required", k, vs[0])
-		}
-		e.TLS = vs[0]
-	}
+	c.Conns = e.SMTP.Conns
+	e.SMTP = c
 	return nil
 }
 

@@ -1,0 +1,346 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"latchkey/actions"
+	"latchkey/actions/smtp"
+	"latchkey/engine"
+	"latchkey/engine/console"
+)
+
+// A bench is one run of bench events: its processes and its figures.
+type bench struct {
+	app         *app
+	dir         string
+	f           figures
+	sink        *exec.Cmd
+	sinkSMTP    string
+	sinkControl string
+	instance    *exec.Cmd
+	api         *client
+	nats        string
+	published   int
+}
+
+func (b *bench) close() {
+	stopProcess(b.instance)
+	stopProcess(b.sink)
+}
+
+// stopProcess asks a process to end and waits for it.
+func stopProcess(c *exec.Cmd) {
+	if c == nil || c.Process == nil || c.ProcessState != nil {
+		return
+	}
+	_ = c.Process.Signal(syscall.SIGTERM)
+	timer := time.AfterFunc(15*time.Second, func() { _ = c.Process.Kill() })
+	defer timer.Stop()
+	_ = c.Wait()
+}
+
+// self makes a command line of this program.
+func (a *app) self(ctx context.Context, args ...string) (*exec.Cmd, error) {
+	exe, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	c := exec.CommandContext(ctx, exe, args...)
+	c.Env = a.env
+	c.Stderr = a.err
+	return c, nil
+}
+
+func (b *bench) startSink(ctx context.Context) (err error) {
+	if b.sink, err = b.app.self(ctx, "bench", "sink"); err != nil {
+		return err
+	}
+	out, err := b.sink.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := b.sink.Start(); err != nil {
+		return err
+	}
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("sink did not start: %w", err)
+	}
+	var at struct{ SMTP, Control string }
+	if err := json.Unmarshal(line, &at); err != nil {
+		return err
+	}
+	b.sinkSMTP, b.sinkControl = at.SMTP, at.Control
+	return nil
+}
+
+// measureSink sends mails of the size that the benchmark's have, with nothing else going on.
+func (b *bench) measureSink(ctx context.Context) error {
+	cfg, err := smtp.ParseURL("smtp://" + b.sinkSMTP + "?tls=none")
+	if err != nil {
+		return err
+	}
+	m, err := smtp.New(cfg)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	ctx, cancel := context.WithTimeout(ctx, 1500*time.Millisecond)
+	defer cancel()
+	body := strings.Repeat("<p>Everything you bought is unlocked. This button lets you in.</p>\n", 75)
+	start := time.Now()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	n := 0
+	for w := range 8 {
+		wg.Go(func() {
+			for i := 0; ctx.Err() == nil; i++ {
+				mail := actions.Mail{MessageID: fmt.Sprintf("ceiling-%d-%d@bench.test", w, i), From: "bench@bench.test", To: "ceiling@bench.test",
+					Subject: "Ceiling", HTML: body, Text: "Everything you bought is unlocked.", Date: start}
+				if _, err := m.Send(ctx, mail); err == nil {
+					mu.Lock()
+					n++
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b.f.SinkCeiling = float64(n) / time.Since(start).Seconds()
+	return b.control(context.WithoutCancel(ctx), http.MethodPost, "/reset", nil)
+}
+
+const benchConfig = `location: bench
+name: Bench
+listen: 127.0.0.1:%d
+admin: {listen: "127.0.0.1:%d"}
+nats: {listen: "127.0.0.1:%d"}
+email: {from: "Bench <bench@bench.test>", smtp: "smtp://%s?tls=none"}
+log: {level: warn, format: json}
+`
+
+const benchWorkflow = `name: Bench
+class: transactional
+triggers: [product_access_granted]
+steps:
+  - email:
+      subject: Welcome, <<contact.first_name | default "friend">>
+      markdown: |
+        # You're in, <<contact.first_name | default "friend">>
+
+        **<<product.title>>** is yours. There is no password to remember; this button lets you in:
+
+        [Open my courses](<<login_url>>)
+
+        If anything is in your way, just answer this mail: a person reads it.
+`
+
+func (b *bench) startInstance(ctx context.Context) error {
+	ports, err := freePorts(3)
+	if err != nil {
+		return err
+	}
+	files := map[string]string{
+		"latchkey.yaml":        fmt.Sprintf(benchConfig, ports[0], ports[1], ports[2], b.sinkSMTP),
+		"workflows/bench.yaml": benchWorkflow,
+	}
+	for name, text := range files {
+		p := filepath.Join(b.dir, name)
+		if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
+			return err
+		}
+		if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	b.nats = fmt.Sprintf("nats://127.0.0.1:%d", ports[2])
+	b.api = &client{base: fmt.Sprintf("http://127.0.0.1:%d", ports[1]), http: &http.Client{Timeout: time.Minute}}
+	b.f.ReadyEmpty, err = b.run(ctx)
+	return err
+}
+
+// run starts the instance and returns how long it took to be ready, in seconds.
+func (b *bench) run(ctx context.Context) (float64, error) {
+	c, err := b.app.self(ctx, "run", b.dir)
+	if err != nil {
+		return 0, err
+	}
+	c.Stdout = io.Discard
+	b.instance = c
+	start := time.Now()
+	if err := c.Start(); err != nil {
+		return 0, err
+	}
+	exited := make(chan struct{})
+	go func() { _ = c.Wait(); close(exited) }()
+	for {
+		res, err := b.api.http.Get(b.api.base + "/readyz")
+		if err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return time.Since(start).Seconds(), nil
+			}
+		}
+		select {
+		case <-exited:
+			return 0, errors.New("the instance ended")
+		case <-time.After(2 * time.Millisecond):
+		}
+		if time.Since(start) > 30*time.Second {
+			return 0, errors.New("the instance did not get ready")
+		}
+	}
+}
+
+func (b *bench) commits(ctx context.Context) (float64, error) {
+	var s struct{ Commits float64 }
+	err := b.api.do(ctx, http.MethodGet, "/v1/status", nil, &s)
+	return s.Commits, err
+}
+
+func (b *bench) fullSpeed(ctx context.Context) error {
+	commits, err := b.commits(ctx)
+	if err != nil {
+		return err
+	}
+	pid := b.instance.Process.Pid
+	cpu := cpuSeconds(pid)
+	start := time.Now()
+	if err := b.publish(ctx, b.f.Events); err != nil {
+		return err
+	}
+	if err := b.waitMails(ctx, b.f.Events); err != nil {
+		return err
+	}
+	mails, err := b.mails(ctx)
+	if err != nil {
+		return err
+	}
+	seen, last := map[string]int{}, start
+	for _, m := range mails {
+		seen[m.To]++
+		if m.At.After(last) {
+			last = m.At
+		}
+	}
+	b.f.Lost, b.f.Doubled = b.f.Events-len(seen), len(mails)-len(seen)
+	b.f.PerSecond = float64(len(mails)) / last.Sub(start).Seconds()
+	b.f.CPU = (cpuSeconds(pid) - cpu) / float64(b.f.Events) * 1000
+	after, err := b.commits(ctx)
+	b.f.Commits = (after - commits) / float64(b.f.Events)
+	b.f.PeakMiB = peakMiB(pid)
+	return err
+}
+
+// latency publishes at a steady rate and compares each publishing with its mail's arrival.
+func (b *bench) latency(ctx context.Context, d time.Duration) error {
+	n := int(d.Seconds() * float64(b.f.Rate))
+	if n == 0 {
+		return nil
+	}
+	if err := b.control(ctx, http.MethodPost, "/reset", nil); err != nil {
+		return err
+	}
+	sent, err := b.publishAt(ctx, n, b.f.Rate)
+	if err != nil {
+		return err
+	}
+	if err := b.waitMails(ctx, n); err != nil {
+		return err
+	}
+	mails, err := b.mails(ctx)
+	if err != nil {
+		return err
+	}
+	var ds []time.Duration
+	for _, m := range mails {
+		if at, ok := sent[m.To]; ok {
+			ds = append(ds, m.At.Sub(at))
+		}
+	}
+	b.f.Lost += n - len(ds)
+	b.f.P50, b.f.P99 = quantile(ds, 0.5), quantile(ds, 0.99)
+	return nil
+}
+
+// fullStart fills the store up to the wanted number of contacts and times a start.
+func (b *bench) fullStart(ctx context.Context) error {
+	for i := b.published; i < b.f.Contacts; i += importChunk {
+		var rows []console.Row
+		for j := i; j < min(i+importChunk, b.f.Contacts); j++ {
+			rows = append(rows, console.Row{
+				Contact: engine.Contact{ID: fmt.Sprintf("import-%d", j), Email: fmt.Sprintf("import-%d@bench.test", j), FirstName: "Ada"},
+				Offers:  []engine.Noun{{ID: "gold", Title: "Gold"}},
+			})
+		}
+		var res console.ImportResult
+		if err := b.api.do(ctx, http.MethodPost, "/v1/contacts", rows, &res); err != nil {
+			return err
+		}
+	}
+	if b.f.Contacts == 0 {
+		return nil
+	}
+	if err := endInstance(b.instance); err != nil {
+		return err
+	}
+	var err error
+	b.f.ReadyFull, err = b.run(ctx)
+	return err
+}
+
+// endInstance ends a process that another goroutine waits for.
+func endInstance(c *exec.Cmd) error {
+	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	for range 1500 {
+		if c.Process.Signal(syscall.Signal(0)) != nil {
+			return nil
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return errors.New("the instance did not end")
+}
+
+// cpuSeconds reads what a process has used so far; 0 where there is no /proc.
+func cpuSeconds(pid int) float64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	_, rest, _ := strings.Cut(string(b), ") ")
+	f := strings.Fields(rest)
+	if len(f) < 13 {
+		return 0
+	}
+	user, _ := strconv.ParseFloat(f[11], 64)
+	sys, _ := strconv.ParseFloat(f[12], 64)
+	return (user + sys) / 100 // clock ticks; 100 a second on every Linux
+}
+
+// peakMiB reads the most memory that a process has held; 0 where there is no /proc.
+func peakMiB(pid int) float64 {
+	b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.SplitSeq(string(b), "\n") {
+		if v, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, _ := strconv.ParseFloat(strings.Fields(v)[0], 64)
+			return kb / 1024
+		}
+	}
+	return 0
+}

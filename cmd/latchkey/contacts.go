@@ -1,0 +1,284 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v3"
+
+	"latchkey/engine"
+	"latchkey/engine/console"
+)
+
+func (a *app) contactsCommand() *cli.Command {
+	return &cli.Command{
+		Name:  "contacts",
+		Usage: "look at learners, and load those that a site already has",
+		Commands: []*cli.Command{
+			{
+				Name: "show", Usage: "show one contact: profile, access, links", ArgsUsage: "CONTACT",
+				Description: "CONTACT is an id or an e-mail address. Example:\n  latchkey contacts show ada@example.com",
+				Flags:       clientFlags(), Action: a.contactsShow,
+			},
+			{
+				Name: "import", Usage: "add and update contacts from CSV or JSON Lines", ArgsUsage: "FILE",
+				Description: "It removes nothing, starts no workflow and can be run again. A CSV file's first line names its columns:\n" +
+					"  " + strings.Join(importColumns(), ", ") + "\n" +
+					"offers and products hold ids, parted by spaces; custom.NAME is a custom field.\n" +
+					"A JSON line is {\"contact\": {…}, \"offers\": [{\"id\": …, \"title\": …}], \"products\": […]}. \"-\" is standard input.\n\nExample:\n  latchkey contacts import learners.csv",
+				Flags: clientFlags(), Action: a.contactsImport,
+			},
+		},
+	}
+}
+
+func (a *app) contactsShow(ctx context.Context, c *cli.Command) error {
+	if c.Args().Len() != 1 {
+		return usagef("contacts show takes one contact: an id or an e-mail address")
+	}
+	cl, err := a.client(c)
+	if err != nil {
+		return err
+	}
+	ref := url.PathEscape(c.Args().First())
+	var p engine.Person
+	if err := cl.do(ctx, http.MethodGet, "/v1/contacts/"+ref, nil, &p); err != nil {
+		return err
+	}
+	var links []console.Link
+	if err := cl.do(ctx, http.MethodGet, "/v1/contacts/"+ref+"/links", nil, &links); err != nil {
+		return err
+	}
+	return a.print(c, map[string]any{"contact": p, "links": links}, func(w io.Writer) { showContact(w, p, links) })
+}
+
+func showContact(w io.Writer, p engine.Person, links []console.Link) {
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, row := range [][2]string{
+		{"name", p.Contact.Name()}, {"id", p.Contact.ID}, {"email", p.Contact.Email}, {"phone", p.Contact.Phone},
+		{"zone", p.Contact.Timezone}, {"key", p.Key.String()}, {"since", stamp(p.Since)},
+		{"offers", held(p.Offers)}, {"products", held(p.Products)},
+	} {
+		if row[1] != "" {
+			fmt.Fprintf(tw, "%s\t%s\n", row[0], row[1])
+		}
+	}
+	for i, l := range links {
+		name := ""
+		if i == 0 {
+			name = "links"
+		}
+		fmt.Fprintf(tw, "%s\t%s  %s\n", name, l.ID, l.Says)
+	}
+	tw.Flush()
+}
+
+func held(gs map[string]*engine.Grant) string {
+	var out []string
+	for _, id := range slices.Sorted(maps.Keys(gs)) {
+		g := gs[id]
+		s := id
+		if g.Title != "" {
+			s = g.Title + " (" + id + ")"
+		}
+		if g.Removed {
+			s += " removed"
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, ", ")
+}
+
+// importChunk is how many contacts go into one request.
+const importChunk = 500
+
+func (a *app) contactsImport(ctx context.Context, c *cli.Command) error {
+	if c.Args().Len() != 1 {
+		return usagef("contacts import takes one file, CSV or JSON Lines")
+	}
+	name := c.Args().First()
+	rows, err := a.readImport(name)
+	if err != nil {
+		return err
+	}
+	cl, err := a.client(c)
+	if err != nil {
+		return err
+	}
+	var total console.ImportResult
+	bar := a.progress(len(rows), "contacts")
+	for chunk := range slices.Chunk(rows, importChunk) {
+		var res console.ImportResult
+		if err := cl.do(ctx, http.MethodPost, "/v1/contacts", chunk, &res); err != nil {
+			return fmt.Errorf("import after %d contacts: %w", total.Added+total.Updated, err)
+		}
+		total.Added += res.Added
+		total.Updated += res.Updated
+		bar.add(len(chunk))
+	}
+	bar.done()
+	return a.print(c, total, func(w io.Writer) { fmt.Fprintf(w, "%d added, %d updated\n", total.Added, total.Updated) })
+}
+
+// readImport reads the whole file before anything is sent, so that a mistake in it is found first.
+func (a *app) readImport(name string) ([]console.Row, error) {
+	b, err := a.readFile(name)
+	if err != nil {
+		return nil, err
+	}
+	b = bytes.TrimPrefix(b, []byte("\xef\xbb\xbf"))
+	var rows []console.Row
+	var problems []string
+	report := func(line int, format string, args ...any) {
+		problems = append(problems, fmt.Sprintf("%s:%d:1: %s", name, line, fmt.Sprintf(format, args...)))
+	}
+	if strings.HasSuffix(strings.ToLower(filepath.Ext(name)), "csv") || !bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) {
+		rows = readCSV(b, report)
+	} else {
+		rows = readJSONRows(b, report)
+	}
+	if len(problems) > 0 {
+		for _, p := range problems {
+			fmt.Fprintln(a.err, p)
+		}
+		return nil, fmt.Errorf("%w%d mistakes in %s; nothing was imported", silent{errUsage}, len(problems), name)
+	}
+	return rows, nil
+}
+
+func (a *app) readFile(name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(a.in)
+	}
+	b, err := os.ReadFile(name)
+	if err != nil {
+		return nil, fmt.Errorf("%w%w", silent{errUsage}, err)
+	}
+	return b, nil
+}
+
+func readJSONRows(b []byte, report func(int, string, ...any)) []console.Row {
+	var rows []console.Row
+	sc := bufio.NewScanner(bytes.NewReader(b))
+	sc.Buffer(nil, 1<<20)
+	for n := 1; sc.Scan(); n++ {
+		if len(bytes.TrimSpace(sc.Bytes())) == 0 {
+			continue
+		}
+		var r console.Row
+		dec := json.NewDecoder(bytes.NewReader(sc.Bytes()))
+		dec.DisallowUnknownFields()
+		switch err := dec.Decode(&r); {
+		case err != nil:
+			report(n, "%v", err)
+		case r.Contact.ID == "" && r.Contact.Email == "":
+			report(n, "needs contact.id or contact.email")
+		default:
+			rows = append(rows, r)
+		}
+	}
+	if err := sc.Err(); err != nil {
+		report(1, "%v", err)
+	}
+	return rows
+}
+
+var contactColumns = map[string]func(r *console.Row, v string){
+	"id":         func(r *console.Row, v string) { r.Contact.ID = v },
+	"email":      func(r *console.Row, v string) { r.Contact.Email = v },
+	"phone":      func(r *console.Row, v string) { r.Contact.Phone = v },
+	"first_name": func(r *console.Row, v string) { r.Contact.FirstName = v },
+	"last_name":  func(r *console.Row, v string) { r.Contact.LastName = v },
+	"timezone":   func(r *console.Row, v string) { r.Contact.Timezone = v },
+	"locale":     func(r *console.Row, v string) { r.Contact.Locale = v },
+	"offers":     func(r *console.Row, v string) { r.Offers = nouns(v) },
+	"products":   func(r *console.Row, v string) { r.Products = nouns(v) },
+}
+
+func importColumns() []string { return slices.Sorted(maps.Keys(contactColumns)) }
+
+func nouns(v string) []engine.Noun {
+	var out []engine.Noun
+	for _, id := range strings.FieldsFunc(v, func(r rune) bool { return r == ' ' || r == ';' || r == ',' }) {
+		out = append(out, engine.Noun{ID: id})
+	}
+	return out
+}
+
+func readCSV(b []byte, report func(int, string, ...any)) []console.Row {
+	r := csv.NewReader(bytes.NewReader(b))
+	r.TrimLeadingSpace = true
+	head, err := r.Read()
+	if err != nil {
+		report(1, "no first line that names the columns")
+		return nil
+	}
+	for _, col := range head {
+		if _, ok := contactColumns[col]; !ok && !strings.HasPrefix(col, "custom.") {
+			report(1, "no column %q; did you mean %s? There are %s and custom.NAME", col, nearestOr(col, importColumns(), "email"), strings.Join(importColumns(), ", "))
+		}
+	}
+	var rows []console.Row
+	for {
+		rec, err := r.Read()
+		line, _ := r.FieldPos(0)
+		switch {
+		case errors.Is(err, io.EOF):
+			return rows
+		case err != nil:
+			var pe *csv.ParseError
+			if errors.As(err, &pe) {
+				report(pe.Line, "%v", pe.Err)
+				continue
+			}
+			report(line, "%v", err)
+			return rows
+		}
+		row := csvRow(head, rec)
+		if row.Contact.ID == "" && row.Contact.Email == "" {
+			report(line, "needs an id or an email")
+			continue
+		}
+		rows = append(rows, row)
+	}
+}
+
+func csvRow(head, rec []string) console.Row {
+	var row console.Row
+	for i, col := range head {
+		v := strings.TrimSpace(rec[i])
+		if v == "" {
+			continue
+		}
+		if set, ok := contactColumns[col]; ok {
+			set(&row, v)
+		} else if name, ok := strings.CutPrefix(col, "custom."); ok {
+			if row.Contact.Custom == nil {
+				row.Contact.Custom = map[string]any{}
+			}
+			row.Contact.Custom[name] = v
+		}
+	}
+	return row
+}
+
+func nearestOr(word string, candidates []string, otherwise string) string {
+	if best := nearest(word, candidates); best != "" {
+		return best
+	}
+	return otherwise
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"latchkey/engine"
+	"latchkey/engine/console"
+)
+
+// listen opens an address; a taken one is an error that names the port and the key to change.
+func listen(key, addr string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%s: %s is taken by another program; end it, or choose another port", key, addr)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", key, err)
+	}
+	return l, nil
+}
+
+// serveHTTP serves until ctx ends, then lets requests under way finish for a few seconds.
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler, log zerolog.Logger) error {
+	srv := &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout:       60 * time.Second,
+		WriteTimeout:      60 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    32 << 10,
+		ErrorLog:          newStdLogger(log),
+	}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		_ = srv.Close()
+	}
+	<-done
+	return nil
+}
+
+// accessLog logs each request by the route that took it, never by its path: a path may hold a token.
+func accessLog(name string, log zerolog.Logger, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
+		defer func() {
+			route := r.Pattern
+			if route == "" {
+				route = "-"
+			}
+			if p := recover(); p != nil {
+				log.Error().Str("listener", name).Str("route", route).Interface("panic", p).Msg("request failed")
+				if !rec.wrote {
+					http.Error(rec, "Something went wrong. Please try again.", http.StatusInternalServerError)
+				}
+				rec.status = http.StatusInternalServerError
+			}
+			log.Debug().Str("listener", name).Str("method", r.Method).Str("route", route).Int("status", rec.status).
+				Dur("took", time.Since(start)).Msg("request")
+		}()
+		next.ServeHTTP(rec, r)
+	})
+}
+
+// A recorder remembers the status that was written.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	wrote  bool
+}
+
+func (r *recorder) WriteHeader(status int) {
+	if !r.wrote {
+		r.status, r.wrote = status, true
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	r.wrote = true
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach what is beneath.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// sameOrigin refuses writes that another site's page makes with the visitor's browser. Programs, which send neither
+// Origin nor Sec-Fetch-Site, pass.
+func sameOrigin(next http.Handler, origins ...string) http.Handler {
+	cop := http.NewCrossOriginProtection()
+	for _, o := range origins {
+		_ = cop.AddTrustedOrigin(o) // base_url was checked when the file was read
+	}
+	cop.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		console.WriteProblem(w, http.StatusForbidden, "this request came from another site's page")
+	}))
+	return cop.Handler(next)
+}
+
+// onlyHosts answers 421 to requests for any other Host name, so that a page elsewhere cannot reach this listener
+// through a name that it controls.
+func onlyHosts(hosts []string, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !slices.Contains(hosts, strings.ToLower(r.Host)) {
+			console.WriteProblem(w, http.StatusMisdirectedRequest, "this listener does not answer for that Host; admin.hosts lists further names")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// adminHosts are the Host names that the admin listener answers for.
+func adminHosts(l net.Listener, more []string) []string {
+	addr := l.Addr().(*net.TCPAddr)
+	port := fmt.Sprint(addr.Port)
+	var hosts []string
+	for _, h := range []string{addr.IP.String(), "localhost", "127.0.0.1", "::1"} {
+		hosts = append(hosts, strings.ToLower(net.JoinHostPort(h, port)))
+	}
+	for _, h := range more {
+		h = strings.ToLower(h)
+		hosts = append(hosts, h, net.JoinHostPort(strings.Trim(h, "[]"), port))
+	}
+	return hosts
+}
+
+// needKey asks for the API key, in Authorization: Bearer or as the password of basic authentication, which is what a
+// browser can send. Health is open.
+func needKey(key engine.Secret, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		if !ok {
+			_, given, _ = r.BasicAuth()
+		}
+		open := r.Method == http.MethodGet && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz")
+		if !open && subtle.ConstantTimeCompare([]byte(given), []byte(key.Reveal())) != 1 {
+			w.Header().Set("WWW-Authenticate", `Basic realm="latchkey", charset="UTF-8"`)
+			console.WriteProblem(w, http.StatusUnauthorized, "this listener needs the API key of keys/api.key: Authorization: Bearer …")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// originOf returns scheme://host of a URL.
+func originOf(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return ""
+	}
+	return u.Scheme + "://" + u.Host
+}

@@ -61,7 +61,7 @@ func (p *Person) HasAccess() bool {
 
 // Zone returns the contact's time zone, or the location's.
 func (p *Person) Zone(loc *Location) *time.Location {
-	if p.Contact.Timezone != "" {
+	if p.Contact.Timezone != "" && p.Contact.Timezone != "Local" {
 		if z, err := time.LoadLocation(p.Contact.Timezone); err == nil {
 			return z
 		}

@@ -1,19 +1,170 @@
 package engine
 
-import "time"
+import (
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+)
 
 // Plan decides what an event does to a person: what the event changes in their profile, access and ledger, which workflows
 // of the set start, and what those runs ask for first. It changes none of its arguments. The runner has
 // already dropped duplicates. now never goes back from call to call.
 //
-// Decisions has one entry for each workflow with a trigger of the event's type.
+// A draft starts nothing. A paused workflow starts its runs as a live one does, up to their first task or wait: it
+// is for the runner to begin no task and fire no timer of a workflow that is paused. Results and redemptions are
+// given to Advance even then, so they are never lost.
+//
+// Decisions has one entry for each workflow with a trigger of the event's type, in the order of ids.
 func Plan(set *Set, p Person, ev Event, now time.Time) (Person, []Run, []Command, []Decision) {
-	panic("not written yet")
+	at := ev.Time
+	if at.IsZero() {
+		at = now
+	}
+	at = at.UTC()
+	if p.Since.IsZero() {
+		p.Since = now
+	}
+	apply(&p, &ev, at)
+	pl := planner{set: set, ev: &ev, now: now, ordinal: issueOf(&p, &ev, at)}
+	candidates := set.byType[ev.Type]
+	if len(candidates) == 0 {
+		return p, nil, nil, nil
+	}
+	pl.decisions = make([]Decision, 0, len(candidates))
+	for i := range candidates {
+		p = pl.consider(&candidates[i], p)
+	}
+	return p, pl.runs, pl.commands, pl.decisions
 }
 
-// Advance moves one run by one input, through all steps that need no waiting. w is the version that the run is pinned
-// to, loc its location today. It changes none of its arguments. An input that does not fit the run's state
-// (a timer that was overtaken, a second result) changes nothing.
-func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Time) (Run, Person, []Command) {
-	panic("not written yet")
+type planner struct {
+	set     *Set
+	ev      *Event
+	now     time.Time
+	ordinal uint64
+
+	env       Env    // of the event, made when it is first needed
+	identity  string // of the event, likewise
+	runs      []Run
+	commands  []Command
+	decisions []Decision
+}
+
+// consider decides on one workflow, and returns the person as they are after it.
+func (pl *planner) consider(c *candidate, p Person) Person {
+	d := Decision{Workflow: c.w.ID}
+	d.Reason, d.Fault = pl.refuse(c, &p)
+	if d.Reason == "" {
+		p, d.Run = pl.start(c.w, p)
+	}
+	pl.decisions = append(pl.decisions, d)
+	return p
+}
+
+// refuse returns the first reason why the event does not start the workflow, or "".
+func (pl *planner) refuse(c *candidate, p *Person) (reason, fault string) {
+	if c.w.Status == Draft {
+		return "the workflow is a draft", ""
+	}
+	if reason := c.refuse(pl.ev); reason != "" {
+		return reason, ""
+	}
+	if c.w.When != nil {
+		if pl.env.roots == nil {
+			was := *p // the ledger may change, which expressions do not see
+			pl.env = NewEnv(pl.set.Location, &was, pl.ev, nil, pl.now)
+		}
+		if ok, fault := c.w.When.True(pl.env); !ok {
+			return "when does not hold: " + c.w.When.Source, fault
+		}
+	}
+	return pl.reentry(c.w, p), ""
+}
+
+// reentry returns why the contact may not go through the workflow again, or "".
+func (pl *planner) reentry(w *Workflow, p *Person) string {
+	kind, value := ledgerNoun(w, pl.ev)
+	last, ok := p.Starts[ledgerKey(w.ID, kind, value)]
+	if !ok {
+		return ""
+	}
+	var until string
+	switch w.Reentry.Allow {
+	case "always":
+		return ""
+	case "after_end":
+		if last.Ended {
+			return ""
+		}
+		until = "after_end, and that run has not ended"
+	case "after":
+		again := last.At.Add(w.Reentry.After)
+		if !pl.now.Before(again) {
+			return ""
+		}
+		until = "not before " + again.Format(time.RFC3339)
+	default:
+		until = "never"
+	}
+	what := "this contact"
+	if kind != "contact" {
+		what = fmt.Sprintf("%s %q", kind, value)
+	}
+	return fmt.Sprintf("re-entry: it started for %s at %s already; again: %s", what, last.At.Format(time.RFC3339), until)
+}
+
+// start makes a run of the workflow and takes it through its first steps.
+func (pl *planner) start(w *Workflow, p Person) (Person, ID) {
+	if pl.identity == "" {
+		id := pl.ev.Identity()
+		pl.identity = hex.EncodeToString(id[:])
+	}
+	r := Run{
+		ID:       NewID(pl.now, p.Key.Shard(), pl.ev.Location, pl.identity, w.ID),
+		Location: p.Location,
+		Workflow: w.ID,
+		Version:  w.Version,
+		Contact:  p.Key,
+		Event:    *pl.ev,
+		Ordinal:  pl.ordinal,
+		Started:  pl.now,
+	}
+	r.Event.Contact = Contact{ID: pl.ev.Contact.ID}
+	r.Event.Warnings = nil
+	starts := make(map[string]Start, len(p.Starts)+1)
+	maps.Copy(starts, p.Starts)
+	kind, value := ledgerNoun(w, pl.ev)
+	starts[ledgerKey(w.ID, kind, value)] = Start{At: pl.now, Run: r.ID}
+	p.Starts = starts
+	r, p, commands := Advance(w, pl.set.Location, r, p, Input{Begin: true}, pl.now)
+	pl.runs = append(pl.runs, r)
+	pl.commands = append(pl.commands, commands...)
+	return p, r.ID
+}
+
+// ledgerNoun returns what the workflow's starts are told apart by: the kind, and the event's noun of it. Events without
+// the noun share one entry.
+func ledgerNoun(w *Workflow, ev *Event) (kind, value string) {
+	kind = w.Reentry.Key
+	if kind == "" {
+		kind, _, _ = strings.Cut(ev.Type, "_") // a trigger begins with its own noun, if it has one
+	}
+	switch kind {
+	case "offer", "product", "category", "lesson":
+		if n := ev.Noun(kind); n != nil {
+			value = n.ID
+		}
+		return kind, value
+	}
+	return "contact", ""
+}
+
+// ledgerKey is a key of Person.Starts: "welcome/offer:gold", or "welcome/contact".
+func ledgerKey(workflow, kind, value string) string {
+	if kind == "contact" {
+		return workflow + "/contact"
+	}
+	return workflow + "/" + kind + ":" + value
 }

@@ -23,7 +23,7 @@ type Run struct {
 	Workflow string   `json:"workflow"`
 	Version  string   `json:"version"`
 	Contact  ID       `json:"contact"` // the person's key
-	Event    Event    `json:"event"`
+	Event    Event    `json:"event"`   // what started it; of its contact only the id, the rest is the person's
 	Ordinal  uint64   `json:"ordinal"` // under which its links are minted
 	State    RunState `json:"state"`
 	// At is the path of step ids to where the run stands: the last is the step that it waits in, those before
@@ -93,6 +93,7 @@ type Task struct {
 	Class     Class     `json:"class,omitempty"`
 	To        string    `json:"to,omitempty"`
 	Subject   string    `json:"subject,omitempty"`
+	Depth     int       `json:"depth,omitempty"` // the run's event's
 	Links     []string  `json:"links,omitempty"` // ids of all links minted for it
 	Error     string    `json:"error,omitempty"` // of the last attempt
 	Receipt   string    `json:"receipt,omitempty"`

@@ -55,6 +55,13 @@ type Reentry struct {
 	After time.Duration // with "after": since the last start
 }
 
+// The step kinds that the core itself carries out; all others are a Catalog's actions.
+const (
+	StepWait = "wait"
+	StepIf   = "if"
+	StepEnd  = "end"
+)
+
 // A Step is one step of a workflow. Exactly one of the kind's own fields is set.
 type Step struct {
 	ID   string // unique in the workflow; given, else made from kind and position
@@ -69,20 +76,4 @@ type Step struct {
 	Else     []Step
 	End      string // kind "end": the reason, for people
 	Settings any    // kinds of Catalog.Actions: what their Decode returned
-}
-
-// A Set is the workflows in force in one location.
-type Set struct {
-	Location  *Location
-	Workflows []*Workflow // in the order of their ids
-}
-
-// Lookup returns the workflow of that id in force, or nil.
-func (s *Set) Lookup(id string) *Workflow {
-	for _, w := range s.Workflows {
-		if w.ID == id {
-			return w
-		}
-	}
-	return nil
 }

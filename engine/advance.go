@@ -1,0 +1,202 @@
+package engine
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Advance moves one run by one input, through all steps that need no waiting. w is the version that the run is pinned
+// to, loc its location today. It changes none of its arguments. An input that does not fit the run's state
+// (a timer that was overtaken, a second result) changes nothing.
+//
+// A message that failed does not stop the run: its outcome is in the story, and the run goes on. A redemption is noted
+// even when the run is over. A run whose position is not in w is stopped.
+func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Time) (Run, Person, []Command) {
+	if in.Redeemed != nil {
+		if in.Redeemed.Run == r.ID && !r.ID.IsZero() && r.Redeemed.IsZero() {
+			r.Redeemed = in.Redeemed.At
+		}
+		return r, p, nil
+	}
+	m := machine{w: w, loc: loc, r: r, p: p, now: now}
+	m.r.Steps = slices.Clip(r.Steps) // so that nothing is appended in the caller's array
+	switch {
+	case in.Begin && r.State == "":
+		m.push(w.Steps, 0, nil)
+	case in.Timer && r.State == RunWaiting && r.Wait != nil && !r.Wait.Due.IsZero() && !now.Before(r.Wait.Due):
+		if m.resume() {
+			m.note(r.At, StepResult{Kind: StepWait, Outcome: "waited"})
+		}
+	case in.Done != nil && r.State == RunSending && in.Done.ID == r.Task && in.Done.State.Over():
+		if m.resume() {
+			m.note(r.At, StepResult{Kind: in.Done.Kind, Outcome: string(in.Done.State), Task: in.Done.ID, Fault: in.Done.Error})
+		}
+	default:
+		return r, p, nil
+	}
+	m.run()
+	return m.r, m.p, m.commands
+}
+
+// A machine takes a run through its workflow's steps. It ends, since each step is taken at most once and in order.
+type machine struct {
+	w        *Workflow
+	loc      *Location
+	r        Run
+	p        Person
+	now      time.Time
+	lists    []list // those around the position, the innermost last
+	commands []Command
+}
+
+// A list is steps in order, and which of them comes next.
+type list struct {
+	steps []Step
+	next  int
+	path  []string // to the list
+}
+
+func (m *machine) push(steps []Step, next int, path []string) {
+	m.lists = append(m.lists, list{steps, next, path})
+}
+
+// resume finds the lists around the run's position, each to go on behind it. If the position is not in the workflow,
+// it stops the run and returns false.
+func (m *machine) resume() bool {
+	steps, at := m.w.Steps, m.r.At
+	for i := 0; i < len(at); i += 2 {
+		n := slices.IndexFunc(steps, func(s Step) bool { return s.ID == at[i] })
+		if n < 0 {
+			break
+		}
+		m.push(steps, n+1, at[:i:i])
+		if i == len(at)-1 {
+			m.r.Wait, m.r.Task, m.r.At = nil, ID{}, nil
+			return true
+		}
+		switch at[i+1] {
+		case "then":
+			steps = steps[n].Then
+		case "else":
+			steps = steps[n].Else
+		default:
+			steps = nil
+		}
+	}
+	m.end(RunStopped, fmt.Sprintf("step %s is not in version %s of the workflow", strings.Join(at, "/"), m.w.Version))
+	return false
+}
+
+// run takes steps until one waits or there are none left.
+func (m *machine) run() {
+	for !m.r.State.Over() {
+		if len(m.lists) == 0 {
+			m.end(RunFinished, "came to its last step")
+			return
+		}
+		top := &m.lists[len(m.lists)-1]
+		if top.next == len(top.steps) {
+			m.lists = m.lists[:len(m.lists)-1]
+			continue
+		}
+		s := &top.steps[top.next]
+		top.next++
+		if m.take(s, slices.Concat(top.path, []string{s.ID})) {
+			return
+		}
+	}
+}
+
+// take carries out one step, and reports whether the run now waits in it.
+func (m *machine) take(s *Step, path []string) (waits bool) {
+	if s.When != nil {
+		if ok, fault := s.When.True(m.env()); !ok {
+			m.note(path, StepResult{Kind: s.Kind, Outcome: "skipped", Fault: fault})
+			return false
+		}
+	}
+	switch s.Kind {
+	case StepWait:
+		m.r.State, m.r.At = RunWaiting, path
+		m.r.Wait = &Wait{Kind: "time", Since: m.now, Due: s.Wait.After(m.now, m.p.Zone(m.loc))}
+		return true
+	case StepIf:
+		ok, fault := s.If.True(m.env())
+		branch, steps := "else", s.Else
+		if ok {
+			branch, steps = "then", s.Then
+		}
+		m.note(path, StepResult{Kind: s.Kind, Outcome: branch, Fault: fault})
+		m.push(steps, 0, slices.Concat(path, []string{branch}))
+		return false
+	case StepEnd:
+		m.note(path, StepResult{Kind: s.Kind, Outcome: "ended"})
+		reason := s.End
+		if reason == "" {
+			reason = "came to an end step"
+		}
+		m.end(RunFinished, reason)
+		return false
+	}
+	m.ask(s, path)
+	return true
+}
+
+// ask makes the task of an action, for which the run then waits.
+func (m *machine) ask(s *Step, path []string) {
+	t := &Task{
+		ID:        NewID(m.now, m.p.Key.Shard(), "task", m.r.ID.String(), strings.Join(path, "/")),
+		Location:  m.r.Location,
+		Run:       m.r.ID,
+		Workflow:  m.r.Workflow,
+		Version:   m.r.Version,
+		Step:      path,
+		Kind:      s.Kind,
+		Contact:   m.r.Contact,
+		Created:   m.now,
+		NotBefore: m.now,
+		State:     TaskDue,
+		Changed:   m.now,
+		Class:     m.w.Class,
+		Depth:     m.r.Event.Depth,
+	}
+	m.r.State, m.r.At, m.r.Task = RunSending, path, t.ID
+	m.commands = append(m.commands, Command{Task: t})
+}
+
+// env is made anew for each expression, since the story goes on between them.
+func (m *machine) env() Env { return NewEnv(m.loc, &m.p, &m.r.Event, &m.r, m.now) }
+
+func (m *machine) note(path []string, s StepResult) {
+	s.Path, s.At = path, m.now
+	m.r.Steps = append(m.r.Steps, s)
+}
+
+// end ends the run, in the ledger of starts too, and tells so.
+func (m *machine) end(state RunState, reason string) {
+	m.r.State, m.r.End, m.r.Ended = state, reason, m.now
+	m.r.At, m.r.Wait, m.r.Task = nil, nil, ID{}
+	for k, s := range m.p.Starts {
+		if s.Run == m.r.ID {
+			starts := maps.Clone(m.p.Starts)
+			s.Ended = true
+			starts[k] = s
+			m.p.Starts = starts
+			break
+		}
+	}
+	m.commands = append(m.commands, Command{Notice: &Notice{
+		ID:       "run.finished:" + m.r.ID.String(),
+		Location: m.r.Location,
+		Type:     "run.finished",
+		Time:     m.now,
+		Data: map[string]any{
+			"run": m.r.ID.String(), "workflow": m.r.Workflow, "version": m.r.Version, "contact": m.p.Contact.ID,
+			"event": m.r.Event.ID, "state": string(state), "end": reason,
+		},
+		Depth: m.r.Event.Depth + 1,
+	}})
+}

@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A Set is the workflows in force in one location. Make one with NewSet: it does not change afterwards, and may be used by
+// several goroutines at once.
+type Set struct {
+	Location  *Location
+	Workflows []*Workflow // in the order of their ids
+
+	byID   map[string]*Workflow
+	byType map[string][]candidate
+}
+
+// A candidate is a workflow with those of its triggers that are of one type.
+type candidate struct {
+	w        *Workflow
+	triggers []matcher
+}
+
+// A matcher is a trigger whose refusals are worded beforehand.
+type matcher struct {
+	filters []Filter
+	wanted  []string // for each filter: `is not one of "gold", "silver"`
+	prefix  string   // "trigger offer_access_granted: "
+}
+
+// NewSet makes a set of workflows and puts them in the order of their ids.
+func NewSet(loc *Location, workflows []*Workflow) *Set {
+	s := &Set{Location: loc, Workflows: slices.Clone(workflows), byID: make(map[string]*Workflow, len(workflows)), byType: map[string][]candidate{}}
+	slices.SortStableFunc(s.Workflows, func(a, b *Workflow) int { return strings.Compare(a.ID, b.ID) })
+	for _, w := range s.Workflows {
+		s.byID[w.ID] = w
+		for _, t := range w.Triggers {
+			list := s.byType[t.Type]
+			if n := len(list); n > 0 && list[n-1].w == w {
+				list[n-1].triggers = append(list[n-1].triggers, newMatcher(t))
+			} else {
+				list = append(list, candidate{w, []matcher{newMatcher(t)}})
+			}
+			s.byType[t.Type] = list
+		}
+	}
+	return s
+}
+
+// Lookup returns the workflow of that id in force, or nil.
+func (s *Set) Lookup(id string) *Workflow { return s.byID[id] }
+
+func newMatcher(t Trigger) matcher {
+	m := matcher{filters: t.Filters, prefix: "trigger " + t.Type + ": "}
+	for _, f := range t.Filters {
+		m.wanted = append(m.wanted, "is not one of "+quoted(f.AnyOf))
+	}
+	return m
+}
+
+func quoted(list []string) string {
+	q := make([]string, len(list))
+	for i, s := range list {
+		q[i] = fmt.Sprintf("%q", s)
+	}
+	return strings.Join(q, ", ")
+}
+
+// refuse returns why the event does not fit, or "".
+func (m *matcher) refuse(ev *Event) string {
+	for i := range m.filters {
+		f := &m.filters[i]
+		n := ev.Noun(f.Noun)
+		switch {
+		case n == nil && len(f.AnyOf) > 0:
+			return m.prefix + "the event names no " + f.Noun + ", which " + m.wanted[i]
+		case n == nil:
+		case len(f.AnyOf) > 0 && !slices.Contains(f.AnyOf, n.ID):
+			return m.prefix + f.Noun + ` "` + n.ID + `" ` + m.wanted[i]
+		case slices.Contains(f.NoneOf, n.ID):
+			return m.prefix + f.Noun + ` "` + n.ID + `" is one of none_of ` + quoted(f.NoneOf)
+		}
+	}
+	return ""
+}
+
+// refuse returns why none of the triggers fits the event, or "" if one does.
+func (c *candidate) refuse(ev *Event) string {
+	var why string
+	for i := range c.triggers {
+		r := c.triggers[i].refuse(ev)
+		if r == "" {
+			return ""
+		}
+		if why != "" {
+			why += "; "
+		}
+		why += r
+	}
+	return why
+}

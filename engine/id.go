@@ -19,7 +19,7 @@ var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(
 // ErrBadID is returned by ParseID for a text that is no id.
 var ErrBadID = errors.New("not an id")
 
-// NewID makes an ID of a time, a shard and the parts that make it unique.
+// NewID makes an ID of a time, a shard and the parts that make it unique. A time before 1970 counts as 1970.
 func NewID(at time.Time, shard uint16, parts ...string) ID {
 	h := sha256.New()
 	var n [8]byte
@@ -29,7 +29,7 @@ func NewID(at time.Time, shard uint16, parts ...string) ID {
 		h.Write([]byte(p))
 	}
 	var id ID
-	ms := uint64(at.UnixMilli())
+	ms := uint64(min(max(at.UnixMilli(), 0), 1<<48-1))
 	binary.BigEndian.PutUint64(id[:8], ms<<16|uint64(shard))
 	copy(id[8:], h.Sum(nil)[:8])
 	return id

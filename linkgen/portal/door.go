@@ -1,0 +1,133 @@
+package portal
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+
+	"latchkey/engine"
+	"latchkey/linkgen"
+)
+
+const maxBody = 1 << 10
+
+// door serves the page that a link opens. Mail scanners, previews and prefetching browsers come here too, so it
+// changes nothing.
+func (p *Portal) door(w http.ResponseWriter, r *http.Request) {
+	text := strings.TrimPrefix(r.URL.Path, "/l/")
+	tok, err := linkgen.ParseToken(text)
+	if err != nil || r.URL.RawPath != "" { // a percent sign is another spelling
+		p.unknown(w)
+		return
+	}
+	door, err := p.Links.Look(r.Context(), p.Stores, tok, p.Now())
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	if door.Reason == linkgen.Unknown {
+		p.unknown(w)
+		return
+	}
+	v, err := p.visitor(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	same := v.live && v.session.Link == door.Link.ID
+	if door.Reason != linkgen.OK && !(door.Reason == linkgen.UsedUp && same) {
+		p.dead(w, door, v)
+		return
+	}
+	loc := p.location(door.Link.Location)
+	page := doorPage{Token: text, Who: mask(&door.Person.Contact)}
+	if v.live && v.session.Contact != door.Link.Contact {
+		page.Other = displayName(&v.person.Contact)
+	}
+	p.pages.serve(w, loc, http.StatusOK, "door", say("sign_in_to", loc.Name), page)
+}
+
+// redeem lets a learner in: it is the button of the link page.
+func (p *Portal) redeem(w http.ResponseWriter, r *http.Request) {
+	text, status := formToken(w, r)
+	switch status {
+	case http.StatusOK:
+	case http.StatusRequestEntityTooLarge:
+		p.say(w, p.location(""), status, "too_large")
+		return
+	default:
+		p.say(w, p.location(""), status, "wrong_form")
+		return
+	}
+	tok, err := linkgen.ParseToken(text)
+	if err != nil {
+		p.unknown(w)
+		return
+	}
+	door, err := p.Links.Look(r.Context(), p.Stores, tok, p.Now())
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	if door.Reason == linkgen.Unknown {
+		p.unknown(w)
+		return
+	}
+	p.enter(w, r, tok, door)
+}
+
+// enter makes the session. The link is checked again inside the commit, whose answer is the one that counts.
+func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token, door linkgen.Door) {
+	shard := tok.Selector().Shard()
+	presented, fresh := p.presented(r), linkgen.NewSID(shard)
+	err := p.Redeemer.Redeem(r.Context(), shard, func(tx engine.Tx, now time.Time) (engine.Redemption, error) {
+		return p.Links.Redeem(tx, linkgen.Visit{Token: tok, Person: door.Person, Presented: presented, Fresh: fresh, Now: now})
+	})
+	var refused *linkgen.Refusal
+	switch {
+	case errors.As(err, &refused):
+		p.Log.Info().Str("link", refused.Link.ID).Str("reason", string(refused.Reason)).Msg("link refused")
+		v, err := p.visitor(r)
+		if err != nil {
+			p.fail(w, r, err)
+			return
+		}
+		p.dead(w, linkgen.Door{Link: refused.Link, Reason: refused.Reason, Person: door.Person}, v)
+		return
+	case errors.Is(err, linkgen.ErrSignedIn):
+	case err != nil:
+		p.fail(w, r, err)
+		return
+	default:
+		p.endElsewhere(r, presented, shard)
+		p.setCookie(w, fresh)
+	}
+	redirect(w, "/")
+}
+
+// formToken reads the link page's form. It returns http.StatusOK, or the status to refuse it with.
+func formToken(w http.ResponseWriter, r *http.Request) (token string, status int) {
+	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
+		return "", http.StatusUnsupportedMediaType
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+	if err := r.ParseForm(); err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return "", http.StatusRequestEntityTooLarge
+		}
+		return "", http.StatusBadRequest
+	}
+	if t := r.PostForm["t"]; len(t) == 1 { // never the URL's query
+		return t[0], http.StatusOK
+	}
+	return "", http.StatusBadRequest
+}
+
+// redirect sends the browser to one of the portal's own pages.
+func redirect(w http.ResponseWriter, path string) {
+	setHeaders(w, "")
+	w.Header().Set("Location", path)
+	w.WriteHeader(http.StatusSeeOther)
+}

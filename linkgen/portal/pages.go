@@ -1,0 +1,129 @@
+package portal
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"latchkey/engine"
+)
+
+//go:embed pages.html style.css
+var files embed.FS
+
+// A doorPage is the page of a living link.
+type doorPage struct {
+	Token string
+	Who   string // the contact, masked
+	Other string // who the browser is signed in as, if that is somebody else
+}
+
+// A notice is a page of one message.
+type notice struct {
+	Head, Text, Next string
+	When             *moment
+	Support          string
+	SignedIn         bool // whether the browser holds a living session
+}
+
+// fill takes the message of that key from the catalogue. Each of its texts may name the site once.
+func (n *notice) fill(key, site string) {
+	n.Head, n.Text, n.Next = say(key+".head", site), say(key+".text", site), say(key+".next", site)
+}
+
+// A frame is what every page has around it.
+type frame struct {
+	Lang, Title   string
+	Site, Initial string
+	Style         template.CSS
+	Icon          template.URL
+	Page          any
+}
+
+// pages renders what the portal shows.
+type pages struct {
+	tmpl  *template.Template
+	style string
+}
+
+func newPages() *pages {
+	style, err := files.ReadFile("style.css")
+	if err != nil {
+		panic(err) // embedded
+	}
+	funcs := template.FuncMap{"say": say}
+	return &pages{
+		tmpl:  template.Must(template.New("").Funcs(funcs).ParseFS(files, "pages.html")),
+		style: squeeze(string(style)),
+	}
+}
+
+// serve renders the page called name around its data, with all its headers.
+func (p *pages) serve(w http.ResponseWriter, loc *engine.Location, status int, name, title string, page any) {
+	accent := brandOf(loc)
+	style := p.style + accent.css()
+	site := clean(loc.Name)
+	initial := strings.ToUpper(first(site))
+	f := frame{Lang: say("lang"), Title: title, Site: site, Initial: initial, Page: page,
+		Style: template.CSS(style), Icon: icon(accent, initial)}
+	var body bytes.Buffer
+	if err := p.tmpl.ExecuteTemplate(&body, name, f); err != nil {
+		panic(fmt.Errorf("portal page %s: %w", name, err)) // a fault of ours: each page is tested
+	}
+	setHeaders(w, style)
+	h := w.Header()
+	if secure(loc) {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	w.Write(body.Bytes()) // the browser may be gone; there is no one to tell
+}
+
+// setHeaders keeps a page, and the token that its address may hold, between the browser and us.
+func setHeaders(w http.ResponseWriter, style string) {
+	csp := "default-src 'none'; "
+	if style != "" {
+		sum := sha256.Sum256([]byte(style))
+		csp += "style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; img-src data:; "
+	}
+	h := w.Header()
+	h.Set("Content-Security-Policy", csp+"form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Robots-Tag", "noindex, nofollow")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+}
+
+// squeeze drops what a style sheet has for its readers: indentation and comments, which stand on lines of their own.
+func squeeze(css string) string {
+	var b strings.Builder
+	for line := range strings.Lines(css) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "/*") {
+			b.WriteString(line)
+		}
+	}
+	return b.String()
+}
+
+// icon draws the site's initial on its colour, so that browsers need not ask for one.
+func icon(a accent, initial string) template.URL {
+	if r, n := utf8.DecodeRuneInString(initial); n == 0 || !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+		initial = ""
+	}
+	svg := `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 32 32"><rect width="32" height="32" rx="8" fill="` + a.fill +
+		`"/><text x="16" y="22" text-anchor="middle" font-family="sans-serif" font-size="18" font-weight="700" fill="` + a.text + `">` +
+		initial + `</text></svg>`
+	return template.URL("data:image/svg+xml," + url.PathEscape(svg))
+}

@@ -1,0 +1,112 @@
+package portal
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"latchkey/engine"
+	"latchkey/linkgen"
+)
+
+// A Redeemer runs fn in the partition of a shard and gives the redemption that it returns to the core in the same
+// commit. fn may run twice. If fn returns an error nothing is stored, and Redeem returns that error.
+type Redeemer interface {
+	Redeem(ctx context.Context, shard uint16, fn func(tx engine.Tx, now time.Time) (engine.Redemption, error)) error
+}
+
+// Config is what a portal needs. All fields but Now are required.
+type Config struct {
+	Links     *linkgen.Links
+	Stores    engine.Stores
+	Redeemer  Redeemer
+	Locations func(id string) *engine.Location // nil if there is none of that id
+	Home      string                           // the location of pages that know of no learner; it must exist
+	Log       zerolog.Logger
+	Now       func() time.Time // default time.Now
+}
+
+// Portal serves /, /l/{token}, /l and /logout. It is an http.Handler.
+type Portal struct {
+	Config
+	pages *pages
+}
+
+// New returns a portal.
+func New(c Config) *Portal {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Portal{Config: c, pages: newPages()}
+}
+
+// A route is what answers a path, by method. HEAD is GET.
+type route map[string]http.HandlerFunc
+
+func (p *Portal) route(path string) route {
+	switch {
+	case path == "/":
+		return route{http.MethodGet: p.home}
+	case path == "/l":
+		return route{http.MethodPost: p.redeem}
+	case path == "/logout":
+		return route{http.MethodPost: p.logout}
+	case strings.HasPrefix(path, "/l/"):
+		return route{http.MethodGet: p.door}
+	}
+	return nil
+}
+
+// ServeHTTP implements http.Handler.
+func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	methods := p.route(r.URL.Path)
+	serve, ok := methods[method]
+	switch {
+	case methods == nil:
+		p.say(w, p.location(""), http.StatusNotFound, "not_found")
+	case !ok:
+		w.Header().Set("Allow", allowed(methods))
+		p.say(w, p.location(""), http.StatusMethodNotAllowed, "wrong_method")
+	default:
+		serve(w, r)
+	}
+}
+
+func allowed(methods route) string {
+	if methods[http.MethodGet] != nil {
+		return "GET, HEAD"
+	}
+	return "POST"
+}
+
+// location returns the one of that id, or the portal's own.
+func (p *Portal) location(id string) *engine.Location {
+	if id != "" {
+		if loc := p.Locations(id); loc != nil {
+			return loc
+		}
+	}
+	return p.Locations(p.Home)
+}
+
+// fail answers a request that a store could not serve. The learner can only try again; the reason is for the log.
+func (p *Portal) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // nobody waits for the answer
+	}
+	p.Log.Error().Err(err).Str("path", linkgen.Redact(r.URL.Path)).Msg("portal cannot answer")
+	status := http.StatusInternalServerError
+	if errors.Is(err, engine.ErrClosed) || errors.Is(err, engine.ErrLost) || errors.Is(err, engine.ErrFull) {
+		status = http.StatusServiceUnavailable
+		w.Header().Set("Retry-After", "10")
+	}
+	p.say(w, p.location(""), status, "failed")
+}

@@ -1,0 +1,115 @@
+package portal
+
+import (
+	"net/http"
+	"strings"
+	"time"
+
+	"latchkey/engine"
+	"latchkey/linkgen"
+)
+
+// A visitor is who a browser is signed in as.
+type visitor struct {
+	live    bool // whether there is a session; all else is zero if not
+	session linkgen.Session
+	person  *engine.Person // never nil in a live session
+}
+
+// visitor reads the session of a request, and changes nothing.
+func (p *Portal) visitor(r *http.Request) (visitor, error) {
+	sid := p.presented(r)
+	shard, ok := linkgen.ShardOfSID(sid)
+	if !ok {
+		return visitor{}, nil
+	}
+	var v visitor
+	err := p.Stores.For(shard).View(r.Context(), func(tx engine.Tx) (err error) {
+		v.session, v.live, err = p.Links.Session(tx, sid, p.Now())
+		return err
+	})
+	if err != nil || !v.live {
+		return visitor{}, err
+	}
+	v.person, err = linkgen.Person(r.Context(), p.Stores, v.session.Location, v.session.Contact)
+	if err != nil || v.person == nil || p.Locations(v.session.Location) == nil {
+		return visitor{}, err
+	}
+	return v, nil
+}
+
+// touch notes that a session was seen. That it could not be noted does not keep the learner out.
+func (p *Portal) touch(r *http.Request, v visitor) {
+	now := p.Now()
+	if !v.session.Stale(now) {
+		return
+	}
+	sid := p.presented(r)
+	err := p.Stores.For(v.session.Contact.Shard()).Update(r.Context(), func(tx engine.Tx) error {
+		return p.Links.Touch(tx, sid, now)
+	})
+	if err != nil {
+		p.Log.Warn().Err(err).Str("session", v.session.ID).Msg("cannot note that a session was seen")
+	}
+}
+
+// end ends a session of the request's browser, wherever it is kept.
+func (p *Portal) end(r *http.Request, sid engine.Secret) error {
+	shard, ok := linkgen.ShardOfSID(sid)
+	if !ok {
+		return nil
+	}
+	return p.Stores.For(shard).Update(r.Context(), func(tx engine.Tx) error { return p.Links.EndSession(tx, sid) })
+}
+
+// endElsewhere ends the session that the browser held before, if the commit that made its new one could not
+// reach it.
+func (p *Portal) endElsewhere(r *http.Request, sid engine.Secret, shard uint16) {
+	old, ok := linkgen.ShardOfSID(sid)
+	if !ok || p.Stores.For(old) == p.Stores.For(shard) {
+		return
+	}
+	if err := p.end(r, sid); err != nil {
+		p.Log.Warn().Err(err).Msg("cannot end a browser's former session")
+	}
+}
+
+// The names of the session's cookie. The first can only be set over https, for one host and all its paths.
+const (
+	secureCookie   = "__Host-latchkey"
+	loopbackCookie = "latchkey"
+)
+
+// https reports whether the portal is reached over https. Only settings say so, never a request.
+func (p *Portal) https() bool { return secure(p.location("")) }
+
+func secure(loc *engine.Location) bool { return strings.HasPrefix(loc.BaseURL, "https://") }
+
+func (p *Portal) cookieName() string {
+	if p.https() {
+		return secureCookie
+	}
+	return loopbackCookie
+}
+
+// presented returns what the browser holds, or the zero Secret.
+func (p *Portal) presented(r *http.Request) engine.Secret {
+	c, err := r.Cookie(p.cookieName())
+	if err != nil {
+		return engine.Secret{}
+	}
+	return engine.NewSecret(c.Value)
+}
+
+func (p *Portal) setCookie(w http.ResponseWriter, sid engine.Secret) {
+	p.writeCookie(w, sid.Reveal(), int(linkgen.SessionLife/time.Second))
+}
+
+func (p *Portal) clearCookie(w http.ResponseWriter) { p.writeCookie(w, "", -1) }
+
+func (p *Portal) writeCookie(w http.ResponseWriter, value string, maxAge int) {
+	http.SetCookie(w, &http.Cookie{
+		Name: p.cookieName(), Value: value, Path: "/", MaxAge: maxAge,
+		Secure: p.https(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}

@@ -28,7 +28,7 @@ func Plan(set *Set, p Person, ev Event, now time.Time) (Person, []Run, []Command
 	}
 	apply(&p, &ev, at)
 	pl := planner{set: set, ev: &ev, now: now, ordinal: issueOf(&p, &ev, at)}
-	candidates := set.byType[ev.Type]
+	candidates := set.indexed().byType[ev.Type]
 	if len(candidates) == 0 {
 		return p, nil, nil, nil
 	}

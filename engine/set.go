@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A Set is the workflows in force in one location. Make one with NewSet: it does not change afterwards, and may be used by
-// several goroutines at once.
+// A Set is the workflows in force in one location. Make one with NewSet: a Set made otherwise has no index. It does
+// not change afterwards, and may be used by several goroutines at once.
 type Set struct {
 	Location  *Location
 	Workflows []*Workflow // in the order of their ids
@@ -49,7 +49,15 @@ func NewSet(loc *Location, workflows []*Workflow) *Set {
 }
 
 // Lookup returns the workflow of that id in force, or nil.
-func (s *Set) Lookup(id string) *Workflow { return s.byID[id] }
+func (s *Set) Lookup(id string) *Workflow { return s.indexed().byID[id] }
+
+// indexed returns the set with its index, made for this call if the set came without.
+func (s *Set) indexed() *Set {
+	if s.byID != nil {
+		return s
+	}
+	return NewSet(s.Location, s.Workflows)
+}
 
 func newMatcher(t Trigger) matcher {
 	m := matcher{filters: t.Filters, prefix: "trigger " + t.Type + ": "}

@@ -238,11 +238,15 @@ func (r *reader) branch(n *yaml.Node, kind entry, parts map[string]entry, nested
 // action has a step's settings read by its action.
 func (r *reader) action(kind entry, s *engine.Step) {
 	sc := engine.StepContext{Workflow: r.flow.ID, Class: r.flow.Class, Triggers: r.kinds, Location: r.loc}
+	before := len(r.problems)
 	r.softly(func() {
 		s.Settings = r.cat.Actions[kind.name].Decode(&node{r: r, kind: kind.name, key: kind.key, value: kind.value}, sc)
 	})
-	if s.Settings == nil {
-		r.add(engine.Problem{Pos: engine.Pos{Line: kind.key.Line, Col: kind.key.Column},
-			Msg: fmt.Sprintf("the settings of %s cannot be used", kind.name)})
+	switch {
+	case s.Settings != nil:
+	case len(r.problems) == before:
+		r.fail(kind.key, "the settings of %s cannot be used", kind.name)
+	case r.broken == nil:
+		r.broken = &r.problems[before]
 	}
 }

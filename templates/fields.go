@@ -70,6 +70,8 @@ func DefaultFields() Fields {
 		{Path: "location.name", Sure: true, Doc: "the course site's name"},
 		{Path: "location.email", Doc: "the address that mails come from"},
 		{Path: "location.address", Doc: "the postal address in the footer"},
+		{Path: "location.brand", Doc: "the colour of buttons and links, as in #2457d6"},
+		{Path: "location.logo", Doc: "the address of the logo that heads the default layout"},
 		{Path: "location.id", Sure: true, Doc: "the location's id"},
 		{Path: "support.email", Doc: "where learners get help"},
 		{Path: "unsubscribe_url", Doc: "the link that ends marketing mails; the default layout has it already"},

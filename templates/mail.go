@@ -1,7 +1,6 @@
 package templates
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"path"
@@ -39,10 +38,10 @@ type Parts struct {
 type Mail struct {
 	tags      []*tag
 	loops     int
-	subject   program
-	preheader program // nil if there is none
-	html      program // nil in a text-only mail
-	text      program
+	subject   *program
+	preheader *program // nil if there is none
+	html      *program // nil in a text-only mail
+	text      *program
 	derived   bool // the text part was made from the HTML
 	layout    bool
 	uses      uses
@@ -89,7 +88,7 @@ func cmpSource(sources ...*Source) *Source {
 }
 
 // header compiles a subject or preheader.
-func (sc *scanner) header(src *Source, name string) program {
+func (sc *scanner) header(src *Source, name string) *program {
 	from := len(sc.tags)
 	body := sc.scan(src, plain)
 	for _, t := range sc.tags[from:] {
@@ -162,7 +161,7 @@ func (sc *scanner) layout(p *Parts, how syntax) bool {
 	}
 }
 
-func (sc *scanner) textBody(src *Source) program {
+func (sc *scanner) textBody(src *Source) *program {
 	body := sc.scan(src, plain)
 	sc.checkTails(body)
 	return sc.compileText(sc.dropTagLines(body))
@@ -182,7 +181,7 @@ var ErrUnsafe = errors.New("a field in a link's address holds something that is 
 // Render writes the mail. It returns *MissingError for a field without a value, ErrUnsafe, or the Error of
 // a filter that could not use its value; then nothing of the mail is returned.
 func (m *Mail) Render(data Data) (Rendered, error) {
-	s := &state{tags: m.tags, data: &data, items: make([]any, m.loops), theme: m.themeOf(data.Values), oneLine: true}
+	s := &state{tags: m.tags, data: &data, items: make([]any, m.loops), theme: m.themeOf(data.Values), oneLine: true, size: 256}
 	var out Rendered
 	var err error
 	if s.subject, err = s.line(m.subject); err != nil {
@@ -194,6 +193,7 @@ func (m *Mail) Render(data Data) (Rendered, error) {
 		}
 	}
 	out.Subject, out.Preheader, s.oneLine = s.subject, s.preheader, false
+	s.size = 12 << 10
 	if m.html != nil {
 		if out.HTML, err = s.run(m.html); err != nil {
 			return Rendered{}, fmt.Errorf("html: %w", err)
@@ -227,33 +227,10 @@ func (m *Mail) themeOf(values map[string]any) theme {
 	return t
 }
 
-// run renders a body to memory: a template that fails half-way leaves nothing.
-func (s *state) run(p program) (string, error) {
-	var b bytes.Buffer
-	b.Grow(8 << 10)
-	if err := p.Execute(&b, s); err != nil {
-		return "", own(err)
-	}
-	return b.String(), nil
-}
-
 // line renders a subject or preheader.
-func (s *state) line(p program) (string, error) {
+func (s *state) line(p *program) (string, error) {
 	text, err := s.run(p)
 	return cut(strings.Join(strings.Fields(text), " "), maxHeader), err
-}
-
-// own returns the error of this package inside one of Go's template packages.
-func own(err error) error {
-	var missing *MissingError
-	var mistake Error
-	switch {
-	case errors.As(err, &missing):
-		return missing
-	case errors.As(err, &mistake):
-		return mistake
-	}
-	return err
 }
 
 // ReadParts splits a template file into its parts: the front matter between two lines of three dashes, and

@@ -9,7 +9,7 @@ import (
 type SMS struct {
 	tags  []*tag
 	loops int
-	body  program
+	body  *program
 	uses  uses
 }
 
@@ -30,7 +30,7 @@ func NewSMS(body Source, o Options) (*SMS, Errors, error) {
 // Render writes the message. Values are brought onto one line; links stay as they are. It returns
 // *MissingError for a field without a value, or the Error of a filter that could not use its value.
 func (m *SMS) Render(data Data) (string, error) {
-	s := &state{tags: m.tags, data: &data, items: make([]any, m.loops), oneLine: true}
+	s := &state{tags: m.tags, data: &data, items: make([]any, m.loops), oneLine: true, size: 256}
 	text, err := s.run(m.body)
 	return strings.TrimSpace(text), err
 }

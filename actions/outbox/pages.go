@@ -241,8 +241,11 @@ func oneOf(s string, first string, others ...string) string {
 func (v *view) entry(m Message) entry {
 	e := entry{Message: m, When: near(v.now.Sub(m.At), m.At), Exact: m.At.UTC().Format("Mon 2 Jan 2006, 15:04:05 UTC"), Title: m.Subject}
 	e.Name, _ = names(m.To)
-	if m.Channel == SMS {
-		e.Title = strings.ReplaceAll(firstRunes(m.Text, 90), scheme, "link ")
+	switch {
+	case m.Channel == SMS:
+		e.Title = preview(m)
+	case m.Subject == "":
+		e.Title = "(no subject)"
 	}
 	switch {
 	case len(m.Links) == 0:
@@ -337,6 +340,15 @@ func names(s string) (name, address string) {
 		return a.Address, ""
 	}
 	return a.Name, a.Address
+}
+
+// preview is the beginning of an SMS in one line.
+func preview(m Message) string {
+	text := m.Text
+	for _, l := range m.Links {
+		text = strings.ReplaceAll(text, scheme+l.ID, "(login link)")
+	}
+	return firstRunes(strings.Join(strings.Fields(text), " "), 120)
 }
 
 func firstRunes(s string, n int) string {

@@ -28,7 +28,7 @@ type Info struct {
 func (l *Links) Show(ctx context.Context, stores engine.Stores, id string, now time.Time) (Info, error) {
 	s, err := ParseID(id)
 	if err != nil {
-		return Info{}, fmt.Errorf("link %q: %w", id, err)
+		return Info{}, fmt.Errorf("show link: %w", err) // which may be a whole URL, given by mistake
 	}
 	var rec linkRecord
 	var info Info
@@ -160,7 +160,7 @@ func (i Info) Summary(zone *time.Location) string {
 func (l *Links) Revoke(tx engine.Tx, id, by string, now time.Time) error {
 	s, err := ParseID(id)
 	if err != nil {
-		return fmt.Errorf("revoke link %q: %w", id, err)
+		return fmt.Errorf("revoke link: %w", err)
 	}
 	rec, ok, err := loadLink(tx, s)
 	if err == nil && !ok {

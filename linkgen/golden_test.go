@@ -1,0 +1,74 @@
+package linkgen
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"latchkey/engine"
+)
+
+var update = flag.Bool("update", false, "write the golden records anew; only for a new version of a record")
+
+// What this version writes, later ones read: the files never change.
+func TestGoldenRecords(t *testing.T) {
+	t.Parallel()
+	id := engine.NewID(t0, 7, "golden")
+	for name, c := range map[string]struct{ have, into any }{
+		"link": {&linkRecord{Link: Link{Location: loc, Kind: Learner, Contact: id, App: "courses", To: "lesson:intro", Ordinal: 1<<48 | 9,
+			Run: id, Workflow: "welcome", Step: "if1/then/email1", Channel: "email", Created: t0, Expires: t0.Add(defaultTTL), MaxUses: 3},
+			Family: family{Ordinal: 1<<48 | 9, Hand: 2}, Epoch: 4, KeyID: "00c0ffee", MAC: bytes.Repeat([]byte{1}, 32), Address: bytes.Repeat([]byte{2}, 16)}, new(linkRecord)},
+		"use":     {&usage{Count: 2, First: t0, Last: t0.Add(defaultTTL), Revoked: t0, By: "Sam"}, new(usage)},
+		"head":    {&head{Newest: family{9, 1}, Floor: family{8, 0}, Accepted: []family{{9, 1}, {8, 0}}}, new(head)},
+		"account": {&account{Epoch: 3, Sessions: [][]byte{bytes.Repeat([]byte{3}, 32)}}, new(account)},
+		"session": {&Session{Location: loc, Contact: id, Link: "lnk_AAAAAAAAAAAA", Created: t0, Seen: t0, Epoch: 3}, new(Session)},
+	} {
+		b := newBench(t, 1)
+		path := filepath.Join("testdata", name+".v1.golden")
+		b.update(b.ada, func(tx engine.Tx) error {
+			if err := save(tx, engine.SpaceUses, []byte("k"), c.have); err != nil {
+				return err
+			}
+			got := bytes.Clone(tx.Get(engine.SpaceUses, []byte("k")))
+			if *update {
+				return os.WriteFile(path, got, 0o644)
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			if !bytes.Equal(got, want) {
+				t.Errorf("%s is written as\n%q, not as\n%q", name, got, want)
+			}
+			tx.Put(engine.SpaceUses, []byte("k"), bytes.Clone(want))
+			if ok, err := load(tx, engine.SpaceUses, []byte("k"), c.into); !ok || err != nil {
+				t.Errorf("%s cannot be read: %v", name, err)
+			}
+			return save(tx, engine.SpaceUses, []byte("again"), c.into)
+		})
+		b.update(b.ada, func(tx engine.Tx) error {
+			if !*update && !bytes.Equal(tx.Get(engine.SpaceUses, []byte("k")), tx.Get(engine.SpaceUses, []byte("again"))) {
+				t.Errorf("%s loses something when it is read", name)
+			}
+			return nil
+		})
+	}
+}
+
+func TestRecordsOfLaterVersionsAreRefused(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	tok := b.mint(engine.LinkRequest{})
+	for _, rec := range []string{"\x02{}", "", "\x01{", "\x01"} {
+		b.update(b.ada, func(tx engine.Tx) error {
+			tx.Put(engine.SpaceLinks, bytes.Clone(tok.selector[:]), []byte(rec))
+			return nil
+		})
+		if _, err := b.links.Look(t.Context(), b.stores, tok, b.now); err == nil || !strings.Contains(err.Error(), tok.selector.ID()) {
+			t.Errorf("%q: %v", rec, err)
+		}
+	}
+}

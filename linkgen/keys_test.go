@@ -1,0 +1,102 @@
+package linkgen
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"latchkey/engine"
+)
+
+func TestKeysAreMadeOnceForTheOwnerOnly(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "keys")
+	first, err := OpenKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := OpenKeys(dir)
+	if err != nil || again.mint().id != first.mint().id || string(again.mint().link) != string(first.mint().link) {
+		t.Fatalf("the second start has another key: %v", err)
+	}
+	for path, want := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, "link.key"): 0o600} {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != want {
+			t.Errorf("%s has mode %v, want %v (%v)", path, info.Mode().Perm(), want, err)
+		}
+	}
+	if left, _ := filepath.Glob(dir + "/.*"); len(left) > 0 {
+		t.Errorf("left behind: %v", left)
+	}
+	if string(first.mint().link) == string(first.mint().address) {
+		t.Error("two purposes share a key")
+	}
+}
+
+func TestKeysThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	good := newKeyLine()
+	for name, c := range map[string]struct {
+		text, want string
+		mode       os.FileMode
+	}{
+		"open to others":  {good, "can be read by others (mode 0644)", 0o644},
+		"empty":           {"# nothing\n\n", "holds no key", 0o600},
+		"one word":        {"\n" + strings.Fields(good)[1], ":2: want an id and a key", 0o600},
+		"short key":       {"k1 AAAA", ":1: the key is not 32 bytes in base64", 0o600},
+		"the same id":     {good + "\n" + good, ":2: key id", 0o600},
+		"one word a line": {"k1 " + strings.Fields(good)[1] + " x", ":1: want an id and a key", 0o600},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			path := filepath.Join(dir, "link.key")
+			if err := os.WriteFile(path, []byte(c.text), c.mode); err != nil {
+				t.Fatal(err)
+			}
+			_, err := OpenKeys(dir)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want %q", err, c.want)
+			} else if strings.Contains(err.Error(), strings.Fields(good)[1]) {
+				t.Error("the error quotes the key")
+			}
+		})
+	}
+}
+
+// What is stored does not let anyone in: not without the key, and not by writing it elsewhere. Keys rotate.
+func TestAttack22KeysAndStoredHashes(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	dir := t.TempDir()
+	path := filepath.Join(dir, "link.key")
+	use := func(lines ...string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		keys, err := OpenKeys(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.links.keys = keys
+	}
+	k1, k2 := newKeyLine(), newKeyLine()
+	use(k1)
+	old := b.mint(engine.LinkRequest{Address: "ada@example.com"})
+	b.want(old, OK)
+	use(k2, k1)
+	fresh := b.mint(engine.LinkRequest{})
+	b.want(old, OK)
+	b.want(fresh, OK)
+	use(k2)
+	b.want(old, Unknown)
+	b.want(fresh, OK)
+	info, err := b.links.Show(t.Context(), b.stores, old.selector.ID(), b.now)
+	if err != nil || info.State != Revoked {
+		t.Errorf("a link whose key was removed shows as %q, %v", info.State, err)
+	}
+	use(strings.Fields(k1)[0] + " " + strings.Fields(k2)[1]) // another key under the known id
+	b.want(old, Unknown)
+}

@@ -1,0 +1,113 @@
+package linkgen
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"latchkey/engine"
+)
+
+// What a browser held before is void after a login, and it holds something new.
+func TestAttack13SessionFixation(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	one, two := b.mint(engine.LinkRequest{}), b.mint(engine.LinkRequest{})
+	planted := NewSID(b.ada.Shard())
+	s1, _, err := b.redeem(one, planted)
+	if err != nil || s1 == planted || b.live(planted) || !b.live(s1) {
+		t.Fatalf("a planted session counts: %v", err)
+	}
+	s2, red, err := b.redeem(two, s1)
+	if err != nil || s2.Equal(s1) || b.live(s1) || !b.live(s2) {
+		t.Fatalf("the former session lives: %v", err)
+	}
+	if red.Session == "" || red.Link != two.selector.ID() || red.Contact != b.ada || !red.First || !red.At.Equal(b.now) {
+		t.Errorf("redemption: %+v", red)
+	}
+}
+
+func TestSameBrowserIsNoUse(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	tok := b.mint(engine.LinkRequest{Uses: 1})
+	sid, _, err := b.redeem(tok, engine.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := b.redeem(tok, sid); !errors.Is(err, ErrSignedIn) {
+		t.Errorf("again: %v", err)
+	}
+	if _, _, err := b.redeem(tok, engine.Secret{}); !refusedFor(err, UsedUp) {
+		t.Errorf("another browser: %v", err)
+	}
+	if !b.live(sid) {
+		t.Error("the session ended")
+	}
+	b.update(b.ada, func(tx engine.Tx) error { return b.links.EndSession(tx, sid) })
+	if _, _, err := b.redeem(tok, sid); !refusedFor(err, UsedUp) {
+		t.Errorf("after signing out: %v", err)
+	}
+}
+
+func TestSessionLimits(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	b.set.TTL = 30 * 24 * time.Hour
+	tok := b.mint(engine.LinkRequest{})
+	sid, _, err := b.redeem(tok, engine.Secret{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.now = t0.Add(SessionIdle - time.Second)
+	if !b.live(sid) {
+		t.Error("ended before its idle time")
+	}
+	touch := func() {
+		b.update(b.ada, func(tx engine.Tx) error { return b.links.Touch(tx, sid, b.now) })
+	}
+	for b.now.Before(t0.Add(SessionLife - time.Hour)) {
+		touch()
+		b.now = b.now.Add(11 * time.Hour)
+	}
+	b.now = t0.Add(SessionLife - time.Second)
+	if !b.live(sid) {
+		t.Error("a session in use ended early")
+	}
+	touch()
+	if b.now = t0.Add(SessionLife); b.live(sid) {
+		t.Error("outlives its absolute limit")
+	}
+	idle, _, _ := b.redeem(tok, engine.Secret{})
+	b.now = b.now.Add(SessionIdle)
+	if b.live(idle) {
+		t.Error("outlives its idle limit")
+	}
+	touch() // one that is over stays so
+	if b.live(idle) {
+		t.Error("a session came back")
+	}
+}
+
+func TestSessionsPerContact(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	tok := b.mint(engine.LinkRequest{})
+	var all []engine.Secret
+	for range SessionsMax + 2 {
+		b.now = b.now.Add(time.Minute)
+		sid, _, err := b.redeem(tok, engine.Secret{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all = append(all, sid); len(all) == 3 { // the first is seen again, so the next two go before it
+			b.now = b.now.Add(time.Second)
+			b.update(b.ada, func(tx engine.Tx) error { return b.links.Touch(tx, all[0], b.now) })
+		}
+	}
+	for i, sid := range all {
+		if got, want := b.live(sid), i != 1 && i != 2; got != want {
+			t.Errorf("session %d of %d: living %v, want %v", i, len(all), got, want)
+		}
+	}
+}

@@ -1,7 +1,6 @@
 package boltstore_test
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -177,40 +176,5 @@ func TestGoexit(t *testing.T) {
 		if !errors.Is(err, engine.ErrLost) {
 			t.Errorf("got %v, want lost", err)
 		}
-	}
-}
-
-// TestGroups checks that callers share commits and that big groups are split.
-func TestGroups(t *testing.T) {
-	t.Parallel()
-	s := open(t, t.TempDir(), boltstore.Options{})
-	held, release := make(chan struct{}), make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		s.Global().Update(t.Context(), func(tx engine.Tx) error {
-			close(held)
-			<-release
-			return nil
-		})
-	})
-	<-held
-	const callers = 20
-	for i := range callers {
-		wg.Go(func() {
-			err := s.Global().Update(t.Context(), func(tx engine.Tx) error {
-				tx.Put(engine.SpaceRuns, []byte{byte(i)}, bytes.Repeat([]byte("x"), 100<<10))
-				return nil
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		})
-	}
-	close(release)
-	wg.Wait()
-	stats := s.Stats()
-	// 100 KiB each: six complete a group of 512 KiB.
-	if stats.Commits < callers/6 || stats.Functions != callers+1 || stats.Bytes != callers*(100<<10+1) || stats.LastCommit <= 0 {
-		t.Errorf("unlikely figures: %+v", stats)
 	}
 }

@@ -68,6 +68,26 @@ func TestReopen(t *testing.T) {
 	}
 }
 
+func TestID(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	var ids []string
+	for _, d := range []string{dir, dir, t.TempDir()} {
+		s, err := boltstore.Open(d, boltstore.Options{Partitions: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := s.ID()
+		if err = errors.Join(err, s.Close()); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if len(ids[0]) != 32 || ids[0] != ids[1] || ids[0] == ids[2] {
+		t.Errorf("ids %q: want the second to be the first's and the third another", ids)
+	}
+}
+
 func TestOpenErrors(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

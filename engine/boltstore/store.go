@@ -32,6 +32,7 @@ type Store struct {
 	cancel   context.CancelFunc // ends a journal that blocks
 	closeErr error
 
+	full     bool                  // the writer's: commits fail for want of room
 	lost     atomic.Pointer[error] // set once, when the store is closed for good
 	position atomic.Pointer[engine.Position]
 	stats    counters

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"latchkey/engine"
 	"latchkey/templates"
@@ -23,7 +22,7 @@ type Deps struct {
 	// LoginLink mints a link inside the commit that starts an attempt.
 	LoginLink func(tx engine.Tx, req engine.LinkRequest) (id string, url engine.Secret, err error)
 	// Settle supersedes the contact's older links of an app, now that newer ones are on their way.
-	Settle func(tx engine.Tx, location string, contact engine.ID, app string, ordinal uint64, now time.Time) error
+	Settle func(tx engine.Tx, location string, contact engine.ID, app string, ordinal uint64) error
 }
 
 // Templates finds the files of the templates folder. What it answers may change at any time: messages are made
@@ -186,7 +185,7 @@ func (d *Deps) settle(tx engine.Tx, call engine.Call, fields []templates.LinkFie
 			continue
 		}
 		done = append(done, f.App)
-		if err := d.Settle(tx, call.Run.Location, call.Person.Key, f.App, call.Run.Ordinal, call.Now); err != nil {
+		if err := d.Settle(tx, call.Run.Location, call.Person.Key, f.App, call.Run.Ordinal); err != nil {
 			return fmt.Errorf("supersede older links: %w", err)
 		}
 	}

@@ -2,7 +2,6 @@ package flowfile
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"go.yaml.in/yaml/v4"
 
@@ -30,7 +29,7 @@ func (r *reader) within(n *yaml.Node, offset int) engine.Pos {
 	c := cursor{lines: r.lines, line: min(n.Line, len(r.lines)) - 1, col: n.Column - 1}
 	value := []rune(n.Value)
 	offset = min(offset, len(value))
-	c.skipAnchor()
+	c.skipProperties()
 	switch {
 	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
 		c.enterBlock(value)
@@ -63,19 +62,18 @@ func (c *cursor) peek() rune {
 	return '\n'
 }
 
-// skipAnchor passes over &name.
-func (c *cursor) skipAnchor() {
-	if c.peek() != '&' {
-		return
-	}
-	for c.peek() != ' ' && c.peek() != '\n' {
-		c.col++
-	}
-	for c.peek() == ' ' || c.peek() == '\t' {
-		c.col++
-	}
-	if c.peek() == '\n' {
-		c.nextLine()
+// skipProperties passes over what may stand before a scalar: &anchor and !tag.
+func (c *cursor) skipProperties() {
+	for c.peek() == '&' || c.peek() == '!' {
+		for c.peek() != ' ' && c.peek() != '\t' && c.peek() != '\n' {
+			c.col++
+		}
+		for c.peek() == ' ' || c.peek() == '\t' {
+			c.col++
+		}
+		if c.peek() == '\n' {
+			c.nextLine()
+		}
 	}
 }
 
@@ -111,8 +109,16 @@ func (c *cursor) enterBlock(value []rune) {
 		return
 	}
 	// Spaces that the value's first line of text begins with belong to the text.
-	text := strings.TrimLeft(string(value), "\n")
-	own := utf8.RuneCountInString(text) - utf8.RuneCountInString(strings.TrimLeft(text, " "))
+	own := 0
+	for _, v := range value {
+		if v == ' ' {
+			own++
+		} else if v != '\n' {
+			break
+		} else {
+			own = 0
+		}
+	}
 	c.indent = max(leading(c.lines[start+1])-own, 0)
 	c.line, c.col = c.line+1, min(c.indent, len(c.lines[c.line+1]))
 }
@@ -134,11 +140,14 @@ func (c *cursor) step(v rune) {
 
 // catchUp goes to the next line of text, if the value's next rune cannot stand at the end of this one.
 func (c *cursor) catchUp(v rune) {
-	if c.quote == '"' && c.peek() == '\\' && c.col+1 == len(c.lines[c.line]) {
-		c.nextLine() // an escaped line end
-	}
-	if c.lineEnds() && v != '\n' && (v != ' ' || c.block && blank(c.lines[c.line])) {
-		c.nextLine()
+	for last := -1; c.line != last; {
+		last = c.line
+		switch {
+		case c.quote == '"' && c.peek() == '\\' && c.col+1 == len(c.lines[c.line]):
+			c.lineEnd('\n') // an escaped line end is nothing, but those after it count
+		case c.lineEnds() && v != '\n' && (v != ' ' || c.block && blank(c.lines[c.line])):
+			c.nextLine()
+		}
 	}
 }
 
@@ -164,7 +173,7 @@ func (c *cursor) lineEnds() bool {
 	return c.col >= len(c.lines[c.line]) || !c.block && blank(c.lines[c.line][c.col:])
 }
 
-func blank(line []rune) bool { return strings.TrimSpace(string(line)) == "" }
+func blank(line []rune) bool { return strings.Trim(string(line), " \t") == "" }
 
 func leading(line []rune) int {
 	n := 0

@@ -144,7 +144,13 @@ func TestEndBetweenCommitAndAcknowledgement(t *testing.T) {
 			b := openBus(t, nil)
 			_, js := rawClient(t, b)
 			h := newMemory()
-			die := func(engine.Batch) error { return errors.New("killed") }
+			die := func(batch engine.Batch) error {
+				cons, err := js.Consumer(context.Background(), StreamCourses, durableName)
+				if err != nil || cons.CachedInfo().AckFloor.Stream >= batch.Offset.Seq {
+					t.Errorf("acknowledged before the commit: %v", err)
+				}
+				return errors.New("killed")
+			}
 			if committed {
 				h.after = die
 			} else {

@@ -121,7 +121,7 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 	switch s.Kind {
 	case StepWait:
 		m.r.State, m.r.At = RunWaiting, path
-		m.r.Wait = &Wait{Kind: "time", Since: m.now, Due: s.Wait.After(m.now, m.p.Zone(m.loc))}
+		m.r.Wait = &Wait{Kind: "time", Since: m.now, Due: m.due(s.Wait)}
 		return true
 	case StepIf:
 		ok, fault := s.If.True(m.env())
@@ -143,6 +143,14 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 	}
 	m.ask(s, path)
 	return true
+}
+
+// due returns when a wait that begins now ends.
+func (m *machine) due(d Duration) time.Time {
+	if m.loc.Day > 0 {
+		return m.now.Add(time.Duration(float64(d.Fixed()) * float64(m.loc.Day) / float64(24*time.Hour)))
+	}
+	return d.After(m.now, m.p.Zone(m.loc))
 }
 
 // ask makes the task of an action, for which the run then waits.

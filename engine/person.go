@@ -81,6 +81,7 @@ type Location struct {
 	Brand   string // accent colour, #rrggbb; may be empty
 	BaseURL string // what every link begins with; no trailing slash
 	Zone    *time.Location
+	Day     time.Duration // how long a day of a wait lasts; 0 is a calendar day. Demonstrations shorten it
 	Custom  map[string]string
 	Apps    []string // names of the apps that links may be for
 }

@@ -38,6 +38,8 @@ type Config struct {
 	Retain   RetainConfig
 	Log      LogConfig
 
+	// Day is how long a day of a wait lasts; 0 is a calendar day. For the demo.
+	Day time.Duration
 	// Partitions is how many files the store is split into. It is fixed when the store is made.
 	Partitions int
 }
@@ -188,7 +190,7 @@ func (c *Config) path(p string) string {
 func (c *Config) EngineLocation() *engine.Location {
 	loc := &engine.Location{
 		ID: c.Location, Name: c.Name, Email: addressOf(c.Email.From), Support: c.Support, Brand: c.Brand,
-		BaseURL: strings.TrimRight(c.BaseURL, "/"), Zone: c.Zone, Custom: c.Custom,
+		BaseURL: strings.TrimRight(c.BaseURL, "/"), Zone: c.Zone, Custom: c.Custom, Day: c.Day,
 	}
 	for name := range c.Apps {
 		loc.Apps = append(loc.Apps, name)

@@ -1,0 +1,257 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"latchkey/actions"
+	"latchkey/actions/outbox"
+	"latchkey/engine"
+	"latchkey/engine/console"
+	"latchkey/engine/runner"
+	"latchkey/linkgen"
+)
+
+// This file answers the console's questions with what the other rooms know.
+
+type adminMessages struct{ *instance }
+
+// Messages joins tasks with what the outbox holds of them.
+func (i adminMessages) Messages(ctx context.Context, q console.Query) ([]console.Message, error) {
+	f := runner.Filter{Location: q.Location, Limit: q.Limit, State: q.State}
+	var err error
+	if f.Before, err = parseID("before", q.Before); err != nil {
+		return nil, err
+	}
+	if f.Run, err = parseID("run", q.Run); err != nil {
+		return nil, err
+	}
+	if q.Contact != "" {
+		p, err := i.person(ctx, q.Contact)
+		if err != nil {
+			return nil, err
+		}
+		f.Contact = p.Key
+	}
+	tasks, err := i.runner.Tasks(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]console.Message, 0, len(tasks))
+	for _, t := range tasks {
+		m := messageOf(t)
+		kept, err := i.outbox.Get(ctx, t.ID)
+		switch {
+		case err == nil:
+			m.Text, m.HTML = kept.Text, kept.HTML
+		case !errors.Is(err, outbox.ErrNotFound):
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+func messageOf(t engine.Task) console.Message {
+	m := console.Message{
+		ID: t.ID.String(), At: t.Created, Location: t.Location, Channel: t.Kind, Class: string(t.Class),
+		Contact: t.Contact.String(), To: t.To, Subject: t.Subject, Workflow: t.Workflow, Run: t.Run.String(),
+		Step: strings.Join(t.Step, "/"), State: string(t.State), Attempts: t.Attempts, Error: t.Error, Links: t.Links,
+	}
+	if m.Links == nil {
+		m.Links = []string{}
+	}
+	return m
+}
+
+func parseID(name, text string) (engine.ID, error) {
+	if text == "" {
+		return engine.ID{}, nil
+	}
+	id, err := engine.ParseID(text)
+	if err != nil {
+		return id, fmt.Errorf("%w: %s: %q is no id", console.ErrInvalid, name, text)
+	}
+	return id, nil
+}
+
+// person finds the one contact that text names.
+func (i *instance) person(ctx context.Context, text string) (*engine.Person, error) {
+	keys, err := i.runner.Lookup(ctx, i.loc.ID, text)
+	if err != nil {
+		return nil, err
+	}
+	switch len(keys) {
+	case 0:
+		return nil, fmt.Errorf("contact %q: %w", text, console.ErrNotFound)
+	case 1:
+	default:
+		return nil, fmt.Errorf("%w: %d contacts have the address %q; give an id", console.ErrInvalid, len(keys), text)
+	}
+	p, err := i.runner.Person(ctx, i.loc.ID, keys[0])
+	if err == nil && p == nil {
+		err = fmt.Errorf("contact %q: %w", text, console.ErrNotFound)
+	}
+	return p, err
+}
+
+type adminContacts struct{ *instance }
+
+// Contact implements console.Contacts.
+func (i adminContacts) Contact(ctx context.Context, _, ref string) (*engine.Person, error) {
+	return i.person(ctx, ref)
+}
+
+// Import implements console.Contacts.
+func (i adminContacts) Import(ctx context.Context, location string, rows []console.Row) (console.ImportResult, error) {
+	contacts := make([]runner.ImportedContact, len(rows))
+	for n, r := range rows {
+		contacts[n] = runner.ImportedContact(r)
+	}
+	return i.runner.Import(ctx, location, contacts)
+}
+
+type adminLinks struct{ *instance }
+
+// New implements console.Links.
+func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, error) {
+	p, err := i.person(ctx, n.Contact)
+	if err != nil {
+		return console.Link{}, err
+	}
+	req := engine.LinkRequest{Location: i.loc.ID, Contact: p.Key, App: n.App, To: n.To, Uses: n.Uses, Channel: "hand", ByHand: true}
+	if n.Uses < 0 {
+		return console.Link{}, fmt.Errorf("%w: uses is a number above zero", console.ErrInvalid)
+	}
+	if n.App != "" {
+		if _, ok := i.cfg.Apps[n.App]; !ok {
+			return console.Link{}, fmt.Errorf("%w: no app %q in latchkey.yaml", console.ErrInvalid, n.App)
+		}
+	}
+	if n.TTL != "" {
+		d, err := engine.ParseDuration(n.TTL)
+		if err != nil {
+			return console.Link{}, fmt.Errorf("%w: ttl: %v", console.ErrInvalid, err)
+		}
+		if req.TTL = d.Fixed(); req.TTL > i.cfg.Links.MaxTTL {
+			return console.Link{}, fmt.Errorf("%w: ttl: links.max_ttl is %v", console.ErrInvalid, i.cfg.Links.MaxTTL)
+		}
+	}
+	id, url, err := i.mint(ctx, req)
+	if err != nil {
+		return console.Link{}, err
+	}
+	l, err := i.Link(ctx, id)
+	l.URL = url.Reveal()
+	return l, err
+}
+
+// mint makes a link outside any message.
+func (i *instance) mint(ctx context.Context, req engine.LinkRequest) (id string, url engine.Secret, err error) {
+	wall := time.Now()
+	err = i.stores.For(req.Contact.Shard()).Update(ctx, func(tx engine.Tx) (err error) {
+		req.Now = engine.Tick(tx, wall)
+		id, url, err = i.links.Mint(tx, req)
+		return err
+	})
+	return id, url, err
+}
+
+// renewLink makes another link for whom and where an older one was. It joins the same family: looking at a message
+// in the outbox must not end the learner's links.
+func (i *instance) renewLink(ctx context.Context, _ engine.ID, link string) (actions.Link, error) {
+	info, err := i.links.Show(ctx, i.stores, link, time.Now())
+	if err != nil {
+		return actions.Link{}, err
+	}
+	old := info.Link
+	id, url, err := i.mint(ctx, engine.LinkRequest{
+		Location: old.Location, Contact: old.Contact, Ordinal: old.Ordinal, App: old.App, To: old.To,
+		Run: old.Run, Workflow: old.Workflow, Step: old.Step, Channel: "hand",
+	})
+	return actions.Link{ID: id, URL: url}, err
+}
+
+// Link implements console.Links.
+func (i adminLinks) Link(ctx context.Context, id string) (console.Link, error) {
+	info, err := i.links.Show(ctx, i.stores, id, time.Now())
+	if err != nil {
+		return console.Link{}, linkError(id, err)
+	}
+	return i.linkOf(info), nil
+}
+
+func linkError(id string, err error) error {
+	switch {
+	case errors.Is(err, linkgen.ErrNoLink):
+		return fmt.Errorf("link %s was never minted here: %w", id, console.ErrNotFound)
+	case errors.Is(err, linkgen.ErrBadID):
+		return fmt.Errorf("%w: %q is no link's id; they begin with lnk_", console.ErrInvalid, linkgen.Redact("/l/"+id))
+	}
+	return err
+}
+
+func (i *instance) linkOf(info linkgen.Info) console.Link {
+	l := info.Link
+	out := console.Link{
+		ID: l.ID, Says: info.Summary(i.loc.Zone), State: string(info.State), Location: l.Location, Contact: l.Contact.String(),
+		App: l.App, To: l.To, Channel: l.Channel, Workflow: l.Workflow, Step: l.Step,
+		Created: l.Created, Expires: l.Expires, Uses: info.Uses, MaxUses: l.MaxUses,
+	}
+	if !l.Run.IsZero() {
+		out.Run = l.Run.String()
+	}
+	return out
+}
+
+// Revoke implements console.Links.
+func (i adminLinks) Revoke(ctx context.Context, id string) (console.Link, error) {
+	sel, err := linkgen.ParseID(id)
+	if err != nil {
+		return console.Link{}, linkError(id, err)
+	}
+	wall := time.Now()
+	err = i.stores.For(sel.Shard()).Update(ctx, func(tx engine.Tx) error {
+		return i.links.Revoke(tx, id, "operator", engine.Tick(tx, wall))
+	})
+	if err != nil {
+		return console.Link{}, linkError(id, err)
+	}
+	return i.Link(ctx, id)
+}
+
+// OfContact implements console.Links.
+func (i adminLinks) OfContact(ctx context.Context, _, ref string) ([]console.Link, error) {
+	p, err := i.person(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	infos, err := i.links.List(ctx, i.stores, i.loc.ID, p.Key, 50, time.Now())
+	if err != nil {
+		return nil, err
+	}
+	out := make([]console.Link, 0, len(infos))
+	for _, info := range infos {
+		out = append(out, i.linkOf(info))
+	}
+	return out, nil
+}
+
+// readOrMake reads a key file, and makes it, for the owner's eyes only, if there is none.
+func readOrMake(file string) (engine.Secret, error) {
+	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		b = []byte(rand.Text() + "\n")
+		err = os.WriteFile(file, b, 0o600)
+	}
+	if err != nil {
+		return engine.Secret{}, fmt.Errorf("API key: %w", err)
+	}
+	return engine.NewSecret(strings.TrimSpace(string(b))), nil
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/html"
+
+	"latchkey/actions/outbox"
+)
+
+// comeIn does what a learner does: it opens a link of a mail, presses the button, and looks at the page behind it.
+func (d *demo) comeIn(ctx context.Context) error {
+	m, link := d.firstLink()
+	if link == "" {
+		return errors.New("demo: no message with a login link went out")
+	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return err
+	}
+	browser := &http.Client{Jar: jar}
+	door, err := visit(ctx, browser, http.MethodGet, link, nil)
+	if err != nil {
+		return fmt.Errorf("demo: open the link: %w", err)
+	}
+	form := door.form
+	if form.action == "" {
+		return errors.New("demo: the link's page has no button")
+	}
+	target, err := url.Parse(link)
+	if err != nil {
+		return err
+	}
+	inside, err := visit(ctx, browser, http.MethodPost, target.ResolveReference(&url.URL{Path: form.action}).String(), form.values)
+	if err != nil {
+		return fmt.Errorf("demo: press the button: %w", err)
+	}
+	fmt.Fprintf(d.app.out, "\n%s opens the link and presses the button. The page behind it says:\n\n", m.To)
+	for _, line := range inside.text {
+		fmt.Fprintln(d.app.out, "    "+line)
+	}
+	for _, title := range d.granted(m.To) {
+		if !strings.Contains(strings.Join(inside.text, "\n"), title) {
+			return fmt.Errorf("demo: the page does not show %q, which was granted", title)
+		}
+	}
+	fmt.Fprintln(d.app.out, "\nThat is all that was granted, and nothing else.")
+	return nil
+}
+
+// firstLink returns the first message with a link that still works: the last one to its reader.
+func (d *demo) firstLink() (outbox.Message, string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for n := len(d.shown) - 1; n >= 0; n-- {
+		if m := d.shown[n]; len(m.Links) > 0 && m.To == d.shown[0].To {
+			return m, m.Links[0].Now.URL.Reveal()
+		}
+	}
+	return outbox.Message{}, ""
+}
+
+// granted lists the titles of what the contact with that address was granted by the events.
+func (d *demo) granted(address string) []string {
+	id := ""
+	for _, ev := range d.events {
+		if ev.Contact.Email == address {
+			id = ev.Contact.ID
+		}
+	}
+	var titles []string
+	for _, ev := range d.events {
+		if ev.Contact.ID == id && strings.HasSuffix(ev.Type, "_granted") {
+			for _, n := range []string{"offer", "product"} {
+				if noun := ev.Noun(n); noun != nil {
+					titles = append(titles, noun.Title)
+				}
+			}
+		}
+	}
+	return titles
+}
+
+// A page is what a browser without pictures would show.
+type page struct {
+	text []string
+	form pageForm // the first one
+}
+
+type pageForm struct {
+	action string
+	values url.Values
+}
+
+func visit(ctx context.Context, browser *http.Client, method, target string, form url.Values) (page, error) {
+	req, err := http.NewRequestWithContext(ctx, method, target, strings.NewReader(form.Encode()))
+	if err != nil {
+		return page{}, errors.New("the address is no URL")
+	}
+	if form != nil {
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	}
+	res, err := browser.Do(req)
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err // without the URL, which lets in
+		}
+		return page{}, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return page{}, fmt.Errorf("answered %s", res.Status)
+	}
+	return readPage(res.Body)
+}
+
+func readPage(r io.Reader) (page, error) {
+	doc, err := html.Parse(r)
+	if err != nil {
+		return page{}, err
+	}
+	var p page
+	for n := range doc.Descendants() {
+		switch {
+		case n.Type == html.TextNode && !hidden(n):
+			if s := strings.Join(strings.Fields(n.Data), " "); s != "" {
+				p.text = append(p.text, s)
+			}
+		case n.Type == html.ElementNode && n.Data == "form" && p.form.action == "":
+			p.form = readForm(n)
+		}
+	}
+	return p, nil
+}
+
+func hidden(n *html.Node) bool {
+	for p := range n.Ancestors() {
+		if p.Type == html.ElementNode && (p.Data == "style" || p.Data == "title" || p.Data == "head") {
+			return true
+		}
+	}
+	return false
+}
+
+func readForm(n *html.Node) pageForm {
+	f := pageForm{action: attr(n, "action"), values: url.Values{}}
+	for in := range n.Descendants() {
+		if in.Type == html.ElementNode && in.Data == "input" {
+			f.values.Set(attr(in, "name"), attr(in, "value"))
+		}
+	}
+	return f
+}
+
+func attr(n *html.Node, name string) string {
+	for _, a := range n.Attr {
+		if a.Key == name {
+			return a.Val
+		}
+	}
+	return ""
+}

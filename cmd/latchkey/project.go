@@ -1,0 +1,163 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/rs/zerolog"
+
+	"latchkey/actions"
+	"latchkey/engine"
+	"latchkey/engine/flowfile"
+	"latchkey/templates"
+	"latchkey/triggers"
+)
+
+// A project is the files of one location, read and checked.
+type project struct {
+	cfg       *Config
+	loc       *engine.Location
+	workflows []*engine.Workflow
+	templates *actions.Library
+	problems  []engine.Problem
+}
+
+// config reads the configuration of a folder and shows what is wrong with it. The error is shown already.
+func (a *app) config(dir string, flags map[string]string) (*Config, error) {
+	if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+		return nil, usagef("%s is no folder", dir)
+	}
+	cfg, problems := loadConfig(dir, a.env, flags)
+	if err := a.report(dir, problems); err != nil {
+		return nil, err
+	}
+	return cfg, nil
+}
+
+// readProject reads templates and workflows. deps lacks what only a running instance has; nothing that reads files
+// asks for it.
+func readProject(cfg *Config, deps actions.Deps) *project {
+	p := &project{cfg: cfg, loc: cfg.EngineLocation()}
+	fsys := os.DirFS(cfg.Dir)
+	deps.Options = cfg.templateOptions()
+	var problems []engine.Problem
+	p.templates, problems = actions.ReadTemplates(fsys, "templates", deps.Options)
+	p.problems = append(p.problems, problems...)
+	deps.Templates = p.templates
+	p.workflows, problems = flowfile.LoadDir(fsys, "workflows", catalog(deps), p.loc)
+	p.problems = append(p.problems, problems...)
+	p.problems = append(p.problems, p.checkChannels()...)
+	sortProblems(p.problems)
+	return p
+}
+
+// catalog gathers what workflows may speak of.
+func catalog(deps actions.Deps) *engine.Catalog {
+	return &engine.Catalog{Triggers: triggers.Catalogue(), Actions: actions.Catalog(deps)}
+}
+
+func (c *Config) templateOptions() templates.Options {
+	apps := []string{}
+	for name := range c.Apps {
+		apps = append(apps, name)
+	}
+	return templates.Options{Fields: c.templateFields(), MaxTTL: c.Links.MaxTTL, Apps: apps}
+}
+
+// templateFields is the table of fields with the project's own custom keys in it.
+func (c *Config) templateFields() templates.Fields {
+	fields := templates.DefaultFields()
+	for name := range c.Custom {
+		fields = append(fields, templates.Field{Path: "custom." + name, Sure: true, Doc: "from latchkey.yaml"})
+	}
+	return fields
+}
+
+// checkChannels finds steps whose channel has no sender while the other has one: then nothing goes to the outbox.
+func (p *project) checkChannels() []engine.Problem {
+	mail, text := p.cfg.Email.SMTP.Host != "", p.cfg.SMS.Twilio.AccountSID != ""
+	if mail == text {
+		return nil
+	}
+	kind, lacks := "sms", "sms.twilio"
+	if text {
+		kind, lacks = "email", "email.smtp"
+	}
+	var out []engine.Problem
+	for _, w := range p.workflows {
+		eachStep(w.Steps, func(s engine.Step) {
+			if s.Kind == kind {
+				out = append(out, engine.Problem{Pos: engine.Pos{File: "workflows/" + w.ID + ".yaml", Line: s.Line, Col: 1},
+					Msg: fmt.Sprintf("%s: cannot be sent: latchkey.yaml has no %s", kind, lacks)})
+			}
+		})
+	}
+	return out
+}
+
+func eachStep(steps []engine.Step, fn func(engine.Step)) {
+	for _, s := range steps {
+		fn(s)
+		eachStep(s.Then, fn)
+		eachStep(s.Else, fn)
+	}
+}
+
+func sortProblems(ps []engine.Problem) {
+	slices.SortStableFunc(ps, func(a, b engine.Problem) int {
+		switch {
+		case a.File != b.File:
+			if a.File < b.File {
+				return -1
+			}
+			return 1
+		case a.Line != b.Line:
+			return a.Line - b.Line
+		}
+		return a.Col - b.Col
+	})
+}
+
+// report shows problems with the lines that they stand in, and returns an error if one of them is a mistake.
+func (a *app) report(dir string, problems []engine.Problem) error {
+	mistakes := 0
+	for _, p := range problems {
+		if !p.Warning {
+			mistakes++
+		}
+		a.showProblem(a.err, dir, p)
+	}
+	switch mistakes {
+	case 0:
+		return nil
+	case 1:
+		return fmt.Errorf("%wone mistake", silent{errUsage})
+	}
+	return fmt.Errorf("%w%d mistakes", silent{errUsage}, mistakes)
+}
+
+func (a *app) showProblem(w io.Writer, dir string, p engine.Problem) {
+	if filepath.Base(p.File) == "latchkey.yaml" {
+		fmt.Fprintln(w, p) // its lines may hold secrets
+		return
+	}
+	src, err := os.ReadFile(p.File)
+	if err != nil && !filepath.IsAbs(p.File) {
+		src, _ = os.ReadFile(filepath.Join(dir, p.File))
+	}
+	fmt.Fprint(w, flowfile.Excerpt(p, src))
+}
+
+// logProblems is report for a running instance.
+func logProblems(log zerolog.Logger, problems []engine.Problem) {
+	for _, p := range problems {
+		ev := log.Error()
+		if p.Warning {
+			ev = log.Warn()
+		}
+		ev.Str("file", p.File).Int("line", p.Line).Int("col", p.Col).Msg(p.Msg)
+	}
+}

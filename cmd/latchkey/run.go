@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"strings"
+
+	"github.com/urfave/cli/v3"
+)
+
+func (a *app) runCommand() *cli.Command {
+	return &cli.Command{
+		Name: "run", Usage: "everything on one machine: NATS, store, engine, the learners' pages and yours", ArgsUsage: "[DIR]",
+		Description: "Ctrl-C or SIGTERM ends it within seconds and loses nothing.\n\nExample:\n  latchkey run academy",
+		Flags: []cli.Flag{
+			&cli.StringFlag{Name: "listen", Usage: "learners' `ADDRESS`"},
+			&cli.StringFlag{Name: "admin-listen", Usage: "operators' `ADDRESS`"},
+			&cli.StringFlag{Name: "nats-listen", Usage: "`ADDRESS` of the NATS server in the process"},
+			&cli.StringFlag{Name: "data", Usage: "`FOLDER` of the store and the streams"},
+			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error"},
+		},
+		Action: func(ctx context.Context, c *cli.Command) error {
+			dir, err := oneDir(c)
+			if err != nil {
+				return err
+			}
+			flags := map[string]string{}
+			for flag, key := range map[string]string{"listen": "listen", "admin-listen": "admin.listen", "nats-listen": "nats.listen", "data": "data", "log-level": "log.level"} {
+				if c.IsSet(flag) {
+					flags[key] = c.String(flag)
+				}
+			}
+			cfg, err := a.config(dir, flags)
+			if err != nil {
+				return err
+			}
+			p := readProject(cfg, checkDeps(cfg))
+			if err := a.report(dir, p.problems); err != nil {
+				return err
+			}
+			i, err := open(ctx, cfg, newLogger(cfg.Log, a.err))
+			if err != nil {
+				return err
+			}
+			defer i.close()
+			fmt.Fprintln(a.out, i.says())
+			return i.serve(ctx)
+		},
+	}
+}
+
+// says tells where everything is.
+func (i *instance) says() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s runs with %s. Ctrl-C ends it.\n", i.cfg.Name, count(len(i.project.workflows), "workflow"))
+	fmt.Fprintf(&b, "  learners   %s\n", i.cfg.BaseURL)
+	fmt.Fprintf(&b, "  you        http://%s\n", dialable(i.adminListener.Addr().String()))
+	if url := i.bus.URL(); url != "" {
+		fmt.Fprintf(&b, "  NATS       %s\n", url)
+	}
+	if !loopbackAddr(i.cfg.Admin.Listen) {
+		fmt.Fprintf(&b, "  API key    in %s/api.key\n", i.cfg.Keys)
+	}
+	mail, text := "the outbox", "the outbox"
+	if i.cfg.Email.SMTP.Host != "" {
+		mail = i.cfg.Email.SMTP.Host
+	}
+	if i.cfg.SMS.Twilio.AccountSID != "" {
+		text = "Twilio"
+	}
+	fmt.Fprintf(&b, "  mail       %s\n  SMS        %s", mail, text)
+	return b.String()
+}
+
+// freePorts finds ports that nobody listens on now.
+func freePorts(n int) ([]int, error) {
+	var ports []int
+	for range n {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		ports = append(ports, l.Addr().(*net.TCPAddr).Port)
+	}
+	return ports, nil
+}

@@ -1,0 +1,323 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+
+	"github.com/rs/zerolog"
+
+	"latchkey/actions"
+	"latchkey/actions/outbox"
+	"latchkey/actions/smtp"
+	"latchkey/actions/twilio"
+	"latchkey/engine"
+	"latchkey/engine/boltstore"
+	"latchkey/engine/console"
+	"latchkey/engine/flowfile"
+	"latchkey/engine/runner"
+	"latchkey/linkgen"
+	"latchkey/linkgen/portal"
+	"latchkey/triggers"
+)
+
+// An instance is one running Latchkey: every part, made in the order of the fields.
+type instance struct {
+	cfg *Config
+	loc *engine.Location
+	log zerolog.Logger
+
+	portalListener net.Listener
+	adminListener  net.Listener
+	keys           *linkgen.Keys
+	apiKey         engine.Secret
+	stores         *boltstore.Stores
+	links          *linkgen.Links
+	bus            *triggers.Bus
+	outbox         *outbox.Outbox
+	mailer         actions.Mailer
+	texter         actions.Texter
+	project        *project
+	runner         *runner.Runner
+	consumer       *triggers.Consumer
+	closers        []func() // in the order of opening
+}
+
+// open makes every part and starts none. What was opened is closed again if a later part fails.
+func open(ctx context.Context, cfg *Config, log zerolog.Logger) (_ *instance, err error) {
+	i := &instance{cfg: cfg, loc: cfg.EngineLocation(), log: log}
+	defer func() {
+		if err != nil {
+			i.close()
+		}
+	}()
+	for _, part := range []func(context.Context) error{
+		i.openListeners, i.openKeys, i.openStores, i.openBus, i.openSenders, i.openProject, i.openRunner, i.openConsumer,
+	} {
+		if err := part(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return i, nil
+}
+
+func (i *instance) onClose(fn func()) { i.closers = append(i.closers, fn) }
+
+// close ends what open made, the last first.
+func (i *instance) close() {
+	for n := len(i.closers) - 1; n >= 0; n-- {
+		i.closers[n]()
+	}
+	i.closers = nil
+}
+
+func (i *instance) openListeners(context.Context) (err error) {
+	if i.portalListener, err = listen("listen", i.cfg.Listen); err != nil {
+		return err
+	}
+	i.onClose(func() { i.portalListener.Close() })
+	if i.adminListener, err = listen("admin.listen", i.cfg.Admin.Listen); err != nil {
+		return err
+	}
+	i.onClose(func() { i.adminListener.Close() })
+	return nil
+}
+
+func (i *instance) openKeys(context.Context) (err error) {
+	if i.keys, err = linkgen.OpenKeys(i.cfg.Keys); err != nil {
+		return err
+	}
+	i.apiKey, err = openAPIKey(i.cfg.Keys)
+	return err
+}
+
+func (i *instance) openStores(context.Context) (err error) {
+	i.stores, err = boltstore.Open(filepath.Join(i.cfg.Data, "store"), boltstore.Options{Partitions: i.cfg.Partitions, Logger: i.log})
+	if err != nil {
+		return err
+	}
+	i.onClose(func() {
+		if err := i.stores.Close(); err != nil {
+			i.log.Error().Err(err).Msg("close store")
+		}
+	})
+	i.links = linkgen.New(i.keys, func(location string) (linkgen.Settings, bool) {
+		return i.cfg.linkSettings(), location == i.cfg.Location
+	})
+	return nil
+}
+
+func (c *Config) linkSettings() linkgen.Settings {
+	s := linkgen.Settings{BaseURL: c.BaseURL, TTL: c.Links.TTL, MaxTTL: c.Links.MaxTTL, Uses: c.Links.Uses,
+		Keep: c.Links.Keep, Supersede: linkgen.Supersede(c.Links.Supersede)}
+	if s.Keep == 0 {
+		s.Keep = linkgen.KeepAll
+	}
+	return s
+}
+
+func (i *instance) openBus(ctx context.Context) (err error) {
+	if i.bus, err = triggers.Open(ctx, i.cfg.busConfig(i.log)); err != nil {
+		return err
+	}
+	i.onClose(i.bus.Close)
+	return i.bus.EnsureStreams(ctx)
+}
+
+// busConfig says which NATS this configuration uses.
+func (c *Config) busConfig(log zerolog.Logger) triggers.Config {
+	t := triggers.Config{
+		URL: c.NATS.URL, Context: c.NATS.Context, Creds: c.NATS.Creds, User: c.NATS.User, Password: c.NATS.Password,
+		TLS: triggers.TLS(c.NATS.TLS), Listen: c.NATS.Listen, Dir: filepath.Join(c.Data, "nats"),
+		EventsAge: c.Retain.Events, DeadAge: c.Retain.Dead, Logger: log,
+	}
+	for _, u := range c.NATS.Users {
+		t.Users = append(t.Users, triggers.User{Name: u.User, Password: u.Password})
+	}
+	return t
+}
+
+// openSenders chooses how messages leave: as configured, or to the outbox if nothing is.
+func (i *instance) openSenders(context.Context) error {
+	i.outbox = outbox.New(i.stores, outbox.Options{Mint: i.renewLink})
+	i.mailer, i.texter = i.outbox.Mailer(), i.outbox.Texter()
+	if i.cfg.Email.SMTP.Host != "" {
+		m, err := smtp.New(i.cfg.Email.SMTP)
+		if err != nil {
+			return err
+		}
+		i.onClose(func() { m.Close() })
+		i.mailer = m
+	}
+	if i.cfg.SMS.Twilio.AccountSID != "" {
+		c := i.cfg.SMS.Twilio
+		c.From = i.cfg.SMS.From
+		t, err := twilio.New(c)
+		if err != nil {
+			return err
+		}
+		i.onClose(func() { t.Close() })
+		i.texter = t
+	}
+	return nil
+}
+
+func (i *instance) deps() actions.Deps {
+	return actions.Deps{
+		Mailer: i.mailer, Texter: i.texter, From: i.cfg.Email.From, TextFrom: i.cfg.SMS.From,
+		LoginLink: i.links.Mint, Settle: i.links.Settle,
+	}
+}
+
+func (i *instance) openProject(context.Context) error {
+	i.project = readProject(i.cfg, i.deps())
+	logProblems(i.log, i.project.problems)
+	for _, p := range i.project.problems {
+		if !p.Warning {
+			return fmt.Errorf("%wthe project has mistakes; latchkey check %s shows them", silent{errUsage}, i.cfg.Dir)
+		}
+	}
+	return nil
+}
+
+func (i *instance) openRunner(ctx context.Context) (err error) {
+	deps := i.deps()
+	deps.Options, deps.Templates = i.cfg.templateOptions(), i.project.templates
+	cat := catalog(deps)
+	i.runner, err = runner.New(runner.Config{
+		Stores:  i.stores,
+		Catalog: cat,
+		Compile: func(_ context.Context, _, id string, source []byte) (*engine.Workflow, error) {
+			return flowfile.LoadPinned(id, source, cat, i.loc)
+		},
+		Publisher: i.bus,
+		Dead:      i.bus.Dead,
+		Logger:    i.log,
+		Dedup:     i.cfg.Retain.Dedup,
+		History:   i.cfg.Retain.History,
+		Channels: map[string]runner.Channel{
+			"email": {Workers: i.cfg.Email.SMTP.Conns},
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return i.runner.SetWorkflows(ctx, engine.NewSet(i.loc, i.project.workflows))
+}
+
+func (i *instance) openConsumer(context.Context) error {
+	id, err := i.stores.ID()
+	if err != nil {
+		return err
+	}
+	i.consumer, err = triggers.NewConsumer(i.bus, triggers.ConsumerConfig{
+		Handler: i.runner, StoreID: id, Logger: i.log,
+		Known: func(location string) bool { return location == i.cfg.Location },
+	})
+	return err
+}
+
+// serve runs every part until ctx ends or one of them fails. Events are no longer taken before messages under way
+// are done with.
+func (i *instance) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var wg sync.WaitGroup
+	start := func(name string, run func(context.Context) error) {
+		wg.Go(func() {
+			if err := run(ctx); err != nil && ctx.Err() == nil {
+				cancel(fmt.Errorf("%s: %w", name, err))
+			}
+		})
+	}
+	start("engine", i.runner.Run)
+	start("events", i.consumer.Run)
+	start("portal", func(ctx context.Context) error {
+		return serveHTTP(ctx, i.portalListener, i.portalHandler(), i.log)
+	})
+	start("admin", func(ctx context.Context) error {
+		return serveHTTP(ctx, i.adminListener, i.adminHandler(), i.log)
+	})
+	wg.Wait()
+	if err := context.Cause(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+func (i *instance) portalHandler() http.Handler {
+	p := portal.New(portal.Config{
+		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.cfg.Location, Log: i.log,
+		Locations: func(id string) *engine.Location {
+			if id != i.loc.ID {
+				return nil
+			}
+			return i.loc
+		},
+	})
+	return accessLog("portal", i.log, sameOrigin(p, originOf(i.cfg.BaseURL)))
+}
+
+func (i *instance) adminHandler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", i.readyz)
+	pages := i.outbox.Handler()
+	mux.Handle("/outbox", pages)
+	mux.Handle("/outbox/", pages)
+	mux.Handle("/", console.Handler(console.Config{
+		Messages: adminMessages{i}, Contacts: adminContacts{i}, Links: adminLinks{i}, Location: i.loc, Status: i.status,
+	}))
+	var h http.Handler = mux
+	if !loopbackAddr(i.cfg.Admin.Listen) {
+		h = needKey(i.apiKey, h)
+	}
+	return accessLog("admin", i.log, onlyHosts(adminHosts(i.adminListener, i.cfg.Admin.Hosts), sameOrigin(h)))
+}
+
+// ready returns what is not in order, by part.
+func (i *instance) ready(ctx context.Context) map[string]string {
+	parts := map[string]string{"engine": "ok", "nats": "ok", "store": "ok"}
+	select {
+	case <-i.runner.Ready():
+	default:
+		parts["engine"] = "starting"
+	}
+	if err := i.bus.Healthy(); err != nil {
+		parts["nats"] = err.Error()
+	}
+	if err := i.stores.Global().View(ctx, func(engine.Tx) error { return nil }); err != nil {
+		parts["store"] = err.Error()
+	}
+	return parts
+}
+
+func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
+	parts, code := i.ready(r.Context()), http.StatusOK
+	for _, state := range parts {
+		if state != "ok" {
+			code = http.StatusServiceUnavailable
+		}
+	}
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(code)
+	for _, name := range []string{"engine", "nats", "store"} {
+		fmt.Fprintf(w, "%s: %s\n", name, parts[name])
+	}
+}
+
+func (i *instance) status(context.Context) (map[string]any, error) {
+	s, r := i.stores.Stats(), i.runner.Stats()
+	return map[string]any{
+		"commits": s.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "sending": r.Sending,
+	}, nil
+}
+
+// openAPIKey reads keys/api.key, and makes it on the first run.
+func openAPIKey(dir string) (engine.Secret, error) {
+	return readOrMake(filepath.Join(dir, "api.key"))
+}

@@ -3,6 +3,10 @@ package runner
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"latchkey/engine"
@@ -10,99 +14,187 @@ import (
 
 // A Runner drives one instance. Its methods may be called by many goroutines at once.
 type Runner struct {
-	cfg Config
-}
+	cfg      Config
+	parts    []*partition // as Stores.All: the global one first
+	of       map[engine.Store]*partition
+	channels map[string]*channel
+	versions versions
 
-var errTODO = errors.New("not written yet")
+	places struct {
+		sync.Mutex
+		m map[string]*place
+	}
+	handling chan struct{} // holds one token while nobody resolves contacts: what changes the directory takes it
+	tried    span          // the batch that Handle was given last; whoever has the token owns it
+	ready    chan struct{} // closed when Run has recovered
+	lost     chan error    // a store that is gone ends Run
+}
 
 // New makes a Runner. It touches nothing until SetWorkflows and Run are called.
 func New(cfg Config) (*Runner, error) {
 	if err := cfg.complete(); err != nil {
 		return nil, err
 	}
-	return &Runner{cfg: cfg}, nil
+	r := &Runner{
+		cfg:      cfg,
+		of:       map[engine.Store]*partition{},
+		channels: map[string]*channel{},
+		handling: make(chan struct{}, 1),
+		ready:    make(chan struct{}),
+		lost:     make(chan error, 1),
+	}
+	r.handling <- struct{}{}
+	r.places.m = map[string]*place{}
+	r.versions.m = map[versionKey]*engine.Workflow{}
+	r.channels[""] = newChannel("", Channel{Workers: 1, Ahead: 1}, noAction{})
+	for kind, c := range cfg.Channels {
+		r.channels[kind] = newChannel(kind, c, cfg.Catalog.Actions[kind])
+	}
+	all := slices.Collect(maps.Values(r.channels))
+	for _, s := range cfg.Stores.All() {
+		p := newPartition(s, all)
+		r.parts = append(r.parts, p)
+		r.of[s] = p
+	}
+	return r, nil
 }
 
-// SetWorkflows puts the workflows of one location in force and keeps the source of each version. Call it once
-// for every location before Run, and again whenever files change. Runs that were held by a paused or missing
-// workflow go on if it is in force again.
-func (r *Runner) SetWorkflows(ctx context.Context, set *engine.Set) error { return errTODO }
+// partition returns the partition that holds what an id names.
+func (r *Runner) partition(id engine.ID) *partition { return r.of[r.cfg.Stores.For(id.Shard())] }
 
-// Run recovers from the store what an earlier instance left, then drives until ctx ends or a store is lost.
-// Sends in flight get Config.Grace to end, and their results are stored. It returns nil if ctx ended.
-func (r *Runner) Run(ctx context.Context) error { return errTODO }
+func (r *Runner) place(location string) *place {
+	r.places.Lock()
+	defer r.places.Unlock()
+	pl := r.places.m[location]
+	if pl == nil {
+		pl = &place{id: location}
+		r.places.m[location] = pl
+	}
+	return pl
+}
+
+// channel returns the channel of a kind; a kind that the catalog does not have any more has one where its tasks fail.
+func (r *Runner) channel(kind string) *channel {
+	if ch := r.channels[kind]; ch != nil {
+		return ch
+	}
+	return r.channels[""]
+}
+
+func (r *Runner) itemOf(t *engine.Task) item {
+	return item{id: t.ID, contact: t.Contact, place: r.place(t.Location), ch: r.channel(t.Kind), first: t.Attempts == 0}
+}
 
 // Ready is closed when Run has recovered. Handle, Redeem and Import wait for it.
-func (r *Runner) Ready() <-chan struct{} { return nil }
+func (r *Runner) Ready() <-chan struct{} { return r.ready }
 
-// Handle applies a batch. It returns nil only after the commits that hold all that the events caused; after an
-// error nothing is lost and the same batch may be handed in again.
-func (r *Runner) Handle(ctx context.Context, b engine.Batch) error { return errTODO }
-
-// Offsets returns how far a stream was processed by every partition, zero Created and Seq if it never was.
-func (r *Runner) Offsets(ctx context.Context, stream string) (engine.Offset, error) {
-	return engine.Offset{}, errTODO
+func (r *Runner) awaitReady(ctx context.Context) error {
+	select {
+	case <-r.ready:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
-// Rewind says that a stream was made anew though its time of creation is the same: its sequences start over.
-func (r *Runner) Rewind(ctx context.Context, stream string) error { return errTODO }
-
-// Redeem runs fn in the partition of a shard and, in the same commit, lets the redemption that it returns have
-// its effects: the run moves on, and link.redeemed and user_login are published. fn may run twice; its error
-// is returned as it is and nothing is stored.
-func (r *Runner) Redeem(ctx context.Context, shard uint16, fn func(tx engine.Tx, now time.Time) (engine.Redemption, error)) error {
-	return errTODO
+// lock takes the directory's lock, or returns the context's error.
+func (r *Runner) lock(ctx context.Context) error {
+	select {
+	case <-r.handling:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
-// An ImportedContact is a learner that the site already has, and what was granted.
-type ImportedContact struct {
-	Contact  engine.Contact `json:"contact"` // needs ID or Email
-	Offers   []engine.Noun  `json:"offers,omitempty"`
-	Products []engine.Noun  `json:"products,omitempty"`
+func (r *Runner) unlock() { r.handling <- struct{}{} }
+
+// Run recovers from the store what an earlier instance left, then drives until ctx ends or a store is lost.
+// Sends in flight get Config.Grace to end, and their results are stored. It returns nil if ctx ended, else the
+// store's error, and no goroutine of it is left. It may be called once.
+func (r *Runner) Run(ctx context.Context) error {
+	start := time.Now()
+	if err := r.recover(ctx); err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+	st := r.Stats()
+	r.cfg.Logger.Info().Int("waiting", st.Waiting).Int("due", st.Due).Dur("took", time.Since(start)).Msg("recovered")
+	close(r.ready)
+
+	loops, stop := context.WithCancel(ctx)
+	defer stop()
+	drain, hurry := context.WithCancel(context.WithoutCancel(ctx)) // ends when the grace is over
+	defer hurry()
+	wait := r.start(loops, drain)
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-r.lost:
+		hurry()
+	}
+	stop()
+	grace := time.AfterFunc(r.cfg.Grace, hurry)
+	defer grace.Stop()
+	wait()
+	return err
 }
 
-// Import adds and updates contacts. It removes nothing, starts nothing and may be run again.
-func (r *Runner) Import(ctx context.Context, location string, contacts []ImportedContact) error {
-	return errTODO
+// start starts the goroutines of Run. They end in three steps, which the returned func waits for: what makes work ends
+// with loops, then the workers have had what is left, then its results are stored. drain ends them all.
+func (r *Runner) start(loops, drain context.Context) (wait func()) {
+	var makers, workers, settlers sync.WaitGroup
+	worked := make(chan struct{})
+	for _, p := range r.parts {
+		makers.Go(func() { r.drive(loops, p) })
+		makers.Go(func() { r.announce(loops, p) })
+		makers.Go(func() { r.sweep(loops, p) })
+		settlers.Go(func() { r.settleAll(drain, p, worked) })
+	}
+	for _, ch := range r.channels {
+		for range ch.Workers {
+			workers.Go(func() { r.work(loops, drain, ch) })
+		}
+	}
+	return func() {
+		makers.Wait()
+		for _, ch := range r.channels {
+			close(ch.attempts)
+		}
+		workers.Wait()
+		close(worked)
+		settlers.Wait()
+	}
 }
 
-// Lookup returns the keys of the contacts that text names: a key, the site's own id, or an e-mail address
-// (which several may share). None is no error.
-func (r *Runner) Lookup(ctx context.Context, location, text string) ([]engine.ID, error) {
-	return nil, errTODO
+// fail ends Run if err says that a store is gone, and reports whether it did.
+func (r *Runner) fail(err error) bool {
+	if !errors.Is(err, engine.ErrLost) && !errors.Is(err, engine.ErrClosed) {
+		return false
+	}
+	select {
+	case r.lost <- err:
+	default:
+	}
+	return true
 }
 
-// Person returns the person of that key, or of the contact that absorbed it, or nil.
-func (r *Runner) Person(ctx context.Context, location string, key engine.ID) (*engine.Person, error) {
-	return nil, errTODO
+// nap waits, and reports whether ctx is still on.
+func nap(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
-// A Filter chooses what Tasks, Runs and Decisions return. Zero fields choose all.
-type Filter struct {
-	Location string    // "" is every location
-	Limit    int       // default 100
-	Before   engine.ID // older than this id
-	Contact  engine.ID
-	Run      engine.ID
-	State    string
+// backoff returns how long to wait after the n-th failure in a row (from 1): first, doubling to limit.
+func backoff(n int, first, limit time.Duration) time.Duration {
+	for ; n > 1 && first < limit; n-- {
+		first *= 2
+	}
+	return min(first, limit)
 }
-
-// Tasks returns tasks, newest first.
-func (r *Runner) Tasks(ctx context.Context, f Filter) ([]engine.Task, error) { return nil, errTODO }
-
-// Runs returns runs, newest first.
-func (r *Runner) Runs(ctx context.Context, f Filter) ([]engine.Run, error) { return nil, errTODO }
-
-// Stats is what a Runner is doing.
-type Stats struct {
-	Waiting int // runs that wait for a time
-	Due     int // tasks to be attempted now
-	Later   int // tasks that wait for their time or for a workflow to be resumed
-	Sending int // attempts going on
-}
-
-// Stats returns what the runner is doing now.
-func (r *Runner) Stats() Stats { return Stats{} }
-
-// Idle returns when nothing is due now: no task, timer, result or notice. It returns ctx's error if it ends first.
-func (r *Runner) Idle(ctx context.Context) error { return errTODO }

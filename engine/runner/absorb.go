@@ -1,0 +1,141 @@
+package runner
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"latchkey/engine"
+)
+
+// absorb lets one contact take over another: access, ledger and past events. Runs and links stay under the old key, and
+// find the new one through Person.Absorbed. Each of its commits may be repeated, so that a crash between
+// them is mended by the next start.
+func (r *Runner) absorb(ctx context.Context, a absorption) error {
+	err := r.join(ctx, a)
+	if err == nil {
+		err = r.cfg.Stores.Global().Update(ctx, func(tx engine.Tx) error {
+			tx.Delete(engine.SpaceDirectory, engine.Key(a.location, []byte{absorbing}, a.from[:]))
+			return nil
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("contact %s is to absorb %s: %w", a.to, a.from, err)
+	}
+	return nil
+}
+
+// join does it in one commit if both are in one partition. If not, the one that takes over comes first, so that nothing
+// is lost if there is no second commit.
+func (r *Runner) join(ctx context.Context, a absorption) error {
+	from, to := r.partition(a.from), r.partition(a.to)
+	if from == to {
+		return to.store.Update(ctx, func(tx engine.Tx) error {
+			old, err := engine.LoadPerson(tx, a.location, a.from)
+			if err != nil || old == nil || !old.Absorbed.IsZero() {
+				return err
+			}
+			engine.MoveEvents(tx, a.location, a.from, a.to)
+			forward, err := takeOver(tx, a, old)
+			if err != nil {
+				return err
+			}
+			return engine.SavePerson(tx, &forward)
+		})
+	}
+	var old *engine.Person
+	var events map[string]string
+	err := from.store.View(ctx, func(tx engine.Tx) (err error) {
+		old, err = engine.LoadPerson(tx, a.location, a.from)
+		events = eventsOf(tx, a.location, a.from)
+		return err
+	})
+	if err != nil || old == nil || !old.Absorbed.IsZero() {
+		return err
+	}
+	err = to.store.Update(ctx, func(tx engine.Tx) error {
+		for k, v := range events {
+			tx.Put(engine.SpacePeople, engine.Key(a.location, a.to[:], []byte(k)), []byte(v))
+		}
+		_, err := takeOver(tx, a, old)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return r.leaveForward(ctx, a, from)
+}
+
+// takeOver stores the person that takes over, and returns what the other one becomes.
+func takeOver(tx engine.Tx, a absorption, old *engine.Person) (forward engine.Person, err error) {
+	p, err := engine.LoadPerson(tx, a.location, a.to)
+	if err != nil {
+		return forward, err
+	}
+	if p == nil {
+		p = &engine.Person{Key: a.to, Location: a.location}
+	}
+	joined, forward := engine.Absorb(*p, *old)
+	return forward, engine.SavePerson(tx, &joined)
+}
+
+// leaveForward makes the old person a forward. Runs of it may have ended since it was read, which the other's ledger
+// is then told.
+func (r *Runner) leaveForward(ctx context.Context, a absorption, from *partition) error {
+	var latest engine.Person
+	err := from.store.Update(ctx, func(tx engine.Tx) error {
+		old, err := engine.LoadPerson(tx, a.location, a.from)
+		if err != nil {
+			return err
+		}
+		latest = *old
+		_, forward := engine.Absorb(engine.Person{Key: a.to}, *old)
+		return engine.SavePerson(tx, &forward)
+	})
+	if err != nil {
+		return err
+	}
+	latest.Key = a.to
+	r.endStarts(ctx, []*engine.Person{&latest})
+	return nil
+}
+
+// eventsOf returns the identities of a person's past events by the end of their key.
+func eventsOf(tx engine.Tx, location string, key engine.ID) map[string]string {
+	events := map[string]string{}
+	prefix := engine.Key(location, key[:])
+	from := append(slices.Clone(prefix), 1) // 0 is the person itself
+	tx.Scan(engine.SpacePeople, from, engine.PrefixEnd(prefix), func(k, v []byte) bool {
+		events[string(k[len(prefix):])] = string(v)
+		return true
+	})
+	return events
+}
+
+// endStarts notes in the ledger of persons of other partitions that runs ended which began under a key that they
+// absorbed. It follows the commit of the run's end: a crash between the two leaves the entry open.
+func (r *Runner) endStarts(ctx context.Context, people []*engine.Person) {
+	for _, guest := range people {
+		err := r.partition(guest.Key).store.Update(ctx, func(tx engine.Tx) error {
+			p, err := engine.LoadPerson(tx, guest.Location, guest.Key)
+			if err != nil || p == nil {
+				return err
+			}
+			changed := false
+			for k, s := range p.Starts {
+				if g := guest.Starts[k]; g.Ended && !s.Ended && g.Run == s.Run {
+					s.Ended = true
+					p.Starts[k] = s
+					changed = true
+				}
+			}
+			if !changed {
+				return nil
+			}
+			return engine.SavePerson(tx, p)
+		})
+		if err != nil {
+			r.cfg.Logger.Error().Err(err).Stringer("contact", guest.Key).Msg("end of a run not noted in the ledger")
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package runner
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"latchkey/engine"
+)
+
+// The directory is in the global partition's SpaceDirectory. It says which contact key (location, id) and (location,
+// e-mail) stand for. A record begins with a version byte (1):
+//
+//	location 0 'i' id            key of 16 bytes, the e-mail address it has now
+//	location 0 'e' address       key of a provisional contact, else zeros; then each id that holds the address,
+//	                             its length as a varint before it
+//	location 0 'a' key           key of the contact that is to absorb this one; gone when that is done
+const (
+	byID      = 'i'
+	byAddress = 'e'
+	absorbing = 'a'
+)
+
+const maxIdentity = 1024 // bytes of an id or address: they are keys
+
+// Why a contact cannot be told from an event.
+var (
+	errAmbiguous = errors.New("ambiguous")
+	errTooLong   = errors.New("contact id or e-mail address is too long")
+	errNobody    = errors.New("no contact")
+	errMustWrite = errors.New("the directory must be written")
+)
+
+// A resolver finds the keys of contacts inside one transaction of the global partition.
+type resolver struct {
+	tx       engine.Tx
+	now      time.Time
+	readOnly bool // stop with errMustWrite at the first contact that changes the directory
+}
+
+// An idEntry is what the directory has of an id, an address what it has of an e-mail address.
+type idEntry struct {
+	key   engine.ID
+	email string
+}
+
+type address struct {
+	provisional engine.ID // a contact that is known by the address alone; zero if there is none
+	ids         []string
+}
+
+// normal is the form in which addresses are compared.
+func normal(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+
+// resolve returns the key of a contact, and makes one at first sight. Returns errAmbiguous, errTooLong, errNobody
+// or, if readOnly, errMustWrite.
+func (d *resolver) resolve(location string, c *engine.Contact) (engine.ID, error) {
+	email := normal(c.Email)
+	switch {
+	case len(c.ID) > maxIdentity || len(email) > maxIdentity:
+		return engine.ID{}, errTooLong
+	case c.ID != "":
+		return d.resolveID(location, c.ID, email)
+	case email != "":
+		return d.resolveAddress(location, email)
+	}
+	return engine.ID{}, errNobody
+}
+
+func (d *resolver) resolveAddress(location, email string) (engine.ID, error) {
+	a, err := d.address(location, email)
+	switch {
+	case err != nil:
+		return engine.ID{}, err
+	case len(a.ids) > 1:
+		return engine.ID{}, errAmbiguous
+	case len(a.ids) == 1:
+		e, _, err := d.id(location, a.ids[0])
+		return e.key, err
+	case !a.provisional.IsZero():
+		return a.provisional, nil
+	case d.readOnly:
+		return engine.ID{}, errMustWrite
+	}
+	a.provisional = d.newKey(location, byAddress, email)
+	d.putAddress(location, email, a)
+	return a.provisional, nil
+}
+
+func (d *resolver) resolveID(location, id, email string) (engine.ID, error) {
+	e, known, err := d.id(location, id)
+	if err != nil || known && (email == "" || email == e.email) {
+		return e.key, err
+	}
+	if d.readOnly {
+		return engine.ID{}, errMustWrite
+	}
+	var a address
+	if email != "" {
+		if a, err = d.address(location, email); err != nil {
+			return engine.ID{}, err
+		}
+	}
+	provisional := a.provisional
+	a.provisional = engine.ID{}
+	switch {
+	case known && !provisional.IsZero():
+		d.absorb(location, provisional, e.key)
+	case !known && !provisional.IsZero():
+		e.key = provisional // the id is given to the contact that was known by its address
+	case !known:
+		e.key = d.newKey(location, byID, id)
+	}
+	if err := d.dropHolder(location, e.email, id); err != nil {
+		return engine.ID{}, err
+	}
+	if email != "" {
+		a.ids = append(a.ids, id)
+		d.putAddress(location, email, a)
+	}
+	e.email = email
+	d.putID(location, id, e)
+	return e.key, nil
+}
+
+// absorb notes that one contact takes over another; it is done when all of it is stored.
+func (d *resolver) absorb(location string, from, to engine.ID) {
+	d.tx.Put(engine.SpaceDirectory, engine.Key(location, []byte{absorbing}, from[:]), append([]byte{1}, to[:]...))
+}
+
+// dropHolder takes an id from the address that it had.
+func (d *resolver) dropHolder(location, email, id string) error {
+	if email == "" {
+		return nil
+	}
+	a, err := d.address(location, email)
+	if err != nil {
+		return err
+	}
+	a.ids = slices.DeleteFunc(a.ids, func(s string) bool { return s == id })
+	d.putAddress(location, email, a)
+	return nil
+}
+
+func (d *resolver) newKey(location string, kind byte, identity string) engine.ID {
+	return engine.NewID(d.now, engine.ShardOf(location, identity), location, string(kind), identity)
+}
+
+func directoryKey(location string, kind byte, identity string) []byte {
+	return engine.Key(location, []byte{kind}, []byte(identity))
+}
+
+func (d *resolver) id(location, id string) (e idEntry, known bool, err error) {
+	b := d.tx.Get(engine.SpaceDirectory, directoryKey(location, byID, id))
+	if b == nil {
+		return e, false, nil
+	}
+	if len(b) < 17 || b[0] != 1 {
+		return e, false, fmt.Errorf("directory: %w", engine.ErrRecord)
+	}
+	return idEntry{engine.ID(b[1:17]), string(b[17:])}, true, nil
+}
+
+func (d *resolver) putID(location, id string, e idEntry) {
+	b := append([]byte{1}, e.key[:]...)
+	d.tx.Put(engine.SpaceDirectory, directoryKey(location, byID, id), append(b, e.email...))
+}
+
+func (d *resolver) address(location, email string) (a address, err error) {
+	b := d.tx.Get(engine.SpaceDirectory, directoryKey(location, byAddress, email))
+	if b == nil {
+		return a, nil
+	}
+	if len(b) < 17 || b[0] != 1 {
+		return a, fmt.Errorf("directory: %w", engine.ErrRecord)
+	}
+	a.provisional = engine.ID(b[1:17])
+	for b = b[17:]; len(b) > 0; {
+		n, w := binary.Uvarint(b)
+		if w <= 0 || n > uint64(len(b)-w) {
+			return a, fmt.Errorf("directory: %w", engine.ErrRecord)
+		}
+		a.ids = append(a.ids, string(b[w:w+int(n)]))
+		b = b[w+int(n):]
+	}
+	return a, nil
+}
+
+// putAddress stores an address, or forgets it when it stands for nobody.
+func (d *resolver) putAddress(location, email string, a address) {
+	key := directoryKey(location, byAddress, email)
+	if a.provisional.IsZero() && len(a.ids) == 0 {
+		d.tx.Delete(engine.SpaceDirectory, key)
+		return
+	}
+	b := append([]byte{1}, a.provisional[:]...)
+	for _, id := range a.ids {
+		b = binary.AppendUvarint(b, uint64(len(id)))
+		b = append(b, id...)
+	}
+	d.tx.Put(engine.SpaceDirectory, key, b)
+}
+
+// An absorption is one that is not done yet.
+type absorption struct {
+	location string
+	from, to engine.ID
+}
+
+// pendingAbsorptions lists what absorb noted, of all locations.
+func pendingAbsorptions(tx engine.Tx, locations []string) (all []absorption) {
+	for _, location := range locations {
+		prefix := engine.Key(location, []byte{absorbing})
+		tx.Scan(engine.SpaceDirectory, prefix, engine.PrefixEnd(prefix), func(k, v []byte) bool {
+			k = bytes.TrimPrefix(k, prefix)
+			if len(k) == 16 && len(v) == 17 && v[0] == 1 {
+				all = append(all, absorption{location, engine.ID(k), engine.ID(v[1:])})
+			}
+			return true
+		})
+	}
+	return all
+}

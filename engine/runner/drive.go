@@ -1,0 +1,187 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"time"
+
+	"latchkey/engine"
+)
+
+const (
+	fireMost  = 256 // timers of one commit
+	startMost = 256 // attempts of one commit
+)
+
+// drive fires the timers and starts the tasks of a partition.
+func (r *Runner) drive(ctx context.Context, p *partition) {
+	failures := 0
+	for ctx.Err() == nil {
+		fired, err := r.fire(ctx, p)
+		if err == nil {
+			var started int
+			started, err = r.startTasks(ctx, p)
+			fired += started
+		}
+		switch {
+		case err != nil && (ctx.Err() != nil || r.fail(err)):
+			return
+		case err != nil:
+			failures++
+			r.cfg.Logger.Error().Err(err).Int("failures", failures).Msg("cannot go on, trying again")
+			nap(ctx, backoff(failures, 250*time.Millisecond, 5*time.Second))
+		case fired == 0:
+			r.rest(ctx, p)
+		default:
+			failures = 0
+		}
+	}
+}
+
+// rest waits until something is queued or due, and never longer than Poll, for the clock may jump.
+func (r *Runner) rest(ctx context.Context, p *partition) {
+	t := time.NewTimer(r.untilNext(p))
+	defer t.Stop()
+	select {
+	case <-p.wake:
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
+func (r *Runner) untilNext(p *partition) time.Duration {
+	d := r.cfg.Poll
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now(r.cfg.Now())
+	for _, next := range []func() (int64, bool){p.timers.next, p.later.next} {
+		if at, ok := next(); ok {
+			d = min(d, max(time.Millisecond, time.Duration(at-now)*time.Millisecond))
+		}
+	}
+	for ch, q := range p.ready {
+		if shut := ch.opening(time.Now()); shut > 0 && q.len() > 0 {
+			d = min(d, shut)
+		}
+	}
+	return d
+}
+
+// fire advances the runs whose wait is over, and returns how many timers it looked at.
+func (r *Runner) fire(ctx context.Context, p *partition) (int, error) {
+	p.mu.Lock()
+	now := p.now(r.cfg.Now())
+	var due []timer
+	for len(due) < fireMost && p.timers.due(now) {
+		due = append(due, p.timers.pop())
+	}
+	p.inHand += len(due)
+	p.mu.Unlock()
+	if len(due) == 0 {
+		return 0, nil
+	}
+	var held []timer
+	var again []scheduled[timer]
+	err := r.update(ctx, p, func(s *scope) error {
+		held, again = nil, nil
+		for _, t := range due {
+			switch at, hold, err := s.fire(t); {
+			case err != nil:
+				return err
+			case hold:
+				held = append(held, t)
+			case at > 0:
+				again = append(again, scheduled[timer]{at, t})
+			}
+		}
+		return nil
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.inHand -= len(due)
+	if err != nil {
+		for _, t := range due {
+			p.timers.push(now, t)
+		}
+		return 0, fmt.Errorf("fire timers: %w", err)
+	}
+	p.heldTimers = append(p.heldTimers, held...)
+	for _, t := range again {
+		p.timers.push(t.at, t.what)
+	}
+	return len(due), nil
+}
+
+// fire advances one run whose wait is over. It returns when to look again (0: never), or that the run is held.
+func (s *scope) fire(t timer) (again int64, hold bool, err error) {
+	run, err := engine.LoadRun(s.tx, t.place.id, t.run)
+	if err != nil || run == nil || run.State != engine.RunWaiting || run.Wait == nil {
+		return 0, false, s.r.skipBad(err, "run", t.run)
+	}
+	if run.Wait.Due.After(s.now) {
+		return dueMilli(run.Wait.Due), false, nil
+	}
+	loc, hold := t.place.inForce(run.Workflow)
+	if hold {
+		return 0, true, nil
+	}
+	ok, err := s.advance(loc, run, engine.Input{Timer: true})
+	if err != nil {
+		s.r.cfg.Logger.Error().Err(err).Stringer("run", run.ID).Msg("run cannot go on, trying again in a minute")
+		return s.now.Add(time.Minute).UnixMilli(), false, nil
+	}
+	if !ok {
+		return 0, false, nil // lacks something: the transaction runs again
+	}
+	return 0, false, nil
+}
+
+// skipBad lets one record that cannot be read pass, so that it holds up nothing else; other errors are returned.
+func (r *Runner) skipBad(err error, kind string, id engine.ID) error {
+	if !errors.Is(err, engine.ErrRecord) {
+		return err
+	}
+	r.cfg.Logger.Error().Err(err).Stringer(kind, id).Msg("record passed over")
+	return nil
+}
+
+// advance moves a run by one input and stores what follows. It returns false if something must be fetched first. Its
+// error says that the run's workflow or person cannot be had.
+func (s *scope) advance(loc *engine.Location, run *engine.Run, in engine.Input) (ok bool, err error) {
+	w, err := s.workflow(run)
+	if err != nil {
+		return false, err
+	}
+	person, err := s.person(run.Location, run.Contact)
+	if err != nil || w == nil || person == nil {
+		return false, err
+	}
+	known := *person
+	known.Key = run.Contact // what is made for the run stays with its key, in its partition
+	next, changed, cmds, err := advance(w, loc, run, &known, in, s.now)
+	if err != nil {
+		return false, err
+	}
+	changed.Key = person.Key
+	if !reflect.DeepEqual(changed, *person) {
+		s.keep(changed)
+	}
+	if err := s.saveRun(&next); err != nil {
+		return false, err
+	}
+	return true, s.commands(cmds)
+}
+
+// advance calls the core; a panic in it concerns this run only.
+func advance(w *engine.Workflow, loc *engine.Location, run *engine.Run, p *engine.Person, in engine.Input, now time.Time) (
+	next engine.Run, changed engine.Person, cmds []engine.Command, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("workflow %s faulted: %v", w.ID, v)
+		}
+	}()
+	next, changed, cmds = engine.Advance(w, loc, *run, *p, in, now)
+	return next, changed, cmds, nil
+}

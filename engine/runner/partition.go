@@ -1,0 +1,163 @@
+package runner
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"latchkey/engine"
+)
+
+// A partition is one store and what is derived from it in memory: the timers of its runs and the queues of
+// its tasks. A hundred thousand due tasks cost about ten megabytes: only ids are held.
+type partition struct {
+	store engine.Store
+	clock atomic.Int64 // the latest Tick, Unix milliseconds
+
+	offsetAt time.Time // when an offset was last stored; Handle's own
+
+	mu         sync.Mutex
+	timers     schedule[timer]
+	later      schedule[item]       // tasks that wait for their time
+	ready      map[*channel]*fifo   // tasks to be attempted now
+	lanes      map[engine.ID][]item // contacts with a first attempt ready or going on -> the ones behind it
+	heldTimers []timer              // of paused or missing workflows
+	heldTasks  []item
+	results    []result // attempts that are over and whose outcome is not stored
+	inHand     int      // timers and tasks taken from the queues and not yet put back or settled
+	unread     bool     // there may be notices to publish
+	publishing bool
+
+	wake     chan struct{} // something was queued
+	settle   chan struct{} // results has grown
+	announce chan struct{} // unread was set
+}
+
+// A timer is when a run's wait ends.
+type timer struct {
+	run   engine.ID
+	place *place
+}
+
+// An item is a task in the queues.
+type item struct {
+	id, contact engine.ID
+	place       *place
+	ch          *channel
+	first       bool // it was never attempted, so it holds its contact's lane
+}
+
+// A place is a location that has workflows, or whose records are in the store.
+type place struct {
+	id  string
+	set atomic.Pointer[engine.Set] // nil if the location is not configured
+}
+
+// inForce returns the location and the workflow in force by that id; held says that its runs must not move.
+func (pl *place) inForce(workflow string) (loc *engine.Location, held bool) {
+	set := pl.set.Load()
+	if set == nil {
+		return nil, true
+	}
+	w := set.Lookup(workflow)
+	return set.Location, w == nil || w.Status == engine.Paused
+}
+
+func newPartition(s engine.Store, channels []*channel) *partition {
+	p := &partition{
+		store:    s,
+		ready:    map[*channel]*fifo{},
+		lanes:    map[engine.ID][]item{},
+		wake:     make(chan struct{}, 1),
+		settle:   make(chan struct{}, 1),
+		announce: make(chan struct{}, 1),
+	}
+	for _, ch := range channels {
+		p.ready[ch] = &fifo{}
+	}
+	return p
+}
+
+// now is the partition's time: the wall clock's, or the store's if the wall clock went back.
+func (p *partition) now(wall time.Time) int64 { return max(wall.UnixMilli(), p.clock.Load()) }
+
+func (p *partition) ticked(t time.Time) {
+	ms := t.UnixMilli()
+	for {
+		old := p.clock.Load()
+		if ms <= old || p.clock.CompareAndSwap(old, ms) {
+			return
+		}
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// add queues a task that is to be attempted at at (Unix milliseconds). The caller holds mu.
+func (p *partition) add(it item, at, now int64) {
+	if at > now {
+		p.later.push(at, it)
+		return
+	}
+	if !it.first {
+		p.ready[it.ch].push(it)
+		return
+	}
+	behind, busy := p.lanes[it.contact]
+	if busy {
+		p.lanes[it.contact] = append(behind, it)
+		return
+	}
+	p.lanes[it.contact] = nil
+	p.ready[it.ch].push(it)
+}
+
+// leave says that the first attempt of it is over or put off, so that the next of its contact may go. The caller
+// holds mu.
+func (p *partition) leave(it item) {
+	if !it.first {
+		return
+	}
+	behind := p.lanes[it.contact]
+	if len(behind) == 0 {
+		delete(p.lanes, it.contact)
+		return
+	}
+	next := behind[0]
+	if behind = behind[1:]; len(behind) == 0 {
+		behind = nil
+	}
+	p.lanes[it.contact] = behind
+	p.ready[next.ch].push(next)
+}
+
+// promote moves the tasks whose time has come to the ready ones. The caller holds mu.
+func (p *partition) promote(now int64) {
+	for p.later.due(now) {
+		p.add(p.later.pop(), now, now)
+	}
+}
+
+// release puts everything that was held back into the queues. Workflows that are still paused hold it again.
+func (p *partition) release(wall time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now(wall)
+	tasks, timers := p.heldTasks, p.heldTimers
+	p.heldTasks, p.heldTimers = nil, nil
+	for i, it := range tasks {
+		p.add(it, now+spread(i), now)
+	}
+	for i, t := range timers {
+		p.timers.push(now+spread(i), t)
+	}
+	signal(p.wake)
+}
+
+// spread is how long after the first the i-th of many overdue timers fires, in milliseconds: 200 a second.
+func spread(i int) int64 { return int64(i) * 5 }

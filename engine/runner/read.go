@@ -1,0 +1,170 @@
+package runner
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"latchkey/engine"
+)
+
+// A Filter chooses what Tasks, Runs and Events return. Zero fields choose all.
+type Filter struct {
+	Location string    // "" is every location
+	Limit    int       // default 100
+	Before   engine.ID // older than this id
+	Contact  engine.ID
+	Run      engine.ID // for Tasks
+	State    string    // for Tasks and Runs
+}
+
+// Tasks returns tasks, newest first.
+func (r *Runner) Tasks(ctx context.Context, f Filter) ([]engine.Task, error) {
+	return newest(ctx, r, f, records[engine.Task]{
+		spaces: []engine.Space{engine.SpaceDue, engine.SpaceTasks},
+		wanted: func(k, v []byte) bool {
+			h, err := engine.ReadTaskHead(k, v)
+			return err == nil && f.fits(h.Contact, string(h.State)) && (f.Run.IsZero() || f.Run == h.Run)
+		},
+		decode: engine.DecodeTask,
+	})
+}
+
+// Runs returns runs, newest first.
+func (r *Runner) Runs(ctx context.Context, f Filter) ([]engine.Run, error) {
+	return newest(ctx, r, f, records[engine.Run]{
+		spaces: []engine.Space{engine.SpaceActive, engine.SpaceRuns},
+		wanted: func(k, v []byte) bool {
+			h, err := engine.ReadRunHead(k, v)
+			return err == nil && f.fits(h.Contact, string(h.State))
+		},
+		decode: engine.DecodeRun,
+	})
+}
+
+// Events returns what was made of events, newest first.
+func (r *Runner) Events(ctx context.Context, f Filter) ([]EventRecord, error) {
+	return newest(ctx, r, f, records[EventRecord]{
+		spaces: []engine.Space{engine.SpaceDecisions},
+		wanted: func(_, v []byte) bool {
+			if f.Contact.IsZero() {
+				return true
+			}
+			e, err := decodeEvent(v)
+			return err == nil && e.Contact == f.Contact
+		},
+		decode: decodeEvent,
+	})
+}
+
+func decodeEvent(v []byte) (*EventRecord, error) {
+	if len(v) == 0 || v[0] != 1 {
+		return nil, fmt.Errorf("event: %w", engine.ErrRecord)
+	}
+	e := new(EventRecord)
+	if err := json.Unmarshal(v[1:], e); err != nil {
+		return nil, fmt.Errorf("event: %w: %w", engine.ErrRecord, err)
+	}
+	return e, nil
+}
+
+func (f Filter) fits(contact engine.ID, state string) bool {
+	return (f.Contact.IsZero() || f.Contact == contact) && (f.State == "" || f.State == state)
+}
+
+// records is how one kind of record is read. Their spaces are in the order of time.
+type records[T any] struct {
+	spaces []engine.Space
+	wanted func(key, value []byte) bool
+	decode func(value []byte) (*T, error)
+}
+
+// A found record and the id that it is sorted by.
+type found[T any] struct {
+	id  engine.ID
+	rec *T
+}
+
+// newest returns records, newest first, of all partitions. Stores are read forwards only, so it looks through stretches
+// of time that begin with the last second and get longer, until it has enough.
+func newest[T any](ctx context.Context, r *Runner, f Filter, kind records[T]) ([]T, error) {
+	if f.Limit <= 0 {
+		f.Limit = 100
+	}
+	locations := []string{f.Location}
+	if f.Location == "" {
+		locations = r.locations()
+	}
+	var end []byte // nil is the end of the space
+	begin := r.cfg.Now()
+	if !f.Before.IsZero() {
+		begin, end = f.Before.Time(), f.Before[:]
+	}
+	var all []found[T]
+	for stretch := time.Second; len(all) < f.Limit && begin.Unix() > 0; stretch *= 4 {
+		begin = begin.Add(-stretch)
+		if begin.Unix() <= 0 {
+			begin = time.Unix(0, 0)
+		}
+		from := engine.NewID(begin, 0)
+		more, err := between(ctx, r, locations, kind, from[:8], end, f.Limit)
+		if err != nil {
+			return nil, err
+		}
+		slices.SortFunc(more, func(a, b found[T]) int { return bytes.Compare(b.id[:], a.id[:]) })
+		all = append(all, more...)
+		end = from[:8]
+	}
+	out := make([]T, 0, min(len(all), f.Limit))
+	for _, x := range all[:cap(out)] {
+		out = append(out, *x.rec)
+	}
+	return out, nil
+}
+
+// between reads the records whose id is in [from, to), of each partition and space at most the last limit ones.
+func between[T any](ctx context.Context, r *Runner, locations []string, kind records[T], from, to []byte, limit int) ([]found[T], error) {
+	var all []found[T]
+	for _, p := range r.parts {
+		err := p.store.View(ctx, func(tx engine.Tx) error {
+			for _, location := range locations {
+				for _, space := range kind.spaces {
+					last := engine.PrefixEnd(engine.Key(location))
+					if to != nil {
+						last = engine.Key(location, to)
+					}
+					for _, key := range lastKeys(tx, space, engine.Key(location, from), last, limit, kind.wanted) {
+						rec, err := kind.decode(tx.Get(space, key))
+						if err != nil {
+							return err
+						}
+						all = append(all, found[T]{engine.ID(key[len(location)+1:]), rec})
+					}
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// lastKeys returns the last keys in [from, to) whose records are wanted, at most limit.
+func lastKeys(tx engine.Tx, space engine.Space, from, to []byte, limit int, wanted func(k, v []byte) bool) [][]byte {
+	var keys [][]byte
+	tx.Scan(space, from, to, func(k, v []byte) bool {
+		if wanted(k, v) {
+			keys = append(keys, bytes.Clone(k))
+		}
+		if len(keys) >= 2*limit {
+			keys = append(keys[:0], keys[limit:]...)
+		}
+		return true
+	})
+	return keys[max(0, len(keys)-limit):]
+}

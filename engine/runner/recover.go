@@ -1,0 +1,137 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"latchkey/engine"
+)
+
+// overdueBy is how late a timer must be, when Run begins, to go out spread with the others.
+const overdueBy = time.Minute
+
+var errInterrupted = errors.New("the process ended while it was being sent")
+
+// recover builds what is in memory from the store, and finishes what an earlier instance left half done.
+func (r *Runner) recover(ctx context.Context) error {
+	if err := r.lock(ctx); err != nil {
+		return err
+	}
+	defer r.unlock()
+	nothing := func(*resolver) error { return nil }
+	if err := r.directory(ctx, nothing, func(_, _ engine.ID) {}); err != nil {
+		return err
+	}
+	for _, p := range r.parts {
+		interrupted, err := r.loadTasks(ctx, p)
+		if err != nil {
+			return err
+		}
+		if err := r.loadTimers(ctx, p); err != nil {
+			return err
+		}
+		for batch := range slices.Chunk(interrupted, settleMost) {
+			err := r.update(ctx, p, func(s *scope) error {
+				for _, it := range batch {
+					if err := s.interrupted(it); err != nil {
+						r.cfg.Logger.Error().Err(err).Stringer("task", it.id).Msg("interrupted task passed over")
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// loadTasks queues what is due, and returns the tasks whose attempt was cut off.
+func (r *Runner) loadTasks(ctx context.Context, p *partition) (interrupted []item, err error) {
+	err = p.store.View(ctx, func(tx engine.Tx) error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.unread = true
+		now := p.now(r.cfg.Now())
+		tx.Scan(engine.SpaceDue, nil, nil, func(k, v []byte) bool {
+			h, err := engine.ReadTaskHead(k, v)
+			if err != nil {
+				r.cfg.Logger.Error().Err(err).Hex("key", k).Msg("task passed over")
+				return true
+			}
+			it := item{id: h.ID, contact: h.Contact, place: r.place(h.Location), ch: r.channel(h.Kind), first: true}
+			if h.State == engine.TaskSending {
+				interrupted = append(interrupted, it)
+				return true
+			}
+			p.add(it, dueMilli(h.NotBefore), now)
+			return true
+		})
+		return nil
+	})
+	return interrupted, err
+}
+
+// loadTimers sets the timers of waiting runs. Those long overdue, because nothing ran for a while, go out spread.
+func (r *Runner) loadTimers(ctx context.Context, p *partition) error {
+	var overdue []scheduled[timer]
+	return p.store.View(ctx, func(tx engine.Tx) error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		now := p.now(r.cfg.Now())
+		tx.Scan(engine.SpaceActive, nil, nil, func(k, v []byte) bool {
+			h, err := engine.ReadRunHead(k, v)
+			switch {
+			case err != nil:
+				r.cfg.Logger.Error().Err(err).Hex("key", k).Msg("run passed over")
+			case h.State != engine.RunWaiting || h.Due.IsZero():
+			case now-dueMilli(h.Due) > overdueBy.Milliseconds():
+				overdue = append(overdue, scheduled[timer]{dueMilli(h.Due), timer{h.ID, r.place(h.Location)}})
+			default:
+				p.timers.push(dueMilli(h.Due), timer{h.ID, r.place(h.Location)})
+			}
+			return true
+		})
+		slices.SortFunc(overdue, func(a, b scheduled[timer]) int { return int(a.at - b.at) })
+		for i, t := range overdue {
+			p.timers.push(now+spread(i), t.what)
+		}
+		return nil
+	})
+}
+
+// interrupted decides about a task whose attempt was committed and whose result was not: nobody knows whether
+// it happened.
+func (s *scope) interrupted(it item) error {
+	t, err := engine.LoadTask(s.tx, it.place.id, it.id)
+	if err != nil || t == nil || t.State != engine.TaskSending {
+		return err
+	}
+	if !it.ch.Hold {
+		t.State, t.NotBefore, t.Changed, t.Error = engine.TaskDue, s.now, s.now, errInterrupted.Error()
+		return s.saveTask(t, true)
+	}
+	loc, _ := it.place.inForce(t.Workflow)
+	if loc == nil {
+		return nil // it stays as it is until the location is configured again
+	}
+	run, err := engine.LoadRun(s.tx, t.Location, t.Run)
+	if err != nil {
+		return err
+	}
+	if run != nil {
+		call, err := s.call(t, run, loc)
+		switch {
+		case err != nil:
+			s.r.cfg.Logger.Error().Err(err).Stringer("task", t.ID).Msg("outcome not settled")
+		case call.Person == nil:
+			return nil // lacks something: the transaction runs again
+		default:
+			s.settled(result{attempt: &attempt{item: it, call: call}}, t, engine.TaskUnknown)
+		}
+	}
+	return s.finish(t, run, loc, engine.TaskUnknown, engine.Unknown(errInterrupted))
+}

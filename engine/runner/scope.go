@@ -1,0 +1,250 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey/engine"
+)
+
+// A scope is one Update of a partition as it runs: the transaction, its time, the persons it loaded, and what is to
+// follow the commit. It may be made and thrown away several times for one Update.
+type scope struct {
+	r   *Runner
+	p   *partition
+	tx  engine.Tx
+	now time.Time
+
+	people map[engine.ID]*engine.Person // by the key they were asked for
+	dirty  map[engine.ID]*engine.Person // by their own key
+	have   *supplies
+	lack   lacking
+
+	timers  []scheduled[timer]
+	tasks   []scheduled[item]
+	notices bool
+	guests  []*engine.Person // changed persons of other partitions
+}
+
+// supplies are what a transaction needs and cannot read itself: versions of workflows that are not compiled, and
+// persons of other partitions.
+type supplies struct {
+	people map[engine.ID]*engine.Person
+	failed map[versionKey]error // versions that cannot be had
+}
+
+type lacking struct {
+	people   map[engine.ID]string // -> location
+	versions map[versionKey]bool
+}
+
+var errLacking = errors.New("something of another partition is needed first")
+
+// update runs fn in one Update of p. If fn lacked supplies, nothing is stored, they are fetched, and it runs again; fn
+// must pass over what it cannot do yet. After the commit, what fn caused is queued.
+func (r *Runner) update(ctx context.Context, p *partition, fn func(*scope) error) error {
+	have := &supplies{people: map[engine.ID]*engine.Person{}, failed: map[versionKey]error{}}
+	wall := r.cfg.Now()
+	for {
+		var s *scope
+		err := p.store.Update(ctx, func(tx engine.Tx) error {
+			s = &scope{
+				r: r, p: p, tx: tx, now: engine.Tick(tx, wall), have: have,
+				people: map[engine.ID]*engine.Person{}, dirty: map[engine.ID]*engine.Person{},
+			}
+			if err := fn(s); err != nil {
+				return err
+			}
+			if len(s.lack.people)+len(s.lack.versions) > 0 {
+				return errLacking
+			}
+			return s.savePeople()
+		})
+		if errors.Is(err, errLacking) {
+			if err := r.fetch(ctx, s.lack, have); err != nil {
+				return err
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		p.ticked(s.now)
+		s.enqueue()
+		r.endStarts(ctx, s.guests)
+		return nil
+	}
+}
+
+// fetch gets what a transaction lacked.
+func (r *Runner) fetch(ctx context.Context, lack lacking, have *supplies) error {
+	for k := range lack.versions {
+		if err := r.versions.load(ctx, r, k); err != nil {
+			if errors.Is(err, engine.ErrClosed) || errors.Is(err, engine.ErrLost) || ctx.Err() != nil {
+				return err
+			}
+			have.failed[k] = err
+		}
+	}
+	for key, location := range lack.people {
+		err := r.partition(key).store.View(ctx, func(tx engine.Tx) error {
+			p, err := engine.LoadPerson(tx, location, key)
+			if p == nil {
+				p = &engine.Person{Key: key, Location: location}
+			}
+			have.people[key] = p
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("person %s: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// person returns the person of a key, or whoever absorbed them. It is nil, without an error, if they must be
+// fetched first. Returns errNoPerson if there is none.
+func (s *scope) person(location string, key engine.ID) (*engine.Person, error) {
+	if p := s.people[key]; p != nil {
+		if d := s.dirty[p.Key]; d != nil {
+			return d, nil
+		}
+		return p, nil
+	}
+	p, err := s.load(location, key)
+	if err == nil && p != nil && !p.Absorbed.IsZero() {
+		p, err = s.load(location, p.Absorbed)
+	}
+	if err != nil || p == nil {
+		return nil, err
+	}
+	s.people[key] = p
+	return p, nil
+}
+
+var errNoPerson = errors.New("contact is not in the store")
+
+func (s *scope) load(location string, key engine.ID) (*engine.Person, error) {
+	if d := s.dirty[key]; d != nil {
+		return d, nil
+	}
+	if s.r.partition(key) == s.p {
+		p, err := engine.LoadPerson(s.tx, location, key)
+		if err != nil {
+			return nil, err
+		}
+		if p == nil {
+			return nil, errNoPerson
+		}
+		return p, nil
+	}
+	if p := s.have.people[key]; p != nil {
+		return p, nil
+	}
+	if s.lack.people == nil {
+		s.lack.people = map[engine.ID]string{}
+	}
+	s.lack.people[key] = location
+	return nil, nil
+}
+
+// keep remembers a changed person; it is stored at the end of the transaction.
+func (s *scope) keep(p engine.Person) { s.dirty[p.Key] = &p }
+
+func (s *scope) savePeople() error {
+	for key, p := range s.dirty {
+		if s.r.partition(key) != s.p {
+			s.guests = append(s.guests, p)
+			continue
+		}
+		if err := engine.SavePerson(s.tx, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// workflow returns the version that a run is pinned to. It is nil, without an error, if it must be fetched first.
+func (s *scope) workflow(run *engine.Run) (*engine.Workflow, error) {
+	k := versionKey{run.Location, run.Workflow, run.Version}
+	if w := s.r.versions.get(k); w != nil {
+		return w, nil
+	}
+	if err := s.have.failed[k]; err != nil {
+		return nil, err
+	}
+	if s.lack.versions == nil {
+		s.lack.versions = map[versionKey]bool{}
+	}
+	s.lack.versions[k] = true
+	return nil, nil
+}
+
+// saveRun stores a run and remembers its timer.
+func (s *scope) saveRun(run *engine.Run) error {
+	if err := engine.SaveRun(s.tx, run); err != nil {
+		return err
+	}
+	if run.State == engine.RunWaiting && run.Wait != nil && !run.Wait.Due.IsZero() {
+		at := scheduled[timer]{dueMilli(run.Wait.Due), timer{run.ID, s.r.place(run.Location)}}
+		s.timers = append(s.timers, at)
+	}
+	return nil
+}
+
+// commands stores what the core asks for.
+func (s *scope) commands(cmds []engine.Command) error {
+	for _, c := range cmds {
+		switch {
+		case c.Task != nil:
+			if err := s.saveTask(c.Task, true); err != nil {
+				return err
+			}
+		case c.Notice != nil:
+			if err := s.notify(c.Notice); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// saveTask stores a task; queue says that a due one is to be queued after the commit.
+func (s *scope) saveTask(t *engine.Task, queue bool) error {
+	if err := engine.SaveTask(s.tx, t); err != nil {
+		return err
+	}
+	if queue && t.State == engine.TaskDue {
+		s.tasks = append(s.tasks, scheduled[item]{dueMilli(t.NotBefore), s.r.itemOf(t)})
+	}
+	return nil
+}
+
+// dueMilli rounds up: nothing is done before its time.
+func dueMilli(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli() }
+
+// enqueue puts what the commit caused into the queues.
+func (s *scope) enqueue() {
+	if len(s.tasks)+len(s.timers) == 0 && !s.notices {
+		return
+	}
+	p := s.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now(s.r.cfg.Now())
+	for _, t := range s.tasks {
+		p.add(t.what, t.at, now)
+	}
+	for _, t := range s.timers {
+		p.timers.push(t.at, t.what)
+	}
+	if len(s.tasks)+len(s.timers) > 0 {
+		signal(p.wake)
+	}
+	if s.notices {
+		p.unread = true
+		signal(p.announce)
+	}
+}

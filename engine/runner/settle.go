@@ -1,0 +1,236 @@
+package runner
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"latchkey/engine"
+)
+
+const settleMost = 256 // results of one commit
+
+// settleAll stores the results of a partition's attempts, many in one commit. It ends when worked is closed and
+// all are stored, or when drain has ended and they cannot be.
+func (r *Runner) settleAll(drain context.Context, p *partition, worked <-chan struct{}) {
+	for {
+		last := false
+		select {
+		case <-p.settle:
+			r.linger(p, worked)
+		case <-worked:
+			last = true
+		}
+		for failures := 0; ; {
+			left, err := r.settleSome(drain, p, last)
+			if err == nil {
+				if left == 0 {
+					break
+				}
+				continue
+			}
+			failures++
+			if r.fail(err) {
+				return
+			}
+			r.cfg.Logger.Error().Err(err).Int("failures", failures).Msg("results cannot be stored, trying again")
+			if !nap(drain, backoff(failures, 250*time.Millisecond, 5*time.Second)) && (last || failures > 1) {
+				return
+			}
+		}
+		if last {
+			return
+		}
+	}
+}
+
+// linger waits for other results to share the commit.
+func (r *Runner) linger(p *partition, worked <-chan struct{}) {
+	t := time.NewTimer(r.cfg.Linger)
+	defer t.Stop()
+	for {
+		p.mu.Lock()
+		full := len(p.results) >= settleMost
+		p.mu.Unlock()
+		if full {
+			return
+		}
+		select {
+		case <-t.C:
+			return
+		case <-worked:
+			return
+		case <-p.settle:
+		}
+	}
+}
+
+// settleSome stores results, at most settleMost, and returns how many are left. The last ones are stored even
+// when drain has ended.
+func (r *Runner) settleSome(drain context.Context, p *partition, last bool) (left int, err error) {
+	p.mu.Lock()
+	batch := slices.Clone(p.results[:min(len(p.results), settleMost)])
+	p.mu.Unlock()
+	if len(batch) == 0 {
+		return 0, nil
+	}
+	ctx := drain
+	if last {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(drain), r.cfg.Grace)
+		defer cancel()
+	}
+	err = r.update(ctx, p, func(s *scope) error {
+		for _, res := range batch {
+			if err := s.settle(res); err != nil {
+				r.cfg.Logger.Error().Err(err).Stringer("task", res.id).Msg("result cannot be stored")
+			}
+		}
+		return nil
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err == nil {
+		p.results = slices.Delete(p.results, 0, len(batch))
+		p.inHand -= len(batch)
+	}
+	return len(p.results), err
+}
+
+// settle stores the outcome of one attempt. Its error concerns this task only.
+func (s *scope) settle(res result) error {
+	t, err := engine.LoadTask(s.tx, res.place.id, res.id)
+	if err != nil {
+		return err
+	}
+	if t == nil || t.State != engine.TaskSending || t.Attempts != res.call.Task.Attempts {
+		return fmt.Errorf("task %s is not being sent", res.id)
+	}
+	if errors.Is(res.err, errUntried) {
+		t.State, t.NotBefore, t.Changed = engine.TaskDue, s.now, s.now
+		t.Attempts--
+		return s.saveTask(t, true)
+	}
+	run, err := engine.LoadRun(s.tx, t.Location, t.Run)
+	if err != nil {
+		return err
+	}
+	t.Receipt = res.receipt.ID
+	if res.receipt.Subject != "" {
+		t.Subject = res.receipt.Subject
+	}
+	state := stateOf(res.err, res.ch.Hold)
+	if state == engine.TaskSent || engine.IsUnknown(res.err) {
+		s.settled(res, t, state)
+	}
+	loc := res.call.Location
+	if state == engine.TaskDue {
+		return s.putOff(t, run, loc, res.err)
+	}
+	if err := s.finish(t, run, loc, state, res.err); err != nil || state != engine.TaskSent {
+		return err
+	}
+	return s.notify(sentNotice(t, res.call.Person))
+}
+
+// stateOf returns what becomes of a task after an attempt.
+func stateOf(err error, hold bool) engine.TaskState {
+	switch {
+	case err == nil:
+		return engine.TaskSent
+	case engine.IsUnknown(err) && hold:
+		return engine.TaskUnknown
+	case engine.IsUnknown(err):
+		return engine.TaskDue
+	case engine.IsFinal(err):
+		return engine.TaskFailed
+	case errors.Is(err, engine.ErrSuppressed):
+		return engine.TaskSuppressed
+	}
+	return engine.TaskDue
+}
+
+// settled lets the action settle a message that was, or may have been, handed over. Its failure does not undo that.
+func (s *scope) settled(res result, t *engine.Task, state engine.TaskState) {
+	if state != engine.TaskSent {
+		state = engine.TaskUnknown
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			s.r.cfg.Logger.Error().Interface("panic", v).Stringer("task", t.ID).Msg("action panicked")
+		}
+	}()
+	call := res.call
+	call.Now, call.Task = s.now, t
+	if err := res.ch.action.Settle(s.tx, call, state); err != nil {
+		s.r.cfg.Logger.Error().Err(err).Stringer("task", t.ID).Msg("outcome not settled")
+	}
+}
+
+// putOff makes a task due again after a temporary error, or ends it if that would be after its deadline.
+func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, cause error) error {
+	wait, given := engine.LaterBy(cause)
+	if !given {
+		wait = backoff(t.Attempts, 5*time.Second, 30*time.Minute)
+		wait += time.Duration(float64(wait) * jitter(t))
+	}
+	at := s.now.Add(max(wait, time.Second))
+	if at.After(t.Deadline) {
+		state := engine.TaskFailed
+		if engine.IsUnknown(cause) {
+			state = engine.TaskUnknown
+		}
+		return s.finish(t, run, loc, state, cause)
+	}
+	t.State, t.NotBefore, t.Changed, t.Error = engine.TaskDue, at, s.now, cause.Error()
+	return s.saveTask(t, true)
+}
+
+// jitter is between -0.2 and 0.2, and the same each time for one attempt of a task.
+func jitter(t *engine.Task) float64 {
+	id := engine.NewID(time.Time{}, 0, t.ID.String(), fmt.Sprint(t.Attempts))
+	return float64(binary.BigEndian.Uint16(id[8:]))/65535*0.4 - 0.2
+}
+
+// end stores a task that is over.
+func (s *scope) end(t *engine.Task, state engine.TaskState, cause error) error {
+	t.State, t.Changed, t.Error = state, s.now, ""
+	if cause != nil {
+		t.Error = cause.Error()
+		// The error stays out of the log: it may quote an address.
+		s.r.cfg.Logger.Warn().Str("location", t.Location).Stringer("task", t.ID).Str("state", string(state)).Msg("task not done")
+	}
+	return s.saveTask(t, false)
+}
+
+// finish ends a task and lets its run go on.
+func (s *scope) finish(t *engine.Task, run *engine.Run, loc *engine.Location, state engine.TaskState, cause error) error {
+	if err := s.end(t, state, cause); err != nil || run == nil {
+		return err
+	}
+	_, err := s.advance(loc, run, engine.Input{Done: t})
+	if err == nil {
+		return nil
+	}
+	// The steps cannot be had: better an end that says so than a run that hangs.
+	run.State, run.Ended, run.End = engine.RunStopped, s.now, err.Error()
+	return s.saveRun(run)
+}
+
+func sentNotice(t *engine.Task, p *engine.Person) *engine.Notice {
+	return &engine.Notice{
+		ID:       "message.sent:" + t.ID.String(),
+		Location: t.Location,
+		Type:     "message.sent",
+		Time:     t.Changed,
+		Depth:    t.Depth + 1,
+		Data: map[string]any{
+			"task": t.ID.String(), "run": t.Run.String(), "workflow": t.Workflow, "step": strings.Join(t.Step, "/"),
+			"channel": t.Kind, "contact": p.Contact.ID, "links": t.Links,
+		},
+	}
+}

@@ -1,0 +1,192 @@
+package runner
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"latchkey/engine"
+)
+
+// holdLimit is how old a message may be that was held, by a paused workflow, and is still sent.
+const holdLimit = 7 * 24 * time.Hour
+
+// startTasks starts ready tasks, as many as their channels have room for, in one commit, and hands them to the
+// workers. It returns how many it looked at.
+func (r *Runner) startTasks(ctx context.Context, p *partition) (int, error) {
+	batch := r.take(p)
+	if len(batch) == 0 {
+		return 0, nil
+	}
+	var outcomes []outcome
+	err := r.update(ctx, p, func(s *scope) error {
+		outcomes = make([]outcome, len(batch))
+		for i, it := range batch {
+			o, err := s.begin(it)
+			if err != nil {
+				r.cfg.Logger.Error().Err(err).Stringer("task", it.id).Msg("task cannot be started, trying again in a minute")
+				o = outcome{at: s.now.Add(time.Minute).UnixMilli()}
+			}
+			outcomes[i] = o
+		}
+		return nil
+	})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err != nil {
+		for _, it := range batch {
+			it.ch.giveBack(1)
+			p.ready[it.ch].returned = append(p.ready[it.ch].returned, it)
+		}
+		p.inHand -= len(batch)
+		return 0, fmt.Errorf("start tasks: %w", err)
+	}
+	for i, o := range outcomes {
+		p.sort(batch[i], o)
+	}
+	return len(batch), nil
+}
+
+// take takes ready tasks out of the queues.
+func (r *Runner) take(p *partition) []item {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.promote(p.now(r.cfg.Now()))
+	var batch []item
+	for ch, q := range p.ready {
+		n := ch.reserve(min(q.len(), startMost-len(batch)), time.Now())
+		for range n {
+			batch = append(batch, q.pop())
+		}
+	}
+	p.inHand += len(batch)
+	return batch
+}
+
+// An outcome is what became of a task that was to be started. The zero outcome is one that needs nothing any more.
+type outcome struct {
+	started *attempt
+	held    bool
+	at      int64 // look again then
+}
+
+// sort does with a task what its outcome asks for. The caller holds mu.
+func (p *partition) sort(it item, o outcome) {
+	if o.started != nil {
+		it.ch.attempts <- o.started // there is room: it was reserved
+		return
+	}
+	it.ch.giveBack(1)
+	p.inHand--
+	p.leave(it)
+	switch {
+	case o.held:
+		p.heldTasks = append(p.heldTasks, it)
+	case o.at > 0:
+		p.later.push(o.at, it)
+	}
+}
+
+// begin starts one task. Its error concerns this task only.
+func (s *scope) begin(it item) (outcome, error) {
+	t, err := engine.LoadTask(s.tx, it.place.id, it.id)
+	if err != nil {
+		return outcome{}, err
+	}
+	if t == nil || t.State != engine.TaskDue {
+		return outcome{}, nil
+	}
+	if t.NotBefore.After(s.now) {
+		return outcome{at: dueMilli(t.NotBefore)}, nil
+	}
+	loc, hold := it.place.inForce(t.Workflow)
+	if hold {
+		return outcome{held: true}, nil
+	}
+	run, err := engine.LoadRun(s.tx, t.Location, t.Run)
+	if err != nil {
+		return outcome{}, err
+	}
+	if run == nil {
+		return outcome{}, s.end(t, engine.TaskFailed, errors.New("its run is not in the store"))
+	}
+	if t.Attempts == 0 && s.now.Sub(t.NotBefore) > holdLimit {
+		return outcome{}, s.finish(t, run, loc, engine.TaskExpired, errors.New("held for too long"))
+	}
+	return s.attempt(it, t, run, loc)
+}
+
+// attempt lets the action begin, and stores that the task is being sent.
+func (s *scope) attempt(it item, t *engine.Task, run *engine.Run, loc *engine.Location) (outcome, error) {
+	t.Attempts++
+	t.Changed = s.now
+	if t.Deadline.IsZero() {
+		t.Deadline = s.now.Add(it.ch.RetryFor)
+	}
+	call, err := s.call(t, run, loc)
+	if err != nil {
+		return outcome{}, s.putOff(t, run, loc, err)
+	}
+	if call.Person == nil {
+		return outcome{}, nil // lacks something: the transaction runs again
+	}
+	t.State = engine.TaskSending
+	made, err := begin(it.ch.action, s.tx, call)
+	switch {
+	case errors.Is(err, engine.ErrSuppressed):
+		return outcome{}, s.finish(t, run, loc, engine.TaskSuppressed, err)
+	case engine.IsFinal(err):
+		return outcome{}, s.finish(t, run, loc, engine.TaskFailed, err)
+	case err != nil:
+		return outcome{}, s.putOff(t, run, loc, err)
+	}
+	t.To, t.Class, t.Links, t.Error = made.To, made.Class, append(t.Links, made.Links...), ""
+	return outcome{started: &attempt{item: it, p: s.p, call: call, made: made}}, s.saveTask(t, false)
+}
+
+// call gathers what an action may see. Its Person is nil, without an error, if something must be fetched first.
+func (s *scope) call(t *engine.Task, run *engine.Run, loc *engine.Location) (engine.Call, error) {
+	c := engine.Call{Now: s.now, Task: t, Run: run, Location: loc}
+	person, err := s.person(t.Location, t.Contact)
+	if err != nil {
+		return c, err
+	}
+	w, err := s.workflow(run)
+	if err != nil || w == nil {
+		return c, err
+	}
+	step := stepAt(w.Steps, t.Step)
+	if step == nil {
+		return c, fmt.Errorf("version %s of workflow %s has no step %v", run.Version, run.Workflow, t.Step)
+	}
+	known := *person
+	known.Key = t.Contact // links stay with the run's key, in its partition
+	c.Person, c.Settings = &known, step.Settings
+	return c, nil
+}
+
+// begin calls the action; a panic in it concerns this task only, and trying again would end the same.
+func begin(a engine.Action, tx engine.Tx, call engine.Call) (made engine.Attempt, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = engine.Final(fmt.Errorf("action %s panicked: %v", call.Task.Kind, v))
+		}
+	}()
+	return a.Begin(tx, call)
+}
+
+// noAction stands for an action that the catalog does not have any more.
+type noAction struct{}
+
+func (noAction) Decode(engine.Node, engine.StepContext) any { return nil }
+
+func (noAction) Begin(_ engine.Tx, c engine.Call) (engine.Attempt, error) {
+	return engine.Attempt{}, engine.Final(fmt.Errorf("there is no action %q", c.Task.Kind))
+}
+
+func (noAction) Perform(context.Context, engine.Call, engine.Attempt) (engine.Receipt, error) {
+	return engine.Receipt{}, errUntried
+}
+
+func (noAction) Settle(engine.Tx, engine.Call, engine.TaskState) error { return nil }

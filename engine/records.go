@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -10,13 +9,13 @@ import (
 
 // Records of SpacePeople, SpaceActive, SpaceRuns, SpaceDue and SpaceTasks: how they are keyed and encoded.
 //
-//	person    location 0 key 0               version, JSON
+//	person    location 0 key 0               version, fields
 //	event     location 0 key 1 identity      version, day (see seen.go)
-//	run       location 0 id                  version, state, due, contact, JSON
-//	task      location 0 id                  version, state, not before, contact, run, length of kind, kind, JSON
+//	run       location 0 id                  version, state, due, contact, fields
+//	task      location 0 id                  version, state, not before, contact, run, length of kind, kind, fields
 //
-// Version and state are one byte, times 8 bytes of Unix milliseconds, numbers big endian. What stands before the JSON is
-// there so that a scan at the start needs no JSON; the JSON says it again and is what counts.
+// Version and state are one byte, times 8 bytes of Unix milliseconds, numbers big endian. What stands before the fields
+// (see recordfields.go) is the head: all that a scan at the start has to read.
 
 const recordVersion = 1
 
@@ -45,12 +44,18 @@ func LoadPerson(tx Tx, location string, key ID) (*Person, error) {
 
 // SavePerson stores p.
 func SavePerson(tx Tx, p *Person) error {
-	b, err := appendJSON([]byte{recordVersion}, p)
+	b, err := encodePerson(p)
 	if err != nil {
 		return fmt.Errorf("person %s: %w", p.Key, err)
 	}
 	tx.Put(SpacePeople, personKey(p.Location, p.Key), b)
 	return nil
+}
+
+func encodePerson(p *Person) ([]byte, error) {
+	w := fieldWriter{b: append(make([]byte, 0, 512), recordVersion)}
+	w.person(p)
+	return w.b, w.err
 }
 
 // DecodePerson reads a person's record.
@@ -59,7 +64,11 @@ func DecodePerson(b []byte) (*Person, error) {
 		return nil, err
 	}
 	p := new(Person)
-	return p, decodeJSON(b[1:], p)
+	r := fieldReader{rest: b[1:]}
+	for r.next() {
+		r.person(p)
+	}
+	return p, r.err
 }
 
 // ScanPeople calls fn for each person of the location in the order of their keys until fn returns false. The record is
@@ -108,7 +117,7 @@ func encodeRun(r *Run) ([]byte, error) {
 	if state < 0 {
 		return nil, fmt.Errorf("state %q cannot be stored", r.State)
 	}
-	b := make([]byte, 0, 1024)
+	b := make([]byte, 0, 512)
 	b = append(b, recordVersion, byte(state))
 	var due time.Time
 	if r.Wait != nil {
@@ -116,7 +125,9 @@ func encodeRun(r *Run) ([]byte, error) {
 	}
 	b = appendMillis(b, due)
 	b = append(b, r.Contact[:]...)
-	return appendJSON(b, r)
+	w := fieldWriter{b: b}
+	w.run(r)
+	return w.b, w.err
 }
 
 // DecodeRun reads a run's record.
@@ -124,11 +135,19 @@ func DecodeRun(b []byte) (*Run, error) {
 	if err := checkVersion(b, runHeadLen); err != nil {
 		return nil, err
 	}
-	r := new(Run)
-	return r, decodeJSON(b[runHeadLen:], r)
+	state, err := stateAt(runStates[:], b[1])
+	if err != nil {
+		return nil, err
+	}
+	run := &Run{State: state, Contact: ID(b[10:26])}
+	r := fieldReader{rest: b[runHeadLen:]}
+	for r.next() {
+		r.run(run)
+	}
+	return run, r.err
 }
 
-// A RunHead is what a run's record tells without its JSON.
+// A RunHead is what a run's record tells in its head.
 type RunHead struct {
 	Location string
 	ID       ID
@@ -186,14 +205,16 @@ func encodeTask(t *Task) ([]byte, error) {
 	if len(t.Kind) > 255 {
 		return nil, fmt.Errorf("kind %q is too long", t.Kind)
 	}
-	b := make([]byte, 0, 768)
+	b := make([]byte, 0, 512)
 	b = append(b, recordVersion, byte(state))
 	b = appendMillis(b, t.NotBefore)
 	b = append(b, t.Contact[:]...)
 	b = append(b, t.Run[:]...)
 	b = append(b, byte(len(t.Kind)))
 	b = append(b, t.Kind...)
-	return appendJSON(b, t)
+	w := fieldWriter{b: b}
+	w.task(t)
+	return w.b, w.err
 }
 
 // DecodeTask reads a task's record.
@@ -205,11 +226,19 @@ func DecodeTask(b []byte) (*Task, error) {
 	if len(b) < n {
 		return nil, fmt.Errorf("%w: cut short", ErrRecord)
 	}
-	t := new(Task)
-	return t, decodeJSON(b[n:], t)
+	state, err := stateAt(taskStates[:], b[1])
+	if err != nil {
+		return nil, err
+	}
+	t := &Task{State: state, Contact: ID(b[10:26]), Run: ID(b[26:42]), Kind: string(b[taskHeadLen:n])}
+	r := fieldReader{rest: b[n:]}
+	for r.next() {
+		r.task(t)
+	}
+	return t, r.err
 }
 
-// A TaskHead is what a task's record tells without its JSON.
+// A TaskHead is what a task's record tells in its head.
 type TaskHead struct {
 	Location  string
 	ID        ID
@@ -319,19 +348,4 @@ func readMillis(b []byte) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
-}
-
-func appendJSON(b []byte, v any) ([]byte, error) {
-	j, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
-	return append(b, j...), nil
-}
-
-func decodeJSON(b []byte, v any) error {
-	if err := json.Unmarshal(b, v); err != nil {
-		return fmt.Errorf("%w: %w", ErrRecord, err)
-	}
-	return nil
 }

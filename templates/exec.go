@@ -172,10 +172,14 @@ func (s *state) run(p *program) (string, error) {
 		b.Grow(s.size)
 		err := s.exec(&b, p.nodes)
 		s.size = 1 << 10 // the text part comes after the HTML
-		if err != errSlow {
-			return b.String(), err
+		switch err {
+		case nil:
+			return b.String(), nil
+		default:
+			return "", err
+		case errSlow:
+			b.Reset()
 		}
-		b.Reset()
 	}
 	if err := p.html.Execute(&b, s); err != nil {
 		return "", own(err)

@@ -134,12 +134,12 @@ func (sc *scanner) body(m *Mail, p *Parts) string {
 		sc.fail(0, "an if, range or end stands where Markdown throws it away: in a link's address, title or definition")
 		return body
 	}
-	sc.checkPlaces(body)
-	full := body
+	full := sc.keepConditional(body)
+	sc.checkPlaces(full)
 	if m.layout {
-		full = inLayout(body)
+		full = sc.keepConditional(inLayout(full))
 	}
-	m.html = sc.compileHTML(sc.keepConditional(full))
+	m.html = sc.compileHTML(full)
 	return body
 }
 
@@ -206,7 +206,7 @@ func (m *Mail) Render(data Data) (Rendered, error) {
 		return Rendered{}, fmt.Errorf("text: %w", err)
 	}
 	if m.derived {
-		out.Text = manyLines.ReplaceAllString(out.Text, "\n\n")
+		out.Text = strings.TrimSpace(manyLines.ReplaceAllString(out.Text, "\n\n")) + "\n"
 	}
 	if m.layout {
 		out.Text += s.footer()

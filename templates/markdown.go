@@ -124,7 +124,9 @@ func (m *mailTree) joinLists(parent ast.Node) {
 		}
 		after := group[len(group)-1].NextSibling()
 		list := lists[0]
-		parent.InsertBefore(parent, group[0], list)
+		if group[0] != list {
+			parent.InsertBefore(parent, group[0], list)
+		}
 		var children []ast.Node
 		for _, g := range group {
 			if l, ok := g.(*ast.List); ok {

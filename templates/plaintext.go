@@ -9,10 +9,12 @@ import (
 
 // toText makes the text part of a mail from its HTML, both with marks for the tags.
 func (sc *scanner) toText(body string) string {
-	w := textWriter{sc: sc, newlines: 2}
+	w := textWriter{sc: sc, newlines: 2, rest: body}
 	z := html.NewTokenizer(strings.NewReader(body))
 	for {
-		switch z.Next() {
+		kind := z.Next()
+		w.rest = strings.TrimPrefix(w.rest, string(z.Raw()))
+		switch kind {
 		case html.ErrorToken:
 			w.flushLink(true)
 			return strings.TrimSpace(w.b.String()) + "\n"
@@ -35,6 +37,7 @@ func (sc *scanner) toText(body string) string {
 type textWriter struct {
 	sc       *scanner
 	b        strings.Builder
+	rest     string // of the HTML
 	newlines int    // at the end of what a reader sees so far
 	space    bool   // a space is due before the next word
 	skip     int    // depth inside what is not shown
@@ -71,8 +74,8 @@ var (
 
 // feed ends the line and leaves n newlines before what comes next.
 func (w *textWriter) feed(n int) {
-	if n > 1 && len(w.lists) > 1 {
-		n = 1 // a list within a list is one block
+	if n > 1 && len(w.lists) > 0 {
+		n = 1 // a list is one block with all that is in it
 	}
 	for w.newlines < n {
 		w.b.WriteByte('\n')
@@ -160,7 +163,9 @@ func (w *textWriter) open(t html.Token) {
 		w.write("---")
 		w.feed(2)
 	case "ul", "ol":
-		w.lists = append(w.lists, list{ordered: t.Data == "ol", n: start(t) - 1})
+		// Where blocks decide what is in a list, its numbers are not known yet.
+		items, _, _ := strings.Cut(w.rest, "</ol>")
+		w.lists = append(w.lists, list{ordered: t.Data == "ol" && len(w.sc.blockMarks(items)) == 0, n: start(t) - 1})
 	case "li":
 		w.bullet()
 	case "pre":
@@ -168,7 +173,7 @@ func (w *textWriter) open(t html.Token) {
 	case "blockquote":
 		w.quote++
 	case "td", "th":
-		if w.cell {
+		if w.space = false; w.cell {
 			w.write(" | ")
 		}
 		w.cell, w.space = true, false
@@ -221,9 +226,7 @@ func (w *textWriter) close(name string) {
 	if n := blockElements[name]; n > 0 {
 		w.flushLink(true)
 		if (name == "ul" || name == "ol") && len(w.lists) > 0 {
-			w.feed(n)
 			w.lists = w.lists[:len(w.lists)-1]
-			return
 		}
 		w.feed(n)
 	}

@@ -182,6 +182,14 @@ func guessKind(inside string) tagKind {
 		return tagRange
 	case w[0] == "else" && len(w) > 1:
 		return tagElseIf
+	case foreign[w[0]] == "<<end>>":
+		return tagEnd
+	case foreign[w[0]] == "<<range products>>":
+		return tagRange
+	case foreign[w[0]] == "<<else if …>>":
+		return tagElseIf
+	case foreign[w[0]] != "":
+		return tagIf
 	}
 	return tagPrint
 }

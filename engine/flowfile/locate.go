@@ -1,6 +1,7 @@
 package flowfile
 
 import (
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -173,7 +174,9 @@ func (c *cursor) lineEnds() bool {
 	return c.col >= len(c.lines[c.line]) || !c.block && blank(c.lines[c.line][c.col:])
 }
 
-func blank(line []rune) bool { return strings.Trim(string(line), " \t") == "" }
+func blank(line []rune) bool {
+	return !slices.ContainsFunc(line, func(c rune) bool { return c != ' ' && c != '\t' })
+}
 
 func leading(line []rune) int {
 	n := 0

@@ -27,7 +27,7 @@ func brandOf(loc *engine.Location) accent {
 	if 1.05/(lum+0.05) >= 4.5 {
 		return accent{fill, "#ffffff"}
 	}
-	return accent{fill, "#111111"}
+	return accent{fill, "#000000"}
 }
 
 // luminance returns the relative luminance (WCAG 2.2) of #rrggbb, and whether it is that.

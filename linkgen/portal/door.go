@@ -104,7 +104,7 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token
 		p.endElsewhere(r, presented, shard)
 		p.setCookie(w, fresh)
 	}
-	redirect(w, "/")
+	p.toPortal(w)
 }
 
 // formToken reads the link page's form. It returns http.StatusOK, or the status to refuse it with.
@@ -125,9 +125,9 @@ func formToken(w http.ResponseWriter, r *http.Request) (token string, status int
 	return "", http.StatusBadRequest
 }
 
-// redirect sends the browser to one of the portal's own pages.
-func redirect(w http.ResponseWriter, path string) {
-	setHeaders(w, "")
-	w.Header().Set("Location", path)
+// toPortal sends the browser to the client portal.
+func (p *Portal) toPortal(w http.ResponseWriter) {
+	setHeaders(w, "", p.https())
+	w.Header().Set("Location", "/")
 	w.WriteHeader(http.StatusSeeOther)
 }

@@ -42,7 +42,7 @@ func (p *Portal) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.clearCookie(w)
-	redirect(w, "/")
+	p.toPortal(w)
 }
 
 // A homePage is the client portal of one learner.

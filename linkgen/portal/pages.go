@@ -79,11 +79,8 @@ func (p *pages) serve(w http.ResponseWriter, loc *engine.Location, status int, n
 	if err := p.tmpl.ExecuteTemplate(&body, name, f); err != nil {
 		panic(fmt.Errorf("portal page %s: %w", name, err)) // a fault of ours: each page is tested
 	}
-	setHeaders(w, style)
+	setHeaders(w, style, secure(loc))
 	h := w.Header()
-	if secure(loc) {
-		h.Set("Strict-Transport-Security", "max-age=31536000")
-	}
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
@@ -91,7 +88,7 @@ func (p *pages) serve(w http.ResponseWriter, loc *engine.Location, status int, n
 }
 
 // setHeaders keeps a page, and the token that its address may hold, between the browser and us.
-func setHeaders(w http.ResponseWriter, style string) {
+func setHeaders(w http.ResponseWriter, style string, https bool) {
 	csp := "default-src 'none'; "
 	if style != "" {
 		sum := sha256.Sum256([]byte(style))
@@ -104,6 +101,9 @@ func setHeaders(w http.ResponseWriter, style string) {
 	h.Set("X-Robots-Tag", "noindex, nofollow")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	if https {
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 }
 
 // squeeze drops what a style sheet has for its readers: indentation and comments, which stand on lines of their own.

@@ -1,0 +1,113 @@
+package portal
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"latchkey/engine"
+)
+
+func hashOf(s string) string {
+	h := sha256.Sum256([]byte(s))
+	return base64.StdEncoding.EncodeToString(h[:])
+}
+
+func hexOf(c byte) string { return fmt.Sprintf("%02x", c) }
+
+func styleSheet(t testing.TB) string {
+	t.Helper()
+	b, err := os.ReadFile("style.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func TestMask(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		in   engine.Contact
+		want string
+	}{
+		{engine.Contact{Email: "ada@example.com"}, "a•••@e•••.com"}, {engine.Contact{Email: "a@b.co.uk"}, "a•••@b•••.uk"},
+		{engine.Contact{Email: "élodie@exemple.fr"}, "é•••@e•••.fr"}, {engine.Contact{Email: "root@localhost"}, "r•••@l•••"},
+		{engine.Contact{Email: "@x"}, "•••@x•••"}, {engine.Contact{Email: `"<b>"@x.y`}, "•••@x•••.y"}, {engine.Contact{Email: "+tag@x.io"}, "•••@x•••.io"},
+		{engine.Contact{Phone: "+14155550123"}, "•••• ••23"}, {engine.Contact{Phone: "+1415"}, "your account"},
+		{engine.Contact{FirstName: "Ada"}, "A•••"}, {engine.Contact{}, "your account"},
+	} {
+		if got := mask(&c.in); got != c.want {
+			t.Errorf("%+v: %q, want %q", c.in, got, c.want)
+		}
+	}
+}
+
+func TestAgo(t *testing.T) {
+	t.Parallel()
+	for d, want := range map[time.Duration]string{
+		0: "just now", 59 * time.Second: "just now", time.Minute: "a minute ago", 59 * time.Minute: "59 minutes ago", time.Hour: "an hour ago",
+		47 * time.Hour: "47 hours ago", 48 * time.Hour: "2 days ago", 30 * 24 * time.Hour: "30 days ago",
+	} {
+		if got := ago(d); got != want {
+			t.Errorf("%v: %q, want %q", d, got, want)
+		}
+	}
+}
+
+// Whatever the brand, what stands on it can be read.
+func TestAccentContrast(t *testing.T) {
+	t.Parallel()
+	for n := 0; n < 1<<24; n += 4099 {
+		a := brandOf(&engine.Location{Brand: fmt.Sprintf("#%06x", n)})
+		bg, _ := luminance(a.fill)
+		fg, _ := luminance(a.text)
+		if c := (max(bg, fg) + 0.05) / (min(bg, fg) + 0.05); c < 4.5 {
+			t.Fatalf("%s on %s: %.2f", a.text, a.fill, c)
+		}
+	}
+	for _, bad := range []string{"", "red", "#12345", "#12345g", "#1234567", "#+1234f", "}body{display:none"} {
+		if a := brandOf(&engine.Location{Brand: bad}); a.fill != defaultBrand {
+			t.Errorf("%q is taken for a colour", bad)
+		}
+	}
+}
+
+// Every text that a template or the code asks for is in the catalogue, and every text there is asked for.
+func TestCatalogueIsWhole(t *testing.T) {
+	t.Parallel()
+	var source strings.Builder
+	for _, f := range []string{"pages.html", "door.go", "dead.go", "home.go", "portal.go", "words.go", "pages.go", "visitor.go"} {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		source.Write(b)
+	}
+	used := map[string]bool{}
+	for _, c := range []struct {
+		call  string
+		parts []string
+	}{
+		{`[^.]say[ (]"([a-z_0-9.]+)"`, []string{""}},
+		{`plural\("([a-z_.]+)"`, []string{".one", ".other"}},
+		{`(?:\.fill\(|p\.say\(.*, )"([a-z_]+)"`, []string{".head", ".text", ".next"}},
+	} {
+		for _, m := range regexp.MustCompile(c.call).FindAllStringSubmatch(source.String(), -1) {
+			for _, part := range c.parts {
+				if used[m[1]+part] = true; texts[m[1]+part] == "" {
+					t.Errorf("the catalogue has no %q", m[1]+part)
+				}
+			}
+		}
+	}
+	for key := range texts {
+		if !used[key] {
+			t.Errorf("nothing says %q", key)
+		}
+	}
+}

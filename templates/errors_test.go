@@ -130,7 +130,7 @@ func TestFrontMatter(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ name, src, want string }{
-		{"a.md", "---\nsubjekt: x\n---\nhi", `a.md:2:1: unknown key subjekt; did you mean "subject"?`},
+		{"a.md", "---\nsubjekt: x\n---\nhi", `a.md:2:1: unknown key "subjekt"; did you mean "subject"?`},
 		{"a.md", "---\nsubject: x\nsubject: y\n---\nhi", "a.md:3:1: subject is set twice"},
 		{"a.md", "---\nsubject: x\nhi", "a.md:1:1: the front matter is not closed"},
 		{"a.md", "---\nsubject x\n---\nhi", `a.md:2:1: a line here is "key: value"`},

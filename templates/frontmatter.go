@@ -1,6 +1,8 @@
 package templates
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -45,7 +47,10 @@ func (p *Parts) setKey(seen map[string]bool, line string, at Source) (string, in
 	if !ok {
 		return `a line here is "key: value", as in subject: Welcome`, 0
 	}
-	if key = strings.TrimRight(key, " \t"); seen[key] {
+	if key = strings.TrimRight(key, " \t"); !slices.Contains(frontKeys, key) {
+		return fmt.Sprintf("unknown key %q%s; a template has subject, preheader and layout", key, didYouMean(key, frontKeys)), 0
+	}
+	if seen[key] {
 		return key + " is set twice", 0
 	}
 	seen[key] = true
@@ -70,8 +75,6 @@ func (p *Parts) setKey(seen map[string]bool, line string, at Source) (string, in
 		p.Preheader = at
 	case "layout":
 		p.Layout = at
-	default:
-		return "unknown key " + key + didYouMean(key, frontKeys) + "; a template has subject, preheader and layout", 0
 	}
 	return "", 0
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -25,6 +26,17 @@ func inLayout(body string) string {
 	head, foot, _ := strings.Cut(layoutHTML, "[[BODY]]")
 	own := strings.NewReplacer("[[", leftMark, "]]", rightMark)
 	return own.Replace(head) + strings.TrimSpace(body) + own.Replace(foot)
+}
+
+var bodyTag = regexp.MustCompile(`(?i)<body(?:\s[^>]*)?>`)
+
+// withPreheader puts the preheader at the start of a document that has no layout of ours.
+func withPreheader(doc string) string {
+	at := 0
+	if hit := bodyTag.FindStringIndex(doc); hit != nil {
+		at = hit[1]
+	}
+	return doc[:at] + "<div style=\"display:none;max-height:0;overflow:hidden\">\x02$.Preheader\x03</div>\n" + doc[at:]
 }
 
 // buttonOpen begins a button that is a link in every client: 48 px high, coloured by its table cell.

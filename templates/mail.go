@@ -136,8 +136,11 @@ func (sc *scanner) body(m *Mail, p *Parts) string {
 	}
 	full := sc.keepConditional(body)
 	sc.checkPlaces(full)
-	if m.layout {
+	switch {
+	case m.layout:
 		full = sc.keepConditional(inLayout(full))
+	case m.preheader != nil:
+		full = withPreheader(full)
 	}
 	m.html = sc.compileHTML(full)
 	return body

@@ -1,6 +1,7 @@
 package templates
 
 import (
+	"fmt"
 	"strings"
 	"unicode/utf16"
 )
@@ -20,11 +21,25 @@ func NewSMS(body Source, o Options) (*SMS, Errors, error) {
 	if strings.TrimSpace(body.Text) == "" {
 		sc.fail(0, "the message has no text")
 	}
+	sc.checkAlphabet(&body)
 	m.tags, m.loops, m.uses = sc.tags, sc.loops, sc.collect()
 	if len(sc.errs) > 0 {
 		return nil, sc.warns.sorted(), sc.errs.orNil()
 	}
 	return m, sc.warns.sorted(), nil
+}
+
+// typographic are characters that editors slip in, and what to write for them in an SMS.
+var typographic = map[rune]string{'’': "'", '‘': "'", '“': `"`, '”': `"`, '„': `"`, '–': "-", '—': "-", '…': "...", '\u00a0': "a plain space"}
+
+// checkAlphabet warns of a character that doubles the price of a message for nothing.
+func (sc *scanner) checkAlphabet(body *Source) {
+	for i, r := range body.Text {
+		if say, ok := typographic[r]; ok {
+			sc.warns = append(sc.warns, body.errorAt(i, fmt.Sprintf("%q makes a part of the SMS hold 70 characters instead of 160: write %s", r, say)))
+			return
+		}
+	}
 }
 
 // Render writes the message. Values are brought onto one line; links stay as they are. It returns

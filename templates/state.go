@@ -64,7 +64,7 @@ func (s *state) Get(i int) (string, error) {
 		return "", t.fail(t.expr.name + ": " + err.Error())
 	}
 	if t.expr.field.Kind == KindName {
-		text = plainName(text)
+		return plainName(clean(text, true)), nil
 	}
 	return clean(text, s.oneLine), nil
 }

@@ -280,6 +280,18 @@ func TestAliasBomb(t *testing.T) {
 	}
 }
 
+// TestLongText checks that placing a mistake in a long text takes no longer than reading it.
+func TestLongText(t *testing.T) {
+	t.Parallel()
+	for _, fill := range []string{" ", "a", "a ", "''"} {
+		src := "triggers: [user_login]\nclass: marketing\nsteps:\n- email: {text: 'a" + strings.Repeat(fill, 200_000/len(fill)) + "<<nope>>'}\n"
+		start := time.Now()
+		if _, problems := load("f.yaml", []byte(src)); len(problems) != 1 || problems[0].Col != 200_019 || time.Since(start) > 5*time.Second {
+			t.Errorf("%q: %v after %v", fill, problems, time.Since(start))
+		}
+	}
+}
+
 func FuzzLoad(f *testing.F) {
 	for _, pattern := range []string{"testdata/err/*.yaml", "testdata/ok/*.yaml"} {
 		files, _ := filepath.Glob(pattern)

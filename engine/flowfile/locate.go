@@ -54,6 +54,8 @@ type cursor struct {
 	quote     rune
 	block     bool
 	indent    int // of a block scalar's text
+	measured  int // the line, from 1, whose text ends before column end
+	end       int
 }
 
 func (c *cursor) peek() rune {
@@ -171,7 +173,17 @@ func (c *cursor) escape() {
 
 // lineEnds reports whether only blanks follow on this line.
 func (c *cursor) lineEnds() bool {
-	return c.col >= len(c.lines[c.line]) || !c.block && blank(c.lines[c.line][c.col:])
+	line := c.lines[c.line]
+	if c.block {
+		return c.col >= len(line)
+	}
+	if c.measured != c.line+1 {
+		c.measured, c.end = c.line+1, len(line)
+		for c.end > 0 && blank(line[c.end-1:c.end]) {
+			c.end--
+		}
+	}
+	return c.col >= c.end
 }
 
 func blank(line []rune) bool {

@@ -90,7 +90,7 @@ func (r *reader) deref(n *yaml.Node) *yaml.Node {
 		n = n.Alias
 	}
 	if r.nodes++; r.nodes == maxNodes {
-		r.fail(at, "the file is too large once its aliases are written out")
+		r.fail(at, "the file has more than %d values, its aliases written out", maxNodes)
 	}
 	if r.nodes >= maxNodes {
 		return nil

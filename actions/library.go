@@ -53,7 +53,7 @@ func ReadTemplates(fsys fs.FS, dir string, o templates.Options) (*Library, []eng
 		t := &Template{Name: strings.TrimSuffix(e.Name(), ending), File: file}
 		found := t.read(src, o)
 		if prior := l.mails[t.Name]; prior != nil && path.Ext(prior.File) != ".txt" && ending != ".txt" {
-			found = append(found, engine.Problem{Pos: engine.Pos{File: file, Line: 1, Col: 1},
+			problems = append(problems, engine.Problem{Pos: engine.Pos{File: file, Line: 1, Col: 1},
 				Msg: fmt.Sprintf("%s has the same name; a workflow could not tell them apart", path.Base(prior.File))})
 		}
 		problems = append(problems, found...)

@@ -22,10 +22,10 @@ const (
 )
 
 // inLayout puts a body into the default layout.
-func inLayout(body string) string {
+func (sc *scanner) inLayout(body string) string {
 	head, foot, _ := strings.Cut(layoutHTML, "[[BODY]]")
 	own := strings.NewReplacer("[[", leftMark, "]]", rightMark)
-	return own.Replace(head) + strings.TrimSpace(body) + own.Replace(foot)
+	return own.Replace(sc.keepConditional(head)) + strings.TrimSpace(body) + own.Replace(sc.keepConditional(foot))
 }
 
 var bodyTag = regexp.MustCompile(`(?i)<body(?:\s[^>]*)?>`)

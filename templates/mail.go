@@ -138,7 +138,11 @@ func (sc *scanner) body(m *Mail, p *Parts) string {
 	sc.checkPlaces(full)
 	switch {
 	case m.layout:
-		full = sc.keepConditional(inLayout(full))
+		// By itself first: what the body leaves open would swallow the layout.
+		if sc.compileHTML(full) == nil {
+			return body
+		}
+		full = sc.inLayout(full)
 	case m.preheader != nil:
 		full = withPreheader(full)
 	}

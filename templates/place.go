@@ -12,13 +12,13 @@ import (
 var attribute = regexp.MustCompile(`([^\s=>"'/]+)\s*=\s*("[^"]*"|'[^']*'|[^\s>]*)`)
 
 // msoMark is the opening or the end of a conditional comment, which html/template would drop with all in it.
-var msoMark = regexp.MustCompile(`<!--\[if[^\]]*\]>(?:<!-->|-->)?|<!--<!\[endif\]-->|<!\[endif\]-->|<!\[if[^\]]*\]>|<!\[endif\]>`)
+var msoMark = regexp.MustCompile(`<!--\[if[^\]<>\n]*\]>(?:<!-->|-->)?|<!--<!\[endif\]-->|<!\[endif\]-->|<!\[if[^\]<>\n]*\]>|<!\[endif\]>`)
 
 // keepConditional puts marks for the conditional comments of Outlook, so that what they hold is escaped as HTML.
 func (sc *scanner) keepConditional(body string) string {
 	return msoMark.ReplaceAllStringFunc(body, func(m string) string {
-		if len(sc.tags) >= maxTags {
-			return ""
+		if len(sc.tags) >= maxTags || strings.Contains(m, sc.prefix) {
+			return m
 		}
 		sc.tags = append(sc.tags, &tag{kind: tagRaw, raw: m, src: sc.src})
 		return sc.mark(len(sc.tags) - 1)

@@ -114,7 +114,7 @@ func (i adminContacts) Import(ctx context.Context, location string, rows []conso
 	for n, r := range rows {
 		contacts[n] = runner.ImportedContact(r)
 	}
-	return i.runner.Import(ctx, location, contacts)
+	return console.ImportResult{}, i.runner.Import(ctx, location, contacts)
 }
 
 type adminLinks struct{ *instance }

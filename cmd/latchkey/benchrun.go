@@ -142,7 +142,7 @@ steps:
       markdown: |
         # You're in, <<contact.first_name | default "friend">>
 
-        **<<product.title>>** is yours. There is no password to remember; this button lets you in:
+        **<<product.title | default "It">>** is yours. There is no password to remember; this button lets you in:
 
         [Open my courses](<<login_url>>)
 

@@ -17,6 +17,7 @@ import (
 
 	"latchkey/engine"
 	"latchkey/engine/console"
+	"latchkey/linkgen"
 )
 
 // listen opens an address; a taken one is an error that names the port and the key to change.
@@ -66,7 +67,7 @@ func accessLog(name string, log zerolog.Logger, next http.Handler) http.Handler 
 		defer func() {
 			route := r.Pattern
 			if route == "" {
-				route = "-"
+				route = linkgen.Redact(r.URL.Path)
 			}
 			if p := recover(); p != nil {
 				log.Error().Str("listener", name).Str("route", route).Interface("panic", p).Msg("request failed")

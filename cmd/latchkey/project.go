@@ -69,11 +69,11 @@ func (c *Config) templateOptions() templates.Options {
 
 // templateFields is the table of fields with the project's own custom keys in it.
 func (c *Config) templateFields() templates.Fields {
-	fields := templates.DefaultFields()
+	var fields templates.Fields
 	for name := range c.Custom {
 		fields = append(fields, templates.Field{Path: "custom." + name, Sure: true, Doc: "from latchkey.yaml"})
 	}
-	return fields
+	return append(fields, templates.DefaultFields()...)
 }
 
 // checkChannels finds steps whose channel has no sender while the other has one: then nothing goes to the outbox.
@@ -149,6 +149,11 @@ func (a *app) showProblem(w io.Writer, dir string, p engine.Problem) {
 		src, _ = os.ReadFile(filepath.Join(dir, p.File))
 	}
 	fmt.Fprint(w, flowfile.Excerpt(p, src))
+}
+
+// mistakes reports whether a problem is more than a warning.
+func mistakes(ps []engine.Problem) bool {
+	return slices.ContainsFunc(ps, func(p engine.Problem) bool { return !p.Warning })
 }
 
 // logProblems is report for a running instance.

@@ -35,9 +35,8 @@ func (a *app) runCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			p := readProject(cfg, checkDeps(cfg))
-			if err := a.report(dir, p.problems); err != nil {
-				return err
+			if p := readProject(cfg, checkDeps(cfg)); mistakes(p.problems) {
+				return a.report(dir, p.problems)
 			}
 			i, err := open(ctx, cfg, newLogger(cfg.Log, a.err))
 			if err != nil {

@@ -176,10 +176,8 @@ func (i *instance) deps() actions.Deps {
 func (i *instance) openProject(context.Context) error {
 	i.project = readProject(i.cfg, i.deps())
 	logProblems(i.log, i.project.problems)
-	for _, p := range i.project.problems {
-		if !p.Warning {
-			return fmt.Errorf("%wthe project has mistakes; latchkey check %s shows them", silent{errUsage}, i.cfg.Dir)
-		}
+	if mistakes(i.project.problems) {
+		return fmt.Errorf("%wthe project has mistakes; latchkey check %s shows them", silent{errUsage}, i.cfg.Dir)
 	}
 	return nil
 }

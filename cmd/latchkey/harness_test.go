@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"latchkey/actions/smtp/sink"
+)
+
+// A world is a project on disk with everything around it: an SMTP server, a Twilio look-alike, a log. Instances come
+// and go in it (start, stop), and what they sent stays.
+type world struct {
+	t      *testing.T
+	dir    string
+	smtp   *sink.Sink
+	twilio *httptest.Server
+	ports  []int // portal, admin, NATS
+
+	mu    sync.Mutex
+	mails []sink.Mail
+	texts []url.Values
+	log   strings.Builder
+	// answer, if set, decides what the look-alike of Twilio says.
+	answer func(w http.ResponseWriter, form url.Values) bool
+	refuse func(at sink.Stage, m sink.Mail) sink.Answer
+}
+
+const worldConfig = `location: academy
+name: Acme Academy
+base_url: http://127.0.0.1:%[1]d
+listen: 127.0.0.1:%[1]d
+admin: {listen: "127.0.0.1:%[2]d"}
+nats: {listen: "127.0.0.1:%[3]d"}
+email: {from: "Acme <hello@acme.test>", smtp: "smtp://%[4]s?tls=none"}
+sms: {from: "+14155550100", twilio: {account_sid: ACtest, auth_token: sesame, base_url: "%[5]s"}}
+log: {level: debug, format: json}
+%[6]s`
+
+// newWorld writes a project with the given files. The file "extra" is added to latchkey.yaml.
+func newWorld(t *testing.T, files map[string]string) *world {
+	t.Helper()
+	w := &world{t: t}
+	var err error
+	w.smtp, err = sink.Listen("127.0.0.1:0", sink.Options{
+		OnMail: func(m sink.Mail) { w.mu.Lock(); w.mails = append(w.mails, m); w.mu.Unlock() },
+		Answer: func(at sink.Stage, m sink.Mail) sink.Answer {
+			w.mu.Lock()
+			refuse := w.refuse
+			w.mu.Unlock()
+			if refuse == nil {
+				return sink.Answer{}
+			}
+			return refuse(at, m)
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.smtp.Close() })
+	w.twilio = httptest.NewServer(http.HandlerFunc(w.takeText))
+	t.Cleanup(w.twilio.Close)
+	if w.ports, err = freePorts(3); err != nil {
+		t.Fatal(err)
+	}
+	extra := files["extra"]
+	delete(files, "extra")
+	w.dir = writeProject(t, files)
+	config := fmt.Sprintf(worldConfig, w.ports[0], w.ports[1], w.ports[2], w.smtp.Addr(), w.twilio.URL, extra)
+	if err := os.WriteFile(filepath.Join(w.dir, "latchkey.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+func (w *world) takeText(rw http.ResponseWriter, r *http.Request) {
+	_ = r.ParseForm()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.answer != nil && w.answer(rw, r.PostForm) {
+		return
+	}
+	w.texts = append(w.texts, r.PostForm)
+	rw.Header().Set("Content-Type", "application/json")
+	rw.WriteHeader(http.StatusCreated)
+	fmt.Fprintf(rw, `{"sid": "SM%032d", "status": "queued"}`, len(w.texts))
+}
+
+// Write takes the instance's log.
+func (w *world) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.log.Write(b)
+}
+
+// start opens an instance in this process and serves until stop is called, which returns what serve did.
+func (w *world) start() (_ *instance, stop func() error) {
+	w.t.Helper()
+	cfg, problems := loadConfig(w.dir, nil, nil)
+	if mistakes(problems) {
+		w.t.Fatal(lines(problems))
+	}
+	i, err := open(w.t.Context(), cfg, zerolog.New(w).With().Timestamp().Logger())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- i.serve(ctx) }()
+	select {
+	case <-i.runner.Ready():
+	case err := <-done:
+		i.close()
+		w.t.Fatalf("instance ended: %v", err)
+	}
+	stop = sync.OnceValue(func() error {
+		cancel()
+		err := <-done
+		i.close()
+		return err
+	})
+	w.t.Cleanup(func() {
+		if err := stop(); err != nil {
+			w.t.Errorf("instance: %v", err)
+		}
+	})
+	return i, stop
+}
+
+// wait returns when ok does, and fails the test with what after a while.
+func (w *world) wait(what string, ok func() bool) {
+	w.t.Helper()
+	for range 3000 {
+		w.mu.Lock()
+		done := ok()
+		w.mu.Unlock()
+		if done {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.t.Fatalf("waited too long for %s: %d mails, %d SMS\n%s", what, len(w.mails), len(w.texts), tail(w.log.String(), 4000))
+}
+
+func tail(s string, n int) string { return s[max(0, len(s)-n):] }
+
+// waitMails returns the mails once there are n.
+func (w *world) waitMails(n int) []mailParts {
+	w.t.Helper()
+	w.wait(fmt.Sprintf("%d mails", n), func() bool { return len(w.mails) >= n })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var out []mailParts
+	for _, m := range w.mails {
+		out = append(out, readMail(w.t, m.Data))
+	}
+	return out
+}
+
+// waitTexts returns the SMS once there are n.
+func (w *world) waitTexts(n int) []url.Values {
+	w.t.Helper()
+	w.wait(fmt.Sprintf("%d SMS", n), func() bool { return len(w.texts) >= n })
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]url.Values(nil), w.texts...)
+}
+
+func (w *world) natsURL() string { return fmt.Sprintf("nats://127.0.0.1:%d", w.ports[2]) }
+func (w *world) admin(path string) string {
+	return fmt.Sprintf("http://127.0.0.1:%d%s", w.ports[1], path)
+}
+
+// get reads a page of the admin listener.
+func (w *world) get(path string) (status int, body string) {
+	w.t.Helper()
+	res, err := http.Get(w.admin(path))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}

@@ -28,7 +28,8 @@ func (p *Portal) dead(w http.ResponseWriter, d linkgen.Door, v visitor) {
 	switch d.Reason {
 	case linkgen.Expired:
 		page.fill("expired", loc.Name)
-		page.When = &moment{exact(d.Link.Expires, zone), ago(p.Now().Sub(d.Link.Expires)), d.Link.Expires.UTC().Format(time.RFC3339)}
+		at := d.Link.Expires
+		page.When = &moment{say("stopped", ago(p.Now().Sub(at))), exact(at, zone), at.UTC().Format(time.RFC3339)}
 	case linkgen.Replaced:
 		page.fill("replaced", loc.Name)
 	case linkgen.UsedUp:

@@ -33,6 +33,8 @@ var texts = map[string]string{
 	"no_course":    "You have no course yet.",
 	"no_course.2":  "If you just bought one, it can take a minute. Then reload this page.",
 
+	"stopped":       "It stopped working %s.",
+	"write_to":      "Write to %s",
 	"expired.head":  "This link has expired",
 	"expired.text":  "Links work for a limited time, to keep your account safe.",
 	"expired.next":  "Ask %s for a new one.",

@@ -15,7 +15,7 @@ const (
 )
 
 // A moment is a time in words, and exactly.
-type moment struct{ Exact, Ago, Machine string }
+type moment struct{ Words, Exact, Machine string }
 
 // ago says how long something is past, in its largest unit.
 func ago(d time.Duration) string {

@@ -41,7 +41,7 @@ type Config struct {
 // TLS names PEM files.
 type TLS struct{ CA, Cert, Key string }
 
-// A User may connect to the server in the process.
+// A User may connect to the server in the process. The password may be given as its bcrypt hash.
 type User struct {
 	Name     string
 	Password engine.Secret
@@ -77,17 +77,13 @@ func Open(ctx context.Context, cfg Config) (*Bus, error) {
 		b.Close()
 		return nil, err
 	}
-	js, err := jetstream.New(b.nc, jetstream.WithDefaultTimeout(requestTimeout), jetstream.WithPublishAsyncMaxPending(maxPending))
-	if err != nil {
-		b.Close()
-		return nil, fmt.Errorf("jetstream: %w", err)
-	}
-	b.js = js
 	return b, nil
 }
 
+// connect sets nc and js.
 func (b *Bus) connect(ctx context.Context) (err error) {
 	opts := b.options()
+	var settings natscontext.Settings
 	switch {
 	case b.cfg.Context != "" && b.cfg.URL != "":
 		return errors.New("nats.url and nats.context are both set: give one of them")
@@ -96,7 +92,7 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		b.nc, _, err = natscontext.Connect(b.cfg.Context, opts...)
+		b.nc, settings, err = natscontext.Connect(b.cfg.Context, opts...)
 		if err != nil {
 			return fmt.Errorf("nats.context %q: %w", b.cfg.Context, err)
 		}
@@ -119,6 +115,23 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 		if err != nil {
 			return fmt.Errorf("nats server in the process: %w", err)
 		}
+	}
+	return b.openJetStream(settings)
+}
+
+// openJetStream honours the domain or API prefix of a nats CLI context.
+func (b *Bus) openJetStream(s natscontext.Settings) (err error) {
+	opts := []jetstream.JetStreamOpt{jetstream.WithDefaultTimeout(requestTimeout), jetstream.WithPublishAsyncMaxPending(maxPending)}
+	switch {
+	case s.JSAPIPrefix != "":
+		b.js, err = jetstream.NewWithAPIPrefix(b.nc, s.JSAPIPrefix, opts...)
+	case s.JSDomain != "":
+		b.js, err = jetstream.NewWithDomain(b.nc, s.JSDomain, opts...)
+	default:
+		b.js, err = jetstream.New(b.nc, opts...)
+	}
+	if err != nil {
+		return fmt.Errorf("jetstream: %w", err)
 	}
 	return nil
 }

@@ -148,9 +148,8 @@ func TestElsewhere(t *testing.T) {
 		c.Listen, c.Users = "127.0.0.1:0", []User{{"ada", engine.NewSecret("pw")}}
 	})
 	home := t.TempDir()
-	t.Setenv("HOME", home)
-	t.Setenv("XDG_CONFIG_HOME", "")
-	dir := filepath.Join(home, ".config", "nats", "context")
+	t.Setenv("XDG_CONFIG_HOME", home)
+	dir := filepath.Join(home, "nats", "context")
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}

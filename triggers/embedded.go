@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/rs/zerolog"
+	"golang.org/x/crypto/bcrypt"
 )
 
 const (
@@ -102,7 +103,11 @@ func serverOptions(cfg Config) (*server.Options, nats.Option, error) {
 	login := func(*nats.Options) error { return nil }
 	if len(cfg.Users) > 0 {
 		password := rand.Text()
-		opts.Users = []*server.User{{Username: ownUser, Password: password}}
+		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost) // the server warns of plain ones
+		if err != nil {
+			return nil, nil, fmt.Errorf("nats server: %w", err)
+		}
+		opts.Users = []*server.User{{Username: ownUser, Password: string(hash)}}
 		for i, u := range cfg.Users {
 			if u.Name == "" || u.Name == ownUser || u.Password.IsZero() {
 				return nil, nil, fmt.Errorf("nats.users[%d]: a user needs a name and a password", i)

@@ -41,6 +41,7 @@ const (
 	maxBackoff = 5 * time.Second
 	// remakeAfter is how long a stream that vanished may take to be made again by whoever deleted it.
 	remakeAfter = 5 * time.Second
+	lookTimeout = 2 * time.Second // a question that a server took with it when it ended is never answered
 )
 
 // A Consumer reads COURSES in order and hands the events over in batches. A batch is as large as what gathered while
@@ -151,7 +152,9 @@ func (c *Consumer) session(ctx context.Context, started *bool) error {
 // stream looks COURSES up. When it vanished while running, others get some time to make it again before it is
 // made here.
 func (c *Consumer) stream(ctx context.Context, running bool) (jetstream.Stream, error) {
-	s, err := c.bus.js.Stream(ctx, StreamCourses)
+	look, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
+	s, err := c.bus.js.Stream(look, StreamCourses)
 	switch {
 	case err == nil:
 		c.gone = time.Time{}

@@ -53,7 +53,7 @@ func buttonClose(href string, bare bool) string {
 		return "</a></td></tr></table>\n"
 	}
 	return "</a></td></tr></table>\n" + `<p class="lk-bare" style="margin:0 0 24px;font-size:14px;line-height:20px;color:#696970;word-break:break-all">` +
-		`Or copy this address: <a href="` + href + `" style="color:#696970">` + href + "</a></p>\n"
+		`Or copy this address:<br><a href="` + href + `" style="color:#696970">` + href + "</a></p>\n"
 }
 
 // What the layout shows; all of it comes from the message's data.

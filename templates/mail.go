@@ -66,7 +66,7 @@ func NewMail(p Parts, o Options) (*Mail, Errors, error) {
 	switch {
 	case p.Text.Text != "":
 		m.text = sc.textBody(&p.Text)
-	case body != "":
+	case m.html != nil:
 		m.derived = true
 		m.text = sc.compileText(sc.dropTagLines(sc.toText(body)))
 	}
@@ -109,7 +109,7 @@ func (sc *scanner) body(m *Mail, p *Parts) string {
 		}
 		src, how = &p.HTML, markup
 	}
-	if src.Text == "" {
+	if strings.TrimSpace(src.Text) == "" {
 		if p.Text.Text == "" {
 			sc.src = cmpSource(src, &p.Text, &p.Subject)
 			sc.fail(0, "the mail has no body")
@@ -117,37 +117,39 @@ func (sc *scanner) body(m *Mail, p *Parts) string {
 		return ""
 	}
 	m.layout = sc.layout(p, how)
-	if sc.src = src; how == markdown && strings.TrimSpace(src.Text) == "" {
-		sc.fail(0, "the mail has no body")
-	}
 	body := sc.scan(src, how)
+	if len(sc.errs) > 0 {
+		return "" // what follows would only repeat them in other words
+	}
 	blocks := sc.blockMarks(body)
 	if how == markdown {
 		body = sc.toHTML(body)
 	} else {
 		body = sc.dropTagLines(body)
 	}
-	if len(sc.errs) > 0 {
-		return body // what follows would only repeat them in other words
-	}
 	if !slices.Equal(blocks, sc.blockMarks(body)) {
 		sc.fail(0, "an if, range or end stands where Markdown throws it away: in a link's address, title or definition")
-		return body
+		return ""
 	}
+	m.html = sc.document(body, m)
+	return body
+}
+
+// document compiles an HTML part from its body.
+func (sc *scanner) document(body string, m *Mail) *program {
 	full := sc.keepConditional(body)
 	sc.checkPlaces(full)
 	switch {
 	case m.layout:
 		// By itself first: what the body leaves open would swallow the layout.
 		if sc.compileHTML(full) == nil {
-			return body
+			return nil
 		}
 		full = sc.inLayout(full)
 	case m.preheader != nil:
 		full = withPreheader(full)
 	}
-	m.html = sc.compileHTML(full)
-	return body
+	return sc.compileHTML(full)
 }
 
 // blockMarks returns the marks of block tags in a body, in order.

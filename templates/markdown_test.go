@@ -68,7 +68,7 @@ func TestMarkdown(t *testing.T) {
 func TestButtons(t *testing.T) {
 	t.Parallel()
 	out := bare(t, "[Log in](<<login_url>>)")
-	for _, want := range []string{`class="lk-press" href="https://a.test/l/t"`, ">Log in</a></td>", "Or copy this address: <a", "padding:12px 28px", "line-height:24px"} {
+	for _, want := range []string{`class="lk-press" href="https://a.test/l/t"`, ">Log in</a></td>", "Or copy this address:<br><a", "padding:12px 28px", "line-height:24px"} {
 		if !strings.Contains(out.HTML, want) {
 			t.Errorf("no %q in %s", want, out.HTML)
 		}

@@ -155,6 +155,11 @@ func (w *textWriter) open(t html.Token) {
 		w.flushLink(true)
 		w.feed(n)
 	}
+	w.begin(t)
+}
+
+// begin writes what an element begins with.
+func (w *textWriter) begin(t html.Token) {
 	switch t.Data {
 	case "br":
 		w.flushLink(true)

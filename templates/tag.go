@@ -167,8 +167,11 @@ func (p *tagParser) parse(t *tag) *lexError {
 			return failAt(head.off, "%s is not a word of this language: write %s", head.text, say)
 		}
 	}
+	return p.printTag(t)
+}
+
+func (p *tagParser) printTag(t *tag) (err *lexError) {
 	t.kind = tagPrint
-	var err *lexError
 	if t.expr, err = p.expr(); err != nil {
 		return err
 	}

@@ -119,7 +119,7 @@ func TestPublishWithoutBatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	var all []engine.Notice
-	for i := range 700 {
+	for i := range 300 {
 		all = append(all, notice("run.finished", i))
 	}
 	for range 2 {
@@ -127,7 +127,7 @@ func TestPublishWithoutBatches(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if info, err := s.Info(t.Context()); err != nil || info.State.Msgs != 700 {
+	if info, err := s.Info(t.Context()); err != nil || info.State.Msgs != 300 {
 		t.Errorf("%+v, %v", info.State, err)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-	"time"
 
 	"latchkey/actions"
 	"latchkey/actions/outbox"
@@ -154,7 +153,7 @@ func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, e
 
 // mint makes a link outside any message.
 func (i *instance) mint(ctx context.Context, req engine.LinkRequest) (id string, url engine.Secret, err error) {
-	wall := time.Now()
+	wall := i.cfg.Now()
 	err = i.stores.For(req.Contact.Shard()).Update(ctx, func(tx engine.Tx) (err error) {
 		req.Now = engine.Tick(tx, wall)
 		id, url, err = i.links.Mint(tx, req)
@@ -166,7 +165,7 @@ func (i *instance) mint(ctx context.Context, req engine.LinkRequest) (id string,
 // renewLink makes another link for whom and where an older one was. It joins the same family: looking at a message
 // in the outbox must not end the learner's links.
 func (i *instance) renewLink(ctx context.Context, _ engine.ID, link string) (actions.Link, error) {
-	info, err := i.links.Show(ctx, i.stores, link, time.Now())
+	info, err := i.links.Show(ctx, i.stores, link, i.cfg.Now())
 	if err != nil {
 		return actions.Link{}, err
 	}
@@ -180,7 +179,7 @@ func (i *instance) renewLink(ctx context.Context, _ engine.ID, link string) (act
 
 // Link implements console.Links.
 func (i adminLinks) Link(ctx context.Context, id string) (console.Link, error) {
-	info, err := i.links.Show(ctx, i.stores, id, time.Now())
+	info, err := i.links.Show(ctx, i.stores, id, i.cfg.Now())
 	if err != nil {
 		return console.Link{}, linkError(id, err)
 	}
@@ -216,7 +215,7 @@ func (i adminLinks) Revoke(ctx context.Context, id string) (console.Link, error)
 	if err != nil {
 		return console.Link{}, linkError(id, err)
 	}
-	wall := time.Now()
+	wall := i.cfg.Now()
 	err = i.stores.For(sel.Shard()).Update(ctx, func(tx engine.Tx) error {
 		return i.links.Revoke(tx, id, "operator", engine.Tick(tx, wall))
 	})
@@ -232,7 +231,7 @@ func (i adminLinks) OfContact(ctx context.Context, _, ref string) ([]console.Lin
 	if err != nil {
 		return nil, err
 	}
-	infos, err := i.links.List(ctx, i.stores, i.loc.ID, p.Key, 50, time.Now())
+	infos, err := i.links.List(ctx, i.stores, i.loc.ID, p.Key, 50, i.cfg.Now())
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,8 @@ type Config struct {
 
 	// Day is how long a day of a wait lasts; 0 is a calendar day. For the demo.
 	Day time.Duration
+	// Now is the clock. It must not be nil.
+	Now func() time.Time
 	// Partitions is how many files the store is split into. It is fixed when the store is made.
 	Partitions int
 }
@@ -122,6 +124,7 @@ func defaultConfig(dir string) *Config {
 		Retain:     RetainConfig{Events: 30 * day, History: 90 * day, Dead: 30 * day, Dedup: 90 * day},
 		Log:        LogConfig{Level: "info", Format: "auto"},
 		Partitions: 1,
+		Now:        time.Now,
 	}
 }
 

@@ -143,7 +143,7 @@ func (c *Config) busConfig(log zerolog.Logger) triggers.Config {
 
 // openSenders chooses how messages leave: as configured, or to the outbox if nothing is.
 func (i *instance) openSenders(context.Context) error {
-	i.outbox = outbox.New(i.stores, outbox.Options{Mint: i.renewLink})
+	i.outbox = outbox.New(i.stores, outbox.Options{Mint: i.renewLink, Now: i.cfg.Now})
 	i.mailer, i.texter = i.outbox.Mailer(), i.outbox.Texter()
 	if i.cfg.Email.SMTP.Host != "" {
 		m, err := smtp.New(i.cfg.Email.SMTP)
@@ -194,6 +194,7 @@ func (i *instance) openRunner(ctx context.Context) (err error) {
 		},
 		Publisher: i.bus,
 		Dead:      i.bus.Dead,
+		Now:       i.cfg.Now,
 		Logger:    i.log,
 		Dedup:     i.cfg.Retain.Dedup,
 		History:   i.cfg.Retain.History,
@@ -249,7 +250,7 @@ func (i *instance) serve(ctx context.Context) error {
 
 func (i *instance) portalHandler() http.Handler {
 	p := portal.New(portal.Config{
-		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.cfg.Location, Log: i.log,
+		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.cfg.Location, Log: i.log, Now: i.cfg.Now,
 		Locations: func(id string) *engine.Location {
 			if id != i.loc.ID {
 				return nil

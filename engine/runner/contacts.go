@@ -17,29 +17,31 @@ type ImportedContact struct {
 }
 
 // Import adds and updates contacts. It removes nothing, starts nothing and may be run again: access that was taken away
-// since stays away. An error says which contact it is about, by its place in the list; those of full chunks of
-// chunkEvents before it are stored.
-func (r *Runner) Import(ctx context.Context, location string, contacts []ImportedContact) error {
+// since stays away. It returns how many of them were not known before. An error says which contact it is about, by its
+// place in the list; those of full chunks of chunkEvents before it are stored.
+func (r *Runner) Import(ctx context.Context, location string, contacts []ImportedContact) (added int, err error) {
 	if err := r.awaitReady(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	done := 0
 	for part := range slices.Chunk(contacts, chunkEvents) {
-		if err := r.importChunk(ctx, location, part, done); err != nil {
-			return err
+		n, err := r.importChunk(ctx, location, part, done)
+		added += n
+		if err != nil {
+			return added, err
 		}
 		done += len(part)
 	}
-	return nil
+	return added, nil
 }
 
-func (r *Runner) importChunk(ctx context.Context, location string, contacts []ImportedContact, before int) error {
+func (r *Runner) importChunk(ctx context.Context, location string, contacts []ImportedContact, before int) (added int, err error) {
 	if err := r.lock(ctx); err != nil {
-		return err
+		return 0, err
 	}
 	defer r.unlock()
 	keys := make([]engine.ID, len(contacts))
-	err := r.directory(ctx, func(d *resolver) (err error) {
+	err = r.directory(ctx, func(d *resolver) (err error) {
 		for i := range contacts {
 			if keys[i], err = d.resolve(location, &contacts[i].Contact); err != nil {
 				return fmt.Errorf("contact %d: %w", before+i+1, err)
@@ -54,7 +56,7 @@ func (r *Runner) importChunk(ctx context.Context, location string, contacts []Im
 		}
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, p := range r.parts {
 		var mine []int
@@ -66,28 +68,35 @@ func (r *Runner) importChunk(ctx context.Context, location string, contacts []Im
 		if len(mine) == 0 {
 			continue
 		}
+		fresh := 0
 		err := r.update(ctx, p, func(s *scope) error {
+			fresh = 0
 			for _, i := range mine {
-				if err := s.importOne(location, keys[i], &contacts[i]); err != nil {
+				isNew, err := s.importOne(location, keys[i], &contacts[i])
+				if err != nil {
 					return fmt.Errorf("contact %d: %w", before+i+1, err)
+				}
+				if isNew {
+					fresh++
 				}
 			}
 			return nil
 		})
 		if err != nil {
-			return err
+			return added, err
 		}
+		added += fresh
 	}
-	return nil
+	return added, nil
 }
 
-func (s *scope) importOne(location string, key engine.ID, c *ImportedContact) error {
+func (s *scope) importOne(location string, key engine.ID, c *ImportedContact) (isNew bool, err error) {
 	have, err := s.person(location, key)
 	switch {
 	case errors.Is(err, errNoPerson):
-		have = &engine.Person{Key: key, Location: location, Since: s.now}
+		have, isNew = &engine.Person{Key: key, Location: location, Since: s.now}, true
 	case err != nil || have == nil:
-		return err
+		return false, err
 	}
 	// To the core a contact that a site already has is one who signs up where no workflow is: that grants what was never
 	// granted, and does not undo a removal.
@@ -106,7 +115,7 @@ func (s *scope) importOne(location string, key engine.ID, c *ImportedContact) er
 	}
 	p.Issue = have.Issue
 	s.keep(p)
-	return nil
+	return isNew, nil
 }
 
 // Lookup returns the keys of the contacts that text names: a key, the site's own id, or an e-mail address

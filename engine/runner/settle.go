@@ -178,7 +178,7 @@ func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, ca
 		wait = backoff(t.Attempts, 5*time.Second, 30*time.Minute)
 		wait += time.Duration(float64(wait) * jitter(t))
 	}
-	at := s.now.Add(max(wait, time.Second))
+	at := s.now.Add(max(wait.Round(time.Millisecond), time.Second))
 	if at.After(t.Deadline) {
 		state := engine.TaskFailed
 		if engine.IsUnknown(cause) {

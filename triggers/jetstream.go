@@ -48,11 +48,12 @@ const (
 // the one before was handled. It is acknowledged after Handle returned nil; where to begin is told by the
 // store and not by the durable consumer, which only shows others how far Latchkey is.
 type Consumer struct {
-	bus  *Bus
-	cfg  ConsumerConfig
-	log  zerolog.Logger
-	dec  Decoder
-	gone time.Time // since when the stream is missing; zero if it is not
+	bus     *Bus
+	cfg     ConsumerConfig
+	log     zerolog.Logger
+	deadLog zerolog.Logger // says the first few in a second: a publisher's mistake may come by the thousand
+	dec     Decoder
+	gone    time.Time // since when the stream is missing; zero if it is not
 }
 
 // NewConsumer makes a Consumer; nothing happens until Run.
@@ -64,14 +65,15 @@ func NewConsumer(b *Bus, cfg ConsumerConfig) (*Consumer, error) {
 		cfg.MaxBatch = 500
 	}
 	c := &Consumer{bus: b, cfg: cfg, log: cfg.Logger}
+	c.deadLog = c.log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second})
 	c.dec.Known = cfg.Known
 	return c, nil
 }
 
-// Run reads until ctx ends and then returns nil. A durable consumer that belongs to another store, and a stream that is
-// unfit, end it with an error marked engine.Final; so does whatever is wrong before the first message is asked
-// for. After that it outlives disturbances: a lost connection, a stream that was deleted and made again, a
-// handler that fails.
+// Run reads until ctx ends and then returns nil. It returns an error marked engine.Final if the durable consumer belongs to
+// another store, the stream is unfit, or the handler's store is closed or lost; and any error that comes
+// before the first message is asked for. After that it outlives disturbances: a lost connection, a stream
+// that was deleted and made again, a handler that fails.
 func (c *Consumer) Run(ctx context.Context) error {
 	wait := minBackoff
 	for started := false; ; {
@@ -272,7 +274,7 @@ func (r *reader) take(m jetstream.Msg) {
 }
 
 // hand buries what could not be read, hands the events over until the handler has them, and acknowledges. It
-// returns an error only if ctx ended.
+// returns an error only if ctx ended or the store did.
 func (c *Consumer) hand(ctx context.Context, inc incarnation, items []item) error {
 	last := items[len(items)-1].msg
 	batch := engine.Batch{
@@ -284,7 +286,7 @@ func (c *Consumer) hand(ctx context.Context, inc incarnation, items []item) erro
 			batch.Events = append(batch.Events, it.event)
 			continue
 		}
-		c.log.Warn().Str("subject", it.msg.Subject).Uint64("seq", it.msg.Seq).Str("reason", it.err.Error()).Msg("event became a dead letter")
+		c.deadLog.Warn().Str("subject", it.msg.Subject).Uint64("seq", it.msg.Seq).Str("reason", it.err.Error()).Msg("event became a dead letter")
 		if err := c.insist(ctx, "dead letter", func() error { return c.bus.bury(ctx, inc, it.msg.Message, it.err.Error()) }); err != nil {
 			return err
 		}
@@ -301,15 +303,18 @@ func (c *Consumer) hand(ctx context.Context, inc incarnation, items []item) erro
 	return nil
 }
 
-// insist repeats f until it returns nil, waiting longer each time, or until ctx ends.
+// insist repeats f until it returns nil, waiting longer each time, or until ctx or the store ends.
 func (c *Consumer) insist(ctx context.Context, what string, f func() error) error {
 	for wait := minBackoff; ; wait = min(2*wait, maxBackoff) {
 		err := f()
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return ctx.Err()
+		case errors.Is(err, engine.ErrLost), errors.Is(err, engine.ErrClosed):
+			return engine.Final(fmt.Errorf("%s: %w", what, err))
 		}
 		c.log.Error().Err(err).Dur("again_in", wait).Msg("cannot store " + what)
 		if err := pause(ctx, wait); err != nil {

@@ -46,7 +46,7 @@ func TestDeadLetters(t *testing.T) {
 	b := openBus(t, nil)
 	_, js := rawClient(t, b)
 	h := newMemory()
-	seq := put(t, js, "courses.academy.offer_access_granted", `{"contact":{"id":"c"}}`, "Nats-Msg-Id", "one", "X-Trace", "t1")
+	seq := put(t, js, "courses.academy.offer_access_granted", `{"contact":{"id":"c"}}`, "Nats-Msg-Id", "one", "X-Trace", "t1", "Nats-Expected-Stream", StreamCourses)
 	put(t, js, "courses.elsewhere.user_login", login("c"))
 	put(t, js, "courses.ACA.what", login("c"), "Nats-Msg-Id", "two")
 	put(t, js, "courses.academy.user_login", `{"contact":{"id":"c"},"x":"`+strings.Repeat("x", MaxEvent)+`"}`)
@@ -318,6 +318,61 @@ func TestLostDelivery(t *testing.T) {
 	}
 }
 
+// TestStoreThatIsLostEndsIt: to hand the same over again would not help, and the process must not seem well.
+func TestStoreThatIsLostEndsIt(t *testing.T) {
+	t.Parallel()
+	b := openBus(t, nil)
+	_, js := rawClient(t, b)
+	put(t, js, loginSubject, login("1"))
+	h := newMemory()
+	h.fail = func(engine.Batch) error { return fmt.Errorf("commit: %w", engine.ErrLost) }
+	c, err := NewConsumer(b, ConsumerConfig{Handler: h, StoreID: "s", Logger: b.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Run(t.Context()); !engine.IsFinal(err) || !errors.Is(err, engine.ErrLost) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestDeadLetterOfTheLargestMessage: what the server just took has no room for the headers of a dead letter.
+func TestDeadLetterOfTheLargestMessage(t *testing.T) {
+	t.Parallel()
+	b := openBus(t, nil)
+	_, js := rawClient(t, b)
+	h := newMemory()
+	consume(t, b, h, nil)
+	put(t, js, loginSubject, strings.Repeat("x", maxPayload-100))
+	put(t, js, loginSubject, login("1"), "Nats-Msg-Id", "1")
+	h.awaitEvents(t, 1)
+	dead, err := js.Stream(t.Context(), StreamDead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := dead.GetMsg(t.Context(), 1)
+	if err != nil || len(m.Data) != 0 || m.Header.Get(headerCut) != "true" || m.Header.Get(headerSeq) != "1" {
+		t.Errorf("got %v, %v", m, err)
+	}
+}
+
+// TestDeadLettersWithoutTheirStream: it is made again, and nothing waits for an operator.
+func TestDeadLettersWithoutTheirStream(t *testing.T) {
+	t.Parallel()
+	b := openBus(t, nil)
+	_, js := rawClient(t, b)
+	if err := js.DeleteStream(t.Context(), StreamDead); err != nil {
+		t.Fatal(err)
+	}
+	h := newMemory()
+	consume(t, b, h, nil)
+	put(t, js, loginSubject, "no JSON")
+	put(t, js, loginSubject, login("1"))
+	h.awaitEvents(t, 1)
+	if s, err := js.Stream(t.Context(), StreamDead); err != nil || s.CachedInfo().State.Msgs != 1 {
+		t.Errorf("dead letters: %v", err)
+	}
+}
+
 func TestQueueBounds(t *testing.T) {
 	t.Parallel()
 	q := newQueue(2, 100)
@@ -372,4 +427,22 @@ func BenchmarkConsume(b *testing.B) {
 		b.ReportMetric(float64(n)/float64(h.batches), "events/batch")
 	}
 	b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// BenchmarkLatency is the way of a lone event from a publisher to the handler.
+func BenchmarkLatency(b *testing.B) {
+	bus := openBus(b, nil)
+	h := newMemory()
+	stop := consume(b, bus, h, nil)
+	n := 0
+	for b.Loop() {
+		n++
+		if _, err := bus.PublishEvents(b.Context(), []engine.Event{fullEventWithID(fmt.Sprint(n))}); err != nil {
+			b.Fatal(err)
+		}
+		h.awaitEvents(b, n)
+	}
+	if err := stop(); err != nil {
+		b.Fatal(err)
+	}
 }

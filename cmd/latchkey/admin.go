@@ -113,7 +113,8 @@ func (i adminContacts) Import(ctx context.Context, location string, rows []conso
 	for n, r := range rows {
 		contacts[n] = runner.ImportedContact(r)
 	}
-	return console.ImportResult{}, i.runner.Import(ctx, location, contacts)
+	added, err := i.runner.Import(ctx, location, contacts)
+	return console.ImportResult{Added: added, Updated: len(rows) - added}, err
 }
 
 type adminLinks struct{ *instance }

@@ -230,7 +230,7 @@ func TestAttack23RevokeContact(t *testing.T) {
 	if err != nil || !b.live(sid) {
 		t.Fatal("no session", err)
 	}
-	b.update(b.ada, func(tx engine.Tx) error { return b.links.RevokeContact(tx, loc, b.ada) })
+	b.update(b.ada, func(tx engine.Tx) error { return b.links.RevokeContact(tx, loc, b.ada, b.now) })
 	b.want(one, Revoked)
 	b.want(two, Revoked)
 	b.want(his, OK)

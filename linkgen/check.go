@@ -26,14 +26,8 @@ const (
 	Unknown  Reason = "unknown"         // malformed, never minted, or with a wrong secret
 )
 
-// Check reports whether a token's link lives: whether it is genuine, in time, of a living family, not revoked and not
-// used up. What the contact may see is not its matter: see Admit. It runs on the partition of the token's
-// shard. For Unknown the Link is zero. The error is the store's.
-func (l *Links) Check(tx engine.Tx, t Token, now time.Time) (Link, Reason, error) {
-	rec, reason, err := l.check(tx, t, now)
-	return rec.Link, reason, err
-}
-
+// check reports whether a token's link lives: whether it is genuine, in time, of a living family, not revoked and not
+// used up. For Unknown the record is zero. The error is the store's.
 func (l *Links) check(tx engine.Tx, t Token, now time.Time) (linkRecord, Reason, error) {
 	rec, ok, err := loadLink(tx, t.selector)
 	if err != nil {
@@ -110,11 +104,13 @@ func (l *Links) admit(rec linkRecord, p *engine.Person) Reason {
 	return OK
 }
 
-// A Door is what a link page needs to know.
+// A Door is what a token opens.
 type Door struct {
 	Link   Link // zero if Reason is Unknown
 	Reason Reason
 	Person *engine.Person // the contact today; nil if Reason is Unknown, or nothing is known of them
+
+	heir Reason // what the contact that absorbed this one makes of the link; OK if there is none
 }
 
 // Look reports what a token opens at that time, and changes nothing.
@@ -131,14 +127,56 @@ func (l *Links) Look(ctx context.Context, stores engine.Stores, t Token, now tim
 	if reason == Unknown {
 		return Door{Reason: Unknown}, nil
 	}
+	d, err := l.today(ctx, stores, rec, reason)
+	if err != nil {
+		return Door{Reason: Unknown}, fmt.Errorf("look up link %s: %w", rec.ID, err)
+	}
+	return d, nil
+}
+
+// today adds to what a link is by itself what its contact is today.
+func (l *Links) today(ctx context.Context, stores engine.Stores, rec linkRecord, reason Reason) (Door, error) {
 	p, err := Person(ctx, stores, rec.Location, rec.Contact)
 	if err != nil {
-		return Door{Reason: Unknown}, fmt.Errorf("look up link: %w", err)
+		return Door{}, err
 	}
-	if reason == OK {
-		reason = l.admit(rec, p)
+	d := Door{rec.Link, reason, p, OK}
+	if p != nil && p.Key != rec.Contact {
+		if d.heir, err = heir(ctx, stores, rec, p.Key); err != nil {
+			return Door{}, err
+		}
 	}
-	return Door{rec.Link, reason, p}, nil
+	if d.Reason == OK {
+		d.Reason = d.heir
+	}
+	if d.Reason == OK {
+		d.Reason = l.admit(rec, p)
+	}
+	return d, nil
+}
+
+// heir asks whether a link died with what happened to the contact that absorbed its own: ordinals and times are
+// comparable from one contact to another.
+func heir(ctx context.Context, stores engine.Stores, rec linkRecord, key engine.ID) (Reason, error) {
+	reason := OK
+	err := stores.For(key.Shard()).View(ctx, func(tx engine.Tx) error {
+		var acc account
+		if _, err := load(tx, engine.SpaceHeads, accountKey(rec.Location, key), &acc); err != nil {
+			return err
+		}
+		var h head
+		if _, err := load(tx, engine.SpaceHeads, headKey(rec.Location, key, rec.App), &h); err != nil {
+			return err
+		}
+		switch {
+		case !rec.Created.After(acc.Revoked):
+			reason = Revoked
+		case rec.Family.less(h.Floor):
+			reason = Replaced
+		}
+		return nil
+	})
+	return reason, err
 }
 
 var errForward = errors.New("contact was absorbed in a circle")
@@ -163,16 +201,22 @@ func Person(ctx context.Context, stores engine.Stores, location string, key engi
 	return nil, fmt.Errorf("contact %s: %w", key, errForward)
 }
 
-// here returns the contact as this transaction sees it, or p, read before, if another contact absorbed it.
-func here(tx engine.Tx, location string, key engine.ID, p *engine.Person) (*engine.Person, error) {
-	own, err := engine.LoadPerson(tx, location, key)
+// recheck returns what a door is inside a commit. What this partition holds is read again; of a contact that another
+// absorbed it holds nothing, so there the door counts as it was found.
+func (l *Links) recheck(tx engine.Tx, rec linkRecord, reason Reason, d Door) (Reason, error) {
+	p, err := engine.LoadPerson(tx, rec.Location, rec.Contact)
 	if err != nil {
-		return nil, fmt.Errorf("contact %s: %w", key, err)
+		return Unknown, fmt.Errorf("contact %s: %w", rec.Contact, err)
 	}
-	if own != nil && !own.Absorbed.IsZero() {
-		return p, nil
+	if p != nil && !p.Absorbed.IsZero() {
+		if p = d.Person; reason == OK && d.heir != OK {
+			return d.heir, nil
+		}
 	}
-	return own, nil
+	if r := l.admit(rec, p); r != OK && (reason == OK || reason == UsedUp) {
+		return r, nil
+	}
+	return reason, nil
 }
 
 // redactToken is what a log shows of a path that may hold a token.

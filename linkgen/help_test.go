@@ -114,9 +114,13 @@ func (b *bench) want(t Token, want Reason) {
 func (b *bench) redeem(t Token, presented engine.Secret) (engine.Secret, engine.Redemption, error) {
 	b.Helper()
 	fresh := NewSID(t.selector.Shard())
+	door, err := b.links.Look(b.Context(), b.stores, t, b.now)
+	if err != nil {
+		b.Fatal(err)
+	}
 	var red engine.Redemption
-	err := b.stores.For(t.selector.Shard()).Update(b.Context(), func(tx engine.Tx) (err error) {
-		red, err = b.links.Redeem(tx, Visit{Token: t, Presented: presented, Fresh: fresh, Now: b.now})
+	err = b.stores.For(t.selector.Shard()).Update(b.Context(), func(tx engine.Tx) (err error) {
+		red, err = b.links.Redeem(tx, Visit{Token: t, Door: door, Presented: presented, Fresh: fresh, Now: b.now})
 		return err
 	})
 	if err != nil {

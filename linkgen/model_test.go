@@ -134,7 +134,7 @@ func TestFamilies(t *testing.T) {
 				}
 			},
 			"revoke all": func(t *rapid.T) {
-				m.update(m.ada, func(tx engine.Tx) error { return m.bench.links.RevokeContact(tx, loc, m.ada) })
+				m.update(m.ada, func(tx engine.Tx) error { return m.bench.links.RevokeContact(tx, loc, m.ada, m.now) })
 				for _, l := range m.links {
 					l.gone = true
 				}
@@ -196,10 +196,20 @@ func TestAbsorbedContact(t *testing.T) {
 		if err != nil || d.Person.Key != real.Key {
 			t.Fatalf("looks at %v, %v", d.Person, err)
 		}
-		b.update(prov.Key, func(tx engine.Tx) error {
-			_, err := b.links.Redeem(tx, Visit{Token: tok, Person: d.Person, Fresh: NewSID(prov.Key.Shard()), Now: b.now})
-			return err
-		})
+		if _, _, err := b.redeem(tok, engine.Secret{}); err != nil {
+			t.Fatal(err)
+		}
+		b.now = b.now.Add(time.Minute)
+		b.mint(engine.LinkRequest{Contact: real.Key, Ordinal: 9})
+		b.update(real.Key, func(tx engine.Tx) error { return b.links.Settle(tx, loc, real.Key, "", 9) })
+		b.want(tok, Replaced)
+		if _, _, err := b.redeem(tok, engine.Secret{}); !refusedFor(err, Replaced) {
+			t.Errorf("redeem after a newer message to who absorbed the contact: %v", err)
+		}
+		late := b.mint(engine.LinkRequest{Contact: prov.Key, Ordinal: 10})
+		b.want(late, OK)
+		b.update(real.Key, func(tx engine.Tx) error { return b.links.RevokeContact(tx, loc, real.Key, b.now) })
+		b.want(late, Revoked)
 		real.Absorbed = prov.Key // a circle is an error, not an endless walk
 		b.save(real)
 		if _, err := b.links.Look(t.Context(), b.stores, tok, b.now); err == nil || !strings.Contains(err.Error(), "circle") {
@@ -224,7 +234,7 @@ func TestReasonsAndSummaries(t *testing.T) {
 			b.update(b.ada, func(tx engine.Tx) error { return b.links.Revoke(tx, tok.selector.ID(), "Sam", b.now) })
 		}, Revoked, "This link does not work: Sam revoked it on 22 November 2026 at 09:00 UTC."},
 		{func(b *bench, _ Token) {
-			b.update(b.ada, func(tx engine.Tx) error { return b.links.RevokeContact(tx, loc, b.ada) })
+			b.update(b.ada, func(tx engine.Tx) error { return b.links.RevokeContact(tx, loc, b.ada, b.now) })
 		}, Revoked, "This link does not work: all links of its contact, or of the key that it was made with, were revoked."},
 		{func(b *bench, _ Token) { b.person("c-17", "ada@elsewhere.test", "+14155550199") }, Moved,
 			"This link does not work: the address that it was sent to is no longer the contact's."},

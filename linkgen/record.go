@@ -107,8 +107,9 @@ func (h *head) accept(f family, keep int) bool {
 
 // An account is what concerns all links of a contact. SpaceHeads.
 type account struct {
-	Epoch    uint32   `json:"epoch,omitempty"` // links of an earlier one are revoked
-	Sessions [][]byte `json:"sessions,omitempty"`
+	Epoch    uint32    `json:"epoch,omitempty"`  // links of an earlier one are revoked
+	Revoked  time.Time `json:"revoked,omitzero"` // when the last one ended
+	Sessions [][]byte  `json:"sessions,omitempty"`
 }
 
 func headKey(location string, contact engine.ID, app string) []byte {

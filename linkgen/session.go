@@ -87,11 +87,16 @@ func session(tx engine.Tx, key []byte, now time.Time) (Session, bool, error) {
 	if _, err := load(tx, engine.SpaceHeads, accountKey(s.Location, s.Contact), &acc); err != nil {
 		return Session{}, false, err
 	}
-	if s.Epoch != acc.Epoch || !now.Before(s.Seen.Add(SessionIdle)) || !now.Before(s.Ends()) {
+	if !s.alive(acc.Epoch, now) {
 		return Session{}, false, nil
 	}
 	s.ID = sessionID(key)
 	return s, true, nil
+}
+
+// alive reports whether a session of a contact, whose epoch is given, is not over.
+func (s Session) alive(epoch uint32, now time.Time) bool {
+	return s.Epoch == epoch && now.Before(s.Seen.Add(SessionIdle)) && now.Before(s.Ends())
 }
 
 // Stale reports whether a session that is seen now should be touched.
@@ -145,9 +150,9 @@ var ErrSignedIn = errors.New("already signed in by this link")
 // A Visit is someone who presses the button of a link page.
 type Visit struct {
 	Token     Token
-	Person    *engine.Person // as Person returns it; counts only if the contact was absorbed by another
-	Presented engine.Secret  // what the browser holds already; it is void afterwards if it is of this partition
-	Fresh     engine.Secret  // what it will hold: from NewSID with the link's shard
+	Door      Door          // from Look; counts only for what is kept in another partition
+	Presented engine.Secret // what the browser holds already; it is void afterwards if it is of this partition
+	Fresh     engine.Secret // what it will hold: from NewSID with the link's shard
 	Now       time.Time
 }
 
@@ -156,19 +161,18 @@ type Visit struct {
 func (l *Links) Redeem(tx engine.Tx, v Visit) (engine.Redemption, error) {
 	var none engine.Redemption
 	rec, reason, err := l.check(tx, v.Token, v.Now)
+	if err == nil && reason != Unknown {
+		reason, err = l.recheck(tx, rec, reason, v.Door)
+	}
 	if err != nil {
 		return none, fmt.Errorf("redeem link: %w", err)
 	}
 	if reason == OK || reason == UsedUp {
-		p, err := here(tx, rec.Location, rec.Contact, v.Person)
+		s, ok, err := l.Session(tx, v.Presented, v.Now)
 		if err != nil {
 			return none, fmt.Errorf("redeem link: %w", err)
 		}
-		if r := l.admit(rec, p); r != OK {
-			reason = r
-		} else if s, ok, err := l.Session(tx, v.Presented, v.Now); err != nil {
-			return none, fmt.Errorf("redeem link: %w", err)
-		} else if ok && s.Link == rec.ID {
+		if ok && s.Link == rec.ID {
 			return none, ErrSignedIn
 		}
 	}
@@ -210,7 +214,7 @@ func begin(tx engine.Tx, rec linkRecord, v Visit) (id string, err error) {
 	if _, err := load(tx, engine.SpaceHeads, ak, &acc); err != nil {
 		return "", err
 	}
-	live, err := living(tx, acc.Sessions, v.Now)
+	live, err := living(tx, acc, SessionsMax-1, v.Now)
 	if err != nil {
 		return "", err
 	}
@@ -223,32 +227,34 @@ func begin(tx engine.Tx, rec linkRecord, v Visit) (id string, err error) {
 	return sessionID(key), save(tx, engine.SpaceHeads, ak, acc)
 }
 
-// living drops sessions that are over and, to make room for one more, those unseen for longest.
-func living(tx engine.Tx, keys [][]byte, now time.Time) ([][]byte, error) {
+// living deletes a contact's sessions that are over and, if there are more than most, those unseen for longest. It
+// returns the others.
+func living(tx engine.Tx, acc account, most int, now time.Time) ([][]byte, error) {
 	type seen struct {
 		key []byte
 		at  time.Time
 	}
 	var live []seen
-	for _, k := range keys {
-		s, ok, err := session(tx, k, now)
+	for _, k := range acc.Sessions {
+		var s Session
+		ok, err := load(tx, engine.SpaceSessions, k, &s)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
+		if ok && s.alive(acc.Epoch, now) {
 			live = append(live, seen{k, s.Seen})
 		} else {
 			tx.Delete(engine.SpaceSessions, k)
 		}
 	}
 	slices.SortStableFunc(live, func(a, b seen) int { return a.at.Compare(b.at) })
-	for len(live) >= SessionsMax {
-		tx.Delete(engine.SpaceSessions, live[0].key)
-		live = live[1:]
+	var keys [][]byte
+	for i, s := range live {
+		if len(live)-i > most {
+			tx.Delete(engine.SpaceSessions, s.key)
+		} else {
+			keys = append(keys, s.key)
+		}
 	}
-	out := make([][]byte, 0, len(live)+1)
-	for _, s := range live {
-		out = append(out, s.key)
-	}
-	return out, nil
+	return keys, nil
 }

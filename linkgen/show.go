@@ -39,38 +39,35 @@ func (l *Links) Show(ctx context.Context, stores engine.Stores, id string, now t
 	if err != nil {
 		return Info{}, err
 	}
-	p, err := Person(ctx, stores, rec.Location, rec.Contact)
+	d, err := l.today(ctx, stores, rec, info.State)
 	if err != nil {
 		return Info{}, fmt.Errorf("link %s: %w", id, err)
 	}
-	if info.State == OK {
-		info.State = l.admit(rec, p)
-	}
+	info.State = d.Reason
 	return info, nil
 }
 
 // List returns a contact's links, newest first, at most limit of them.
 func (l *Links) List(ctx context.Context, stores engine.Stores, location string, contact engine.ID, limit int, now time.Time) ([]Info, error) {
-	p, err := Person(ctx, stores, location, contact)
-	if err != nil {
-		return nil, fmt.Errorf("list links: %w", err)
-	}
+	var recs []linkRecord
 	var out []Info
-	err = stores.For(contact.Shard()).View(ctx, func(tx engine.Tx) error {
-		out = out[:0]
+	err := stores.For(contact.Shard()).View(ctx, func(tx engine.Tx) error {
+		recs, out = recs[:0], out[:0]
 		all := selectors(tx, location, contact)
 		for i := len(all) - 1; i >= 0 && len(out) < limit; i-- {
 			rec, info, err := l.info(tx, all[i], now)
 			if err != nil {
 				return err
 			}
-			if info.State == OK {
-				info.State = l.admit(rec, p)
-			}
-			out = append(out, info)
+			recs, out = append(recs, rec), append(out, info)
 		}
 		return nil
 	})
+	for i := 0; i < len(out) && err == nil; i++ {
+		var d Door
+		d, err = l.today(ctx, stores, recs[i], out[i].State)
+		out[i].State = d.Reason
+	}
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
@@ -106,11 +103,12 @@ func countSessions(tx engine.Tx, rec linkRecord, now time.Time) (n int, err erro
 		return 0, err
 	}
 	for _, k := range acc.Sessions {
-		s, ok, err := session(tx, k, now)
+		var s Session
+		ok, err := load(tx, engine.SpaceSessions, k, &s)
 		if err != nil {
 			return 0, err
 		}
-		if ok && s.Link == rec.ID {
+		if ok && s.Link == rec.ID && s.alive(acc.Epoch, now) {
 			n++
 		}
 	}
@@ -205,8 +203,9 @@ func endSessionsOf(tx engine.Tx, rec linkRecord) error {
 	return nil
 }
 
-// RevokeContact ends all links and sessions of a contact, at once and in constant time.
-func (l *Links) RevokeContact(tx engine.Tx, location string, contact engine.ID) error {
+// RevokeContact ends all links and sessions of a contact, at once and in constant time; of one that the contact absorbed,
+// the links.
+func (l *Links) RevokeContact(tx engine.Tx, location string, contact engine.ID, now time.Time) error {
 	key := accountKey(location, contact)
 	var acc account
 	if _, err := load(tx, engine.SpaceHeads, key, &acc); err != nil {
@@ -215,7 +214,7 @@ func (l *Links) RevokeContact(tx engine.Tx, location string, contact engine.ID) 
 	for _, k := range acc.Sessions {
 		tx.Delete(engine.SpaceSessions, k)
 	}
-	if err := save(tx, engine.SpaceHeads, key, account{Epoch: acc.Epoch + 1}); err != nil {
+	if err := save(tx, engine.SpaceHeads, key, account{Epoch: acc.Epoch + 1, Revoked: now}); err != nil {
 		return fmt.Errorf("revoke links of contact %s: %w", contact, err)
 	}
 	return nil

@@ -43,7 +43,7 @@ func (p *Portal) door(w http.ResponseWriter, r *http.Request) {
 	}
 	loc := p.location(door.Link.Location)
 	page := doorPage{Token: text, Who: mask(&door.Person.Contact)}
-	if v.live && v.session.Contact != door.Link.Contact {
+	if v.live && v.person.Key != door.Person.Key {
 		page.Other = displayName(&v.person.Contact)
 	}
 	p.pages.serve(w, loc, http.StatusOK, "door", say("sign_in_to", loc.Name), page)
@@ -83,7 +83,7 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token
 	shard := tok.Selector().Shard()
 	presented, fresh := p.presented(r), linkgen.NewSID(shard)
 	err := p.Redeemer.Redeem(r.Context(), shard, func(tx engine.Tx, now time.Time) (engine.Redemption, error) {
-		return p.Links.Redeem(tx, linkgen.Visit{Token: tok, Person: door.Person, Presented: presented, Fresh: fresh, Now: now})
+		return p.Links.Redeem(tx, linkgen.Visit{Token: tok, Door: door, Presented: presented, Fresh: fresh, Now: now})
 	})
 	var refused *linkgen.Refusal
 	switch {

@@ -40,7 +40,8 @@ type site struct {
 	mu   sync.Mutex
 	time time.Time
 	reds []engine.Redemption // in the order of their commits
-	fail error               // what the next redemptions end with
+	seen []string
+	fail error // what the next redemptions end with
 }
 
 type syncBuffer struct {
@@ -72,7 +73,13 @@ func newSite(t testing.TB, partitions int) *site {
 			}
 			return nil
 		}})
-	s.Server = httptest.NewServer(http.NewCrossOriginProtection().Handler(p)) // as the command does
+	guarded := http.NewCrossOriginProtection().Handler(p) // as the command does
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.seen = append(s.seen, r.Method+" "+linkgen.Redact(r.URL.Path))
+		s.mu.Unlock()
+		guarded.ServeHTTP(w, r)
+	}))
 	t.Cleanup(s.Server.Close)
 	s.loc.BaseURL = s.URL
 	s.ada = s.learner("c-17", "Ada", "ada@example.com", "Go 101")
@@ -151,6 +158,13 @@ func (s *site) redemptions() []engine.Redemption {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]engine.Redemption(nil), s.reds...)
+}
+
+// requests returns what the server was asked.
+func (s *site) requests() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return strings.Join(s.seen, ", ")
 }
 
 // dump returns all that is stored, to see whether something changed.

@@ -118,7 +118,7 @@ func TestBadScheme(t *testing.T) {
 
 var hostile = []string{
 	`"><script>alert(1)</script>`, `' onload='x`, "<<login_url>>", "{{.}}", "\x02$.Link 0\x03", "a\r\nBcc: evil@x.test", "a\nb\rc\u2028d",
-	"\u202egnp.exe", "\x00\x1b[31m", strings.Repeat("x", 10_000), "javascript:alert(1)", "</title></style><b>", "q7x0000z", "ZgotmplX", "\xff\xfe", "`${x}`", "%3Cscript%3E", "-->", "]]>",
+	"\u202egnp.exe", "\x00\x1b[31m", strings.Repeat("x", 10_000), "javascript:alert(1)", "</title></style><b>", "q7x0000z", "ZgotmplZ", "\xff\xfe", "`${x}`", "%3Cscript%3E", "-->", "]]>",
 }
 
 const hostileMail = `---
@@ -205,6 +205,49 @@ func TestNames(t *testing.T) {
 		if got := plainName(in); got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
+	}
+}
+
+// A body that is not closed is refused even where the layout's own quotes would close it.
+func TestBodyKeepsToItself(t *testing.T) {
+	t.Parallel()
+	for _, src := range []string{"<p title='x", `<p title="x`, "<!-- x", "<style>", "<b"} {
+		_, _, err := NewMail(Parts{Subject: Source{Text: "s"}, HTML: Source{Text: src, File: "m.html"}, Layout: Source{Text: "default"}}, Options{})
+		if err == nil || !strings.Contains(err.Error(), "m.html:1:1: the HTML ends inside") {
+			t.Errorf("%s: got %v", src, err)
+		}
+	}
+}
+
+func TestUnsubscribe(t *testing.T) {
+	t.Parallel()
+	const way = "https://a.test/u/x?a=1&b"
+	for _, c := range []struct{ html, want, text string }{
+		{"<body><p>x</p></body>", `<body><p>x</p><p style="font-size:14px"><a href="https://a.test/u/x?a=1&amp;b">Unsubscribe</a></p>` + "\n</body>",
+			"x\n\n-- \nUnsubscribe: " + way + "\n"},
+		{`<a href="<<unsubscribe_url>>">out</a>`, `<a href="https://a.test/u/x?a=1&amp;b">out</a>`, "out:\n" + way + "\n"},
+	} {
+		m, _, err := htmlMail(t, c.html)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d := dataWith("x", "")
+		d.Unsubscribe = way
+		if out, err := m.Render(d); err != nil || out.HTML != c.want || out.Text != c.text {
+			t.Errorf("got %q, %q, %v", out.HTML, out.Text, err)
+		}
+	}
+}
+
+func TestHeadersAreOneLine(t *testing.T) {
+	t.Parallel()
+	m, _, err := NewMail(Parts{Subject: Source{Text: "Hi <<if lesson>>x<<end>> <<contact.first_name>>,\n welcome"}, Text: Source{Text: "<<contact.first_name>>"}}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := m.Render(dataWith("evil.test\r\nBcc: x", ""))
+	if err != nil || out.Subject != "Hi evil test Bcc: x, welcome" || out.Text != "evil test Bcc: x" {
+		t.Errorf("got %+v, %v", out, err)
 	}
 }
 

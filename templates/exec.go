@@ -184,8 +184,14 @@ func (s *state) run(p *program) (string, error) {
 	if err := p.html.Execute(&b, s); err != nil {
 		return "", own(err)
 	}
+	if bytes.Contains(b.Bytes(), []byte(refused)) {
+		return "", ErrUnsafe
+	}
 	return b.String(), nil
 }
+
+// refused is what html/template writes in the place of an address that it does not trust.
+const refused = "ZgotmplZ"
 
 // own returns the error of this package inside one of html/template's.
 func own(err error) error {

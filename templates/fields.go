@@ -33,6 +33,9 @@ type Field struct {
 // Fields is the table of all fields that a template may name.
 type Fields []Field
 
+// unsubscribeField is Data.Unsubscribe.
+const unsubscribeField = "unsubscribe_url"
+
 // DefaultFields returns the fields that every workflow's templates may name, in the order in which help
 // prints them. The caller may add to the copy, for instance the project's own custom keys.
 func DefaultFields() Fields {
@@ -78,7 +81,7 @@ func DefaultFields() Fields {
 		{Path: "location.base_url", Doc: "what every login link begins with"},
 		{Path: "location.id", Sure: true, Doc: "the location's id"},
 		{Path: "support.email", Doc: "where learners get help"},
-		{Path: "unsubscribe_url", Doc: "the link that ends marketing mails; the default layout has it already"},
+		{Path: unsubscribeField, Doc: "the link that ends marketing mails; the default layout has it already"},
 		{Path: "custom", Kind: KindOpen, Doc: "the project's own values from latchkey.yaml"},
 		{Path: "now", Kind: KindTime, Sure: true, Doc: "the time of sending"},
 	}

@@ -207,9 +207,6 @@ func (m *Mail) Render(data Data) (Rendered, error) {
 		if out.HTML, err = s.run(m.html); err != nil {
 			return Rendered{}, fmt.Errorf("html: %w", err)
 		}
-		if strings.Contains(out.HTML, "ZgotmplZ") {
-			return Rendered{}, fmt.Errorf("html: %w", ErrUnsafe)
-		}
 	}
 	if out.Text, err = s.run(m.text); err != nil {
 		return Rendered{}, fmt.Errorf("text: %w", err)
@@ -217,10 +214,28 @@ func (m *Mail) Render(data Data) (Rendered, error) {
 	if m.derived {
 		out.Text = strings.TrimSpace(manyLines.ReplaceAllString(out.Text, "\n\n")) + "\n"
 	}
-	if m.layout {
+	switch {
+	case m.layout:
 		out.Text += s.footer()
+	case data.Unsubscribe != "" && !m.uses.unsubscribe:
+		out.addUnsubscribe(data.Unsubscribe)
 	}
 	return out, nil
+}
+
+var bodyEnd = regexp.MustCompile(`(?i)</body\s*>`)
+
+// addUnsubscribe gives a mail without our layout the way out that the law asks for, if its author did not.
+func (r *Rendered) addUnsubscribe(url string) {
+	r.Text += "\n-- \nUnsubscribe: " + url + "\n"
+	if r.HTML == "" {
+		return
+	}
+	at := len(r.HTML)
+	if ends := bodyEnd.FindAllStringIndex(r.HTML, -1); len(ends) > 0 {
+		at = ends[len(ends)-1][0]
+	}
+	r.HTML = r.HTML[:at] + `<p style="font-size:14px"><a href="` + htmlEscaper.Replace(url) + "\">Unsubscribe</a></p>\n" + r.HTML[at:]
 }
 
 var manyLines = regexp.MustCompile(`\n{3,}`)

@@ -156,7 +156,7 @@ func (m *mailTree) listGroup(n ast.Node) (group []ast.Node, lists []*ast.List) {
 	for ; n != nil; n = n.NextSibling() {
 		switch x := n.(type) {
 		case *ast.List:
-			if len(in) > 0 && (in[0].Marker != x.Marker) {
+			if len(in) > 0 && in[0].Marker != x.Marker {
 				return group, lists
 			}
 			in = append(in, x)

@@ -3,6 +3,7 @@ package templates
 import (
 	"fmt"
 	"html/template"
+	"strings"
 	"time"
 )
 
@@ -63,6 +64,8 @@ func (s *state) Get(i int) (string, error) {
 	if err != nil {
 		return "", t.fail(t.expr.name + ": " + err.Error())
 	}
+	// html/template's word for a refused address must mean nothing else in its output.
+	text = strings.ReplaceAll(text, refused, "")
 	if t.expr.field.Kind == KindName {
 		return plainName(clean(text, true)), nil
 	}
@@ -134,9 +137,12 @@ func (s *state) DarkInk() template.CSS { return s.theme.darkLink }
 func (s *state) eval(e *expr) (any, error) {
 	v := e.lit
 	if e.lit == nil {
-		if e.loop >= 0 {
+		switch {
+		case e.loop >= 0:
 			v = lookup(s.items[e.loop], e.path)
-		} else {
+		case e.field.Path == unsubscribeField:
+			v = s.data.Unsubscribe
+		default:
 			v = lookup(s.data.Values, e.path)
 		}
 	}

@@ -28,6 +28,8 @@ type uses struct {
 	links  []LinkField
 	at     []*tag // of login links
 	fields []need
+	// unsubscribe says that the author put the way out where he wants it.
+	unsubscribe bool
 }
 
 // A need is a field that is printed or ranged over without a default or a condition that asks for it.
@@ -67,6 +69,7 @@ func (sc *scanner) collect() uses {
 				blocks = blocks[:len(blocks)-1]
 			}
 		case tagPrint:
+			u.unsubscribe = u.unsubscribe || t.expr.field.Path == unsubscribeField
 			if f := t.expr.field; f.Path != "" && !t.expr.fallback() && !guarded(blocks, f.Path) {
 				u.fields = append(u.fields, need{t, f})
 			}

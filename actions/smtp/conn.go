@@ -104,7 +104,7 @@ func (c *Config) verifies(s tls.ConnectionState) bool {
 	if len(s.PeerCertificates) == 0 {
 		return false
 	}
-	opts := x509.VerifyOptions{DNSName: s.ServerName, Roots: c.RootCAs, Intermediates: x509.NewCertPool()}
+	opts := x509.VerifyOptions{DNSName: c.Host, Roots: c.RootCAs, Intermediates: x509.NewCertPool()}
 	for _, cert := range s.PeerCertificates[1:] {
 		opts.Intermediates.AddCert(cert)
 	}

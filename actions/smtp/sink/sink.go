@@ -58,7 +58,7 @@ type Options struct {
 type Sink struct {
 	opts   Options
 	server *gosmtp.Server
-	addr   string
+	socket net.Listener
 	done   chan struct{}
 
 	mu     sync.Mutex
@@ -74,7 +74,7 @@ func Listen(addr string, opts Options) (*Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("smtp sink: %w", err)
 	}
-	s := &Sink{opts: opts, addr: l.Addr().String(), counts: map[string]int{}, done: make(chan struct{})}
+	s := &Sink{opts: opts, socket: l, counts: map[string]int{}, done: make(chan struct{})}
 	l = &listener{l, s}
 	if opts.Implicit {
 		l = tls.NewListener(l, opts.TLS)
@@ -94,12 +94,16 @@ func Listen(addr string, opts Options) (*Sink, error) {
 }
 
 // Addr is the address it listens at, host:port.
-func (s *Sink) Addr() string { return s.addr }
+func (s *Sink) Addr() string { return s.socket.Addr().String() }
 
 // Close ends the server and its connections.
 func (s *Sink) Close() error {
+	s.socket.Close() // go-smtp does not know of it until it serves
 	err := s.server.Close()
 	<-s.done
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
 	return err
 }
 

@@ -157,7 +157,7 @@ func TestHostileValues(t *testing.T) {
 	}
 	want := shape(plain.HTML)
 	rapid.Check(t, func(t *rapid.T) {
-		name := rapid.OneOf(rapid.SampledFrom(hostile), rapid.String(), rapid.Map(rapid.SliceOf(rapid.SampledFrom(hostile)), func(s []string) string { return strings.Join(s, "") })).Draw(t, "name")
+		name := rapid.OneOf(rapid.SampledFrom(hostile), rapid.String(), rapid.Map(rapid.SliceOfN(rapid.SampledFrom(hostile), 0, 3), func(s []string) string { return strings.Join(s, "") })).Draw(t, "name")
 		d := dataWith(name, "https://a.test/l/t")
 		out, err := m.Render(d)
 		if err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -122,5 +123,24 @@ func TestSMSAlphabetWarning(t *testing.T) {
 	}
 	if _, warns, _ := NewSMS(Source{Text: "Привет"}, Options{}); len(warns) != 0 {
 		t.Errorf("got %v", warns)
+	}
+}
+
+// A long source takes no time out of proportion, whatever is in it.
+func TestLongSources(t *testing.T) {
+	t.Parallel()
+	for _, piece := range []string{"<<", "`<<`", "{{", "<<if offer>>", "<<range products>>\n- ", "<ol>", "<blockquote>", "> ", "- ", "[", "![a](", "`", "<<x>>", `<<"`,
+		"<!--[if", "<a href='", "&lt;&lt;", "<p title=", "*_", "| a\n", "<<contact.name>>", "<<contact.custom.a | default \"x\">>", "<a href=\"x\">y</a>"} {
+		src := Source{Text: strings.Repeat(piece, 10_000/len(piece)), File: "f"}
+		start := time.Now()
+		_, _, _ = NewMail(Parts{Subject: Source{Text: "s"}, Markdown: src}, Options{})
+		_, _, _ = NewMail(Parts{Subject: Source{Text: "s"}, HTML: src}, Options{})
+		if took := time.Since(start); took > 3*time.Second {
+			t.Errorf("%q took %v", piece, took)
+		}
+	}
+	_, _, err := NewSMS(Source{Text: strings.Repeat("x", maxSource+1), File: "f"}, Options{})
+	if err == nil || !strings.Contains(err.Error(), "f:1:1: this is 256 KiB long") {
+		t.Errorf("got %.80v", err)
 	}
 }

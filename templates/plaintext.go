@@ -89,7 +89,7 @@ func (w *textWriter) write(s string) {
 		return
 	}
 	if w.newlines > 0 {
-		w.b.WriteString(strings.Repeat("> ", w.quote))
+		w.b.WriteString(strings.Repeat("> ", min(w.quote, 8)))
 	} else if w.space {
 		w.b.WriteByte(' ')
 	}
@@ -169,8 +169,7 @@ func (w *textWriter) begin(t html.Token) {
 		w.feed(2)
 	case "ul", "ol":
 		// Where blocks decide what is in a list, its numbers are not known yet.
-		items, _, _ := strings.Cut(w.rest, "</ol>")
-		w.lists = append(w.lists, list{ordered: t.Data == "ol" && len(w.sc.blockMarks(items)) == 0, n: start(t) - 1})
+		w.lists = append(w.lists, list{ordered: t.Data == "ol" && !w.blocksBefore("</ol>"), n: start(t) - 1})
 	case "li":
 		w.bullet()
 	case "pre":
@@ -194,6 +193,12 @@ func (w *textWriter) begin(t html.Token) {
 	}
 }
 
+// blocksBefore reports whether a block tag comes before the end of an element.
+func (w *textWriter) blocksBefore(end string) bool {
+	items, _, _ := strings.Cut(w.rest[:min(len(w.rest), 32<<10)], end)
+	return strings.Contains(items, w.sc.prefix) && len(w.sc.blockMarks(items)) > 0
+}
+
 func (w *textWriter) bullet() {
 	mark := "- "
 	if n := len(w.lists); n > 0 {
@@ -201,7 +206,7 @@ func (w *textWriter) bullet() {
 			l.n++
 			mark = strconv.Itoa(l.n) + ". "
 		}
-		mark = strings.Repeat("  ", n-1) + mark
+		mark = strings.Repeat("  ", min(n-1, 8)) + mark
 	}
 	w.write(mark)
 }

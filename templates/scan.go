@@ -1,8 +1,10 @@
 package templates
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
+	"sort"
 	"strings"
 	"unicode/utf8"
 )
@@ -16,8 +18,12 @@ const (
 	markdown               //
 )
 
-// maxTags bounds one mail; nobody writes more by hand.
-const maxTags = 2000
+// What bounds one mail; nobody writes more by hand, and mail clients cut what is longer.
+const (
+	maxTags   = 2000
+	maxSource = 256 << 10 // bytes
+	maxErrors = 100       // nobody mends more at once
+)
 
 // A scanner finds the tags of a mail's sources. Each is replaced by a mark of letters and digits, which passes
 // through Markdown and HTML untouched, is found again by marks, and stands for tags[n].
@@ -76,12 +82,16 @@ func (sc *scanner) scan(src *Source, how syntax) string {
 	sc.src, sc.how, sc.code, sc.scopes = src, how, nil, nil
 	sc.out.Reset()
 	sc.checkBytes()
-	if how == markdown {
+	if how == markdown && len(src.Text) <= maxSource {
 		sc.code = codeSpans(src.Text)
 	}
 	text := src.Text
+	if len(text) > maxSource {
+		sc.fail(0, fmt.Sprintf("this is %d KiB long; a part of a message may have %d", len(text)>>10, maxSource>>10))
+		return ""
+	}
 	from := 0
-	for i := 0; i < len(text); {
+	for i := 0; i < len(text) && len(sc.errs) < maxErrors; {
 		n := 0 // how much of the text from i on a tag takes
 		switch {
 		case strings.HasPrefix(text[i:], "<<") && !strings.HasPrefix(text[i:], "<<<"):
@@ -121,7 +131,8 @@ func (sc *scanner) checkBytes() {
 }
 
 func (sc *scanner) inCode(off int) bool {
-	return slices.ContainsFunc(sc.code, func(s span) bool { return off >= s.from && off < s.to })
+	i := sort.Search(len(sc.code), func(i int) bool { return sc.code[i].to > off })
+	return i < len(sc.code) && sc.code[i].from <= off
 }
 
 // known reports whether the text begins with a word of the language or the root of a field.

@@ -27,6 +27,7 @@ const (
 
 // Dead copies the message that an event was decoded from into COURSES_DEAD, with the reason. Doing it again within an
 // hour stores nothing new. If the stream does not hold that message any more, what is known of the event is stored instead.
+// A letter that COURSES_DEAD refuses for good is logged and given up; other errors mean that it may be tried again.
 func (b *Bus) Dead(ctx context.Context, ev engine.Event, reason string) error {
 	const seqBits = 1<<48 - 1 // see engine.Event.Ordinal
 	m, inc, err := b.original(ctx, ev.Ordinal&seqBits)
@@ -84,6 +85,11 @@ func (b *Bus) sendDead(ctx context.Context, m Message, reason, id string) error 
 		if err = b.ensureStream(ctx, b.streamConfigs()[1]); err == nil {
 			_, err = b.js.PublishMsg(ctx, out)
 		}
+	}
+	if api := (*jetstream.APIError)(nil); errors.As(err, &api) && api.Code < 500 {
+		// Somebody spoilt the stream. What follows must not wait for that; the message itself is still in COURSES.
+		b.log.Error().Err(err).Str("subject", m.Subject).Uint64("seq", m.Seq).Str("reason", reason).Msg("dead letter refused by its stream")
+		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", StreamDead, err)

@@ -286,10 +286,10 @@ func (c *Consumer) hand(ctx context.Context, inc incarnation, items []item) erro
 			batch.Events = append(batch.Events, it.event)
 			continue
 		}
-		c.deadLog.Warn().Str("subject", it.msg.Subject).Uint64("seq", it.msg.Seq).Str("reason", it.err.Error()).Msg("event became a dead letter")
 		if err := c.insist(ctx, "dead letter", func() error { return c.bus.bury(ctx, inc, it.msg.Message, it.err.Error()) }); err != nil {
 			return err
 		}
+		c.deadLog.Warn().Str("subject", it.msg.Subject).Uint64("seq", it.msg.Seq).Str("reason", it.err.Error()).Msg("event became a dead letter")
 	}
 	if err := c.insist(ctx, "events", func() error { return c.cfg.Handler.Handle(ctx, batch) }); err != nil {
 		return err

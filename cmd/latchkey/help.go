@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"strings"
+	"text/tabwriter"
 
 	"github.com/urfave/cli/v3"
+
+	"latchkey/templates"
 )
 
 //go:embed reference/*.md
@@ -37,8 +40,11 @@ func (a *app) helpCommand() *cli.Command {
 			name := c.Args().First()
 			b, err := fs.ReadFile(referenceFiles, "reference/"+name+".md")
 			if err == nil {
-				_, err = a.out.Write(b)
-				return err
+				fmt.Fprint(a.out, string(b))
+				if name == "template" {
+					a.templateTables()
+				}
+				return nil
 			}
 			for _, sub := range c.Root().Commands {
 				if sub.Name == name {
@@ -66,4 +72,18 @@ func (a *app) listTopics(c *cli.Command) error {
 	fmt.Fprintln(a.out)
 	fmt.Fprintln(a.out, "latchkey --help lists the commands.")
 	return nil
+}
+
+// templateTables prints what templates may name, from the tables that they are checked against.
+func (a *app) templateTables() {
+	tw := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
+	fmt.Fprint(tw, "\nFields\n")
+	for _, f := range defaultConfig("").templateFields() {
+		fmt.Fprintf(tw, "    %s\t%s\n", f.Path, f.Doc)
+	}
+	fmt.Fprint(tw, "\nFilters\n")
+	for _, f := range templates.Filters() {
+		fmt.Fprintf(tw, "    %s\t%s\n", f.Usage, f.Doc)
+	}
+	tw.Flush()
 }

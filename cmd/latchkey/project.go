@@ -67,13 +67,26 @@ func (c *Config) templateOptions() templates.Options {
 	return templates.Options{Fields: c.templateFields(), MaxTTL: c.Links.MaxTTL, Apps: apps}
 }
 
-// templateFields is the table of fields with the project's own custom keys in it.
+// templateFields is the table of fields with the project's own in it, and without those that it cannot have.
 func (c *Config) templateFields() templates.Fields {
 	var fields templates.Fields
 	for name := range c.Custom {
 		fields = append(fields, templates.Field{Path: "custom." + name, Sure: true, Doc: "from latchkey.yaml"})
 	}
-	return append(fields, templates.DefaultFields()...)
+	for _, f := range templates.DefaultFields() {
+		switch f.Path {
+		case "location.address", "location.logo", "unsubscribe_url": // not yet in this version
+			continue
+		case "support.email":
+			f.Sure = c.Support != ""
+		case "location.brand":
+			f.Sure = c.Brand != ""
+		case "location.email", "location.base_url":
+			f.Sure = true
+		}
+		fields = append(fields, f)
+	}
+	return fields
 }
 
 // checkChannels finds steps whose channel has no sender while the other has one: then nothing goes to the outbox.

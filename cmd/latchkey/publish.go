@@ -74,7 +74,7 @@ func (a *app) publish(ctx context.Context, c *cli.Command) error {
 	}
 	bus, err := triggers.Open(ctx, publishConfig(c, cfg))
 	if err != nil {
-		return err
+		return fmt.Errorf("%w; is Latchkey running (latchkey run), or is --nats another address?", err)
 	}
 	defer bus.Close()
 	return a.publishAll(ctx, bus, events)

@@ -197,9 +197,7 @@ func data(call engine.Call, links []minted) templates.Data {
 	values := engine.NewEnv(call.Location, call.Person, &call.Run.Event, call.Run, call.Now).Values()
 	if loc, ok := values["location"].(map[string]any); ok {
 		loc["brand"] = call.Location.Brand
-		loc["base_url"] = call.Location.BaseURL
 	}
-	values["support"] = map[string]any{"email": call.Location.Support}
 	urls := make(map[templates.LinkField]string, len(links))
 	for _, l := range links {
 		urls[l.field] = l.URL.Reveal()

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,6 +41,8 @@ type resolver struct {
 	tx       engine.Tx
 	now      time.Time
 	readOnly bool // stop with errMustWrite at the first contact that changes the directory
+	nonce    string
+	made     int // keys
 }
 
 // An idEntry is what the directory has of an id, an address what it has of an e-mail address.
@@ -86,7 +89,7 @@ func (d *resolver) resolveAddress(location, email string) (engine.ID, error) {
 	case d.readOnly:
 		return engine.ID{}, errMustWrite
 	}
-	a.provisional = d.newKey(location, byAddress, email)
+	a.provisional = d.newKey(location, email)
 	d.putAddress(location, email, a)
 	return a.provisional, nil
 }
@@ -113,7 +116,7 @@ func (d *resolver) resolveID(location, id, email string) (engine.ID, error) {
 	case !known && !provisional.IsZero():
 		e.key = provisional // the id is given to the contact that was known by its address
 	case !known:
-		e.key = d.newKey(location, byID, id)
+		e.key = d.newKey(location, id)
 	}
 	if err := d.dropHolder(location, e.email, id); err != nil {
 		return engine.ID{}, err
@@ -146,8 +149,10 @@ func (d *resolver) dropHolder(location, email, id string) error {
 	return nil
 }
 
-func (d *resolver) newKey(location string, kind byte, identity string) engine.ID {
-	return engine.NewID(d.now, engine.ShardOf(location, identity), location, string(kind), identity)
+// newKey makes a key. The nonce tells it from one that was made of the same address within the same millisecond.
+func (d *resolver) newKey(location, identity string) engine.ID {
+	d.made++
+	return engine.NewID(d.now, engine.ShardOf(location, identity), location, identity, d.nonce, strconv.Itoa(d.made))
 }
 
 func directoryKey(location string, kind byte, identity string) []byte {

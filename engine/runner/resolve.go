@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"maps"
 	"slices"
@@ -86,9 +87,9 @@ func (r *Runner) directory(ctx context.Context, fn func(*resolver) error, moved 
 		return fn(&resolver{tx: tx, readOnly: true})
 	})
 	if errors.Is(err, errMustWrite) {
-		wall := r.cfg.Now()
+		wall, nonce := r.cfg.Now(), rand.Text()
 		err = global.Update(ctx, func(tx engine.Tx) error {
-			err := fn(&resolver{tx: tx, now: engine.Tick(tx, wall)})
+			err := fn(&resolver{tx: tx, now: engine.Tick(tx, wall), nonce: nonce})
 			pending = pendingAbsorptions(tx, r.locations())
 			return err
 		})

@@ -153,7 +153,7 @@ func (s *scope) call(t *engine.Task, run *engine.Run, loc *engine.Location) (eng
 		return c, err
 	}
 	w, err := s.workflow(run)
-	if err != nil || w == nil {
+	if err != nil || w == nil || person == nil {
 		return c, err
 	}
 	step := stepAt(w.Steps, t.Step)

@@ -12,7 +12,7 @@ func FuzzTemplates(f *testing.F) {
 		welcome, hostileMail, "<<if offer>>\n- <<title>>\n<<else if product>>x<<else>>y<<end>>", "- a\n<<range products>>\n- <<title>>\n<<end>>",
 		`<a href="<<login_url to=lesson ttl="72h">>">x</a>`, "<<contact.name | default \"x\\\"\">>", "{{contact.name}} &lt;&lt;login_url&gt;&gt;",
 		"```\n<<x\n```", "`<<", "<!--[if mso]><<contact.name>><![endif]-->", "<script><<contact.name>></script>", "q7x0000z <<now>>", "> <<if offer>>\n> x\n> <<end>>",
-		"<<\"", "<<#", "<!--[if", "[a]: x", "<<# only >>", " ", "<!--[if <<now>>]>", "<<range products>><<range products>><<title>><<end>><<end>>", "[a](<<if offer>>x<<end>> \"<<end>>\")", "<table><<range products>><tr><td><<title>></table>",
+		"<<\"", "<<#", "<!--[if", "| a | b |\n|---|---|\n<<range products>>\n| <<title>> | <<id>> |\n<<end>>\n", "[a]: x", "<<# only >>", " ", "<!--[if <<now>>]>", "<<range products>><<range products>><<title>><<end>><<end>>", "[a](<<if offer>>x<<end>> \"<<end>>\")", "<table><<range products>><tr><td><<title>></table>",
 		"<p title=<<contact.name>> <<if offer>>class=x<<end>>>", "a | b\n-|-\n<<products | join \", \">> | y", "<<contact.name | truncate 1>>", "<ol><<if offer>><li>x<<end>></ol>",
 	} {
 		for how := range byte(4) {

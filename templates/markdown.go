@@ -7,6 +7,7 @@ import (
 	"github.com/yuin/goldmark"
 	"github.com/yuin/goldmark/ast"
 	"github.com/yuin/goldmark/extension"
+	extast "github.com/yuin/goldmark/extension/ast"
 	"github.com/yuin/goldmark/parser"
 	"github.com/yuin/goldmark/renderer"
 	"github.com/yuin/goldmark/renderer/html"
@@ -64,8 +65,8 @@ type tagLines struct{ sc *scanner }
 func (p *tagLines) Trigger() []byte { return []byte{p.sc.prefix[0]} }
 
 func (p *tagLines) Open(_ ast.Node, reader text.Reader, _ parser.Context) (ast.Node, parser.State) {
-	line, _ := reader.PeekLine()
-	if !p.sc.onlyBlocks(string(line)) {
+	line, at := reader.PeekLine()
+	if !p.sc.onlyBlocks(string(line)) || p.sc.afterRow(reader.Source()[:at.Start]) {
 		return nil, parser.NoChildren
 	}
 	reader.AdvanceToEOL()
@@ -90,6 +91,38 @@ func (sc *scanner) onlyBlocks(line string) bool {
 	return block && strings.TrimSpace(rest) == ""
 }
 
+// afterRow reports whether a tag line after this text is among the rows of a table, whose parser must see it
+// as one of them.
+func (sc *scanner) afterRow(before []byte) bool {
+	rest := strings.TrimRight(string(before), " \t>")
+	for strings.HasSuffix(rest, "\n") {
+		rest = rest[:len(rest)-1]
+		line := rest[strings.LastIndexByte(rest, '\n')+1:]
+		if !sc.onlyBlocks(line) {
+			return strings.HasPrefix(strings.TrimLeft(line, " \t>"), "|")
+		}
+		rest = rest[:len(rest)-len(line)]
+	}
+	return false
+}
+
+// rowTags makes a tag line again of a table's row that is one.
+func (m *mailTree) rowTags(row ast.Node, src []byte) {
+	var content strings.Builder
+	for cell := row.FirstChild(); cell != nil; cell = cell.NextSibling() {
+		for c := cell.FirstChild(); c != nil; c = c.NextSibling() {
+			t, ok := c.(*ast.Text)
+			if !ok {
+				return
+			}
+			content.Write(t.Segment.Value(src))
+		}
+	}
+	if m.sc.onlyBlocks(content.String()) {
+		row.Parent().ReplaceChild(row.Parent(), row, &tagLine{marks: []byte(strings.TrimSpace(content.String()))})
+	}
+}
+
 // mailTree makes a mail of a document: lists across tag lines joined, buttons, live login links.
 type mailTree struct{ sc *scanner }
 
@@ -108,6 +141,9 @@ func (m *mailTree) Transform(doc *ast.Document, reader text.Reader, _ parser.Con
 		}
 		if n.Kind() == ast.KindParagraph {
 			m.button(n, src)
+		}
+		if n.Kind() == extast.KindTableRow {
+			m.rowTags(n, src)
 		}
 		m.joinLists(n)
 	}
@@ -255,6 +291,9 @@ func (r *mailNodes) RegisterFuncs(reg renderer.NodeRendererFuncRegisterer) {
 	reg.Register(kindTagLine, func(w util.BufWriter, _ []byte, n ast.Node, entering bool) (ast.WalkStatus, error) {
 		if entering {
 			_, _ = w.Write(append(n.(*tagLine).marks, '\n'))
+			if n.Parent().Kind() == extast.KindTable && n.NextSibling() == nil {
+				_, _ = w.WriteString("</tbody>\n") // the last row would have closed it
+			}
 		}
 		return ast.WalkContinue, nil
 	})

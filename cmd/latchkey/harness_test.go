@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -24,15 +25,18 @@ import (
 type world struct {
 	t      *testing.T
 	dir    string
-	smtp   *sink.Sink
+	smtp   *sink.Sink // nil while it is down
+	mailAt string     // where it listens, also after it was down
 	twilio *httptest.Server
 	ports  []int // portal, admin, NATS
+	ahead  atomic.Int64
 
 	mu    sync.Mutex
 	mails []sink.Mail
 	texts []url.Values
 	log   strings.Builder
-	// answer, if set, decides what the look-alike of Twilio says.
+	// answer, if set, decides what the look-alike of Twilio says, and reports whether it said anything; refuse what the
+	// SMTP server does.
 	answer func(w http.ResponseWriter, form url.Values) bool
 	refuse func(at sink.Stage, m sink.Mail) sink.Answer
 }
@@ -51,9 +55,27 @@ log: {level: debug, format: json}
 // newWorld writes a project with the given files. The file "extra" is added to latchkey.yaml.
 func newWorld(t *testing.T, files map[string]string) *world {
 	t.Helper()
-	w := &world{t: t}
+	w := &world{t: t, ports: testPorts(t, 4)}
+	w.mailAt = fmt.Sprintf("127.0.0.1:%d", w.ports[3])
+	w.smtpUp()
+	t.Cleanup(w.smtpDown)
+	w.twilio = httptest.NewServer(http.HandlerFunc(w.takeText))
+	t.Cleanup(w.twilio.Close)
+	extra := files["extra"]
+	delete(files, "extra")
+	w.dir = writeProject(t, files)
+	config := fmt.Sprintf(worldConfig, w.ports[0], w.ports[1], w.ports[2], w.mailAt, w.twilio.URL, extra)
+	if err := os.WriteFile(filepath.Join(w.dir, "latchkey.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// smtpUp starts the SMTP server, at the address that it had before.
+func (w *world) smtpUp() {
+	w.t.Helper()
 	var err error
-	w.smtp, err = sink.Listen("127.0.0.1:0", sink.Options{
+	w.smtp, err = sink.Listen(w.mailAt, sink.Options{
 		OnMail: func(m sink.Mail) { w.mu.Lock(); w.mails = append(w.mails, m); w.mu.Unlock() },
 		Answer: func(at sink.Stage, m sink.Mail) sink.Answer {
 			w.mu.Lock()
@@ -66,31 +88,57 @@ func newWorld(t *testing.T, files map[string]string) *world {
 		},
 	})
 	if err != nil {
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
-	t.Cleanup(func() { w.smtp.Close() })
-	w.twilio = httptest.NewServer(http.HandlerFunc(w.takeText))
-	t.Cleanup(w.twilio.Close)
-	if w.ports, err = freePorts(3); err != nil {
-		t.Fatal(err)
+}
+
+func (w *world) smtpDown() {
+	if w.smtp != nil {
+		w.smtp.Close()
+		w.smtp = nil
 	}
-	extra := files["extra"]
-	delete(files, "extra")
-	w.dir = writeProject(t, files)
-	config := fmt.Sprintf(worldConfig, w.ports[0], w.ports[1], w.ports[2], w.smtp.Addr(), w.twilio.URL, extra)
-	if err := os.WriteFile(filepath.Join(w.dir, "latchkey.yaml"), []byte(config), 0o600); err != nil {
-		t.Fatal(err)
+}
+
+// now is the clock of the world's instances; pass moves it.
+func (w *world) now() time.Time       { return time.Now().Add(time.Duration(w.ahead.Load())) }
+func (w *world) pass(d time.Duration) { w.ahead.Add(int64(d)) }
+
+// nextPort counts through ports that no system hands out by itself, so that nobody takes one between its choice and
+// its use.
+var nextPort = sync.OnceValue(func() *atomic.Int64 {
+	n := new(atomic.Int64)
+	n.Store(int64(os.Getpid()) * 31)
+	return n
+})
+
+func testPorts(t *testing.T, n int) []int {
+	t.Helper()
+	var ports []int
+	for range 10000 {
+		port := 30000 + int(nextPort().Add(1)%2700)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		if ports = append(ports, port); len(ports) == n {
+			return ports
+		}
 	}
-	return w
+	t.Fatal("no free ports")
+	return nil
 }
 
 func (w *world) takeText(rw http.ResponseWriter, r *http.Request) {
 	_ = r.ParseForm()
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.answer != nil && w.answer(rw, r.PostForm) {
+	answer := w.answer
+	w.mu.Unlock()
+	if answer != nil && answer(rw, r.PostForm) {
 		return
 	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	w.texts = append(w.texts, r.PostForm)
 	rw.Header().Set("Content-Type", "application/json")
 	rw.WriteHeader(http.StatusCreated)
@@ -104,14 +152,30 @@ func (w *world) Write(b []byte) (int, error) {
 	return w.log.Write(b)
 }
 
-// start opens an instance in this process and serves until stop is called, which returns what serve did.
-func (w *world) start() (_ *instance, stop func() error) {
+// config reads the project.
+func (w *world) config(tune ...func(*Config)) *Config {
 	w.t.Helper()
 	cfg, problems := loadConfig(w.dir, nil, nil)
 	if mistakes(problems) {
 		w.t.Fatal(lines(problems))
 	}
-	i, err := open(w.t.Context(), cfg, zerolog.New(w).With().Timestamp().Logger())
+	cfg.Now = w.now
+	for _, f := range tune {
+		f(cfg)
+	}
+	return cfg
+}
+
+// open opens an instance without starting it.
+func (w *world) open(tune ...func(*Config)) (*instance, error) {
+	w.t.Helper()
+	return open(w.t.Context(), w.config(tune...), zerolog.New(w).With().Timestamp().Logger())
+}
+
+// start opens an instance in this process and serves until stop is called, which returns what serve did.
+func (w *world) start(tune ...func(*Config)) (_ *instance, stop func() error) {
+	w.t.Helper()
+	i, err := w.open(tune...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -179,22 +243,8 @@ func (w *world) waitTexts(n int) []url.Values {
 	return append([]url.Values(nil), w.texts...)
 }
 
-func (w *world) natsURL() string { return fmt.Sprintf("nats://127.0.0.1:%d", w.ports[2]) }
-func (w *world) admin(path string) string {
-	return fmt.Sprintf("http://127.0.0.1:%d%s", w.ports[1], path)
-}
-
-// get reads a page of the admin listener.
-func (w *world) get(path string) (status int, body string) {
-	w.t.Helper()
-	res, err := http.Get(w.admin(path))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return res.StatusCode, string(b)
+func (w *world) logTail() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return tail(w.log.String(), 4000)
 }

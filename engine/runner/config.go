@@ -33,7 +33,7 @@ type Config struct {
 	Channels map[string]Channel // by kind of task; what is not set is DefaultChannel of the kind
 	Dedup    time.Duration      // how long an event's identity is remembered; default 90 days
 	History  time.Duration      // how long runs, tasks and decisions that are over are kept; default 90 days
-	Linger   time.Duration      // how long results wait for others to share a commit; default 25 ms
+	Linger   time.Duration      // how long results wait for others to share a commit; default 15 ms, which with the commit itself stays under 25
 	Grace    time.Duration      // how long sends may go on after Run was told to end; default 5 s
 	Poll     time.Duration      // how often the clock is looked at, lest it jumps; default 1 s
 }
@@ -73,7 +73,7 @@ func (c *Config) complete() error {
 	}
 	setDefault(&c.Dedup, 90*24*time.Hour)
 	setDefault(&c.History, 90*24*time.Hour)
-	setDefault(&c.Linger, 25*time.Millisecond)
+	setDefault(&c.Linger, 15*time.Millisecond)
 	setDefault(&c.Grace, 5*time.Second)
 	setDefault(&c.Poll, time.Second)
 	return c.completeChannels()

@@ -164,6 +164,26 @@ func TestInputsOutOfPlace(t *testing.T) {
 	}
 }
 
+// Two futures of one run or person share no memory, even where a slice has room to spare.
+func TestNothingIsShared(t *testing.T) {
+	t.Parallel()
+	s := begin(t, Step{ID: "a", Kind: "email"}, Step{ID: "b", Kind: "email"})
+	s.r.Steps = make([]StepResult, 0, 8)
+	sent, _, _ := Advance(s.w, academy, s.r, s.p, Input{Done: &Task{ID: s.r.Task, State: TaskSent}}, s.now)
+	failed, _, _ := Advance(s.w, academy, s.r, s.p, Input{Done: &Task{ID: s.r.Task, State: TaskFailed}}, s.now)
+	if sent.Steps[0].Outcome != "sent" || failed.Steps[0].Outcome != "failed" {
+		t.Errorf("runs: %v, %v", sent.Steps, failed.Steps)
+	}
+	p := ada()
+	p.Products = map[string]*Grant{"p": {Via: append(make([]string, 0, 4), "g")}}
+	none := NewSet(academy, nil)
+	one, _, _, _ := Plan(none, p, event(1, "offer_access_granted offer=h product=p"), day1)
+	two, _, _, _ := Plan(none, p, event(1, "offer_access_granted offer=i product=p"), day1)
+	if one.Products["p"].Via[1] != "h" || two.Products["p"].Via[1] != "i" {
+		t.Errorf("persons: %v, %v", one.Products["p"], two.Products["p"])
+	}
+}
+
 func TestPositionThatIsNotThere(t *testing.T) {
 	t.Parallel()
 	for _, at := range [][]string{{"gone"}, {"in", "then", "gone"}, {"in", "elsewhere", "b"}, {"in", "then"}, nil} {

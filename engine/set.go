@@ -25,7 +25,7 @@ type candidate struct {
 // A matcher is a trigger whose refusals are worded beforehand.
 type matcher struct {
 	filters []Filter
-	wanted  []string // for each filter: `is not one of "gold", "silver"`
+	anyOf   []string // for each filter, its AnyOf in words: `"gold", "silver"`
 	prefix  string   // "trigger offer_access_granted: "
 }
 
@@ -62,15 +62,20 @@ func (s *Set) indexed() *Set {
 func newMatcher(t Trigger) matcher {
 	m := matcher{filters: t.Filters, prefix: "trigger " + t.Type + ": "}
 	for _, f := range t.Filters {
-		m.wanted = append(m.wanted, "is not one of "+quoted(f.AnyOf))
+		m.anyOf = append(m.anyOf, quoted(f.AnyOf))
 	}
 	return m
 }
 
+// quoted lists ids; of many, the first few, since decisions are kept.
 func quoted(list []string) string {
-	q := make([]string, len(list))
+	const most = 8
+	var q []string
 	for i, s := range list {
-		q[i] = fmt.Sprintf("%q", s)
+		if i == most {
+			return fmt.Sprintf("%s and %d more", strings.Join(q, ", "), len(list)-most)
+		}
+		q = append(q, fmt.Sprintf("%q", s))
 	}
 	return strings.Join(q, ", ")
 }
@@ -82,10 +87,10 @@ func (m *matcher) refuse(ev *Event) string {
 		n := ev.Noun(f.Noun)
 		switch {
 		case n == nil && len(f.AnyOf) > 0:
-			return m.prefix + "the event names no " + f.Noun + ", which " + m.wanted[i]
+			return m.prefix + "the event names no " + f.Noun + "; it must be one of " + m.anyOf[i]
 		case n == nil:
 		case len(f.AnyOf) > 0 && !slices.Contains(f.AnyOf, n.ID):
-			return m.prefix + f.Noun + ` "` + n.ID + `" ` + m.wanted[i]
+			return m.prefix + f.Noun + ` "` + n.ID + `" is not one of ` + m.anyOf[i]
 		case slices.Contains(f.NoneOf, n.ID):
 			return m.prefix + f.Noun + ` "` + n.ID + `" is one of none_of ` + quoted(f.NoneOf)
 		}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	_ "time/tzdata" // time zones on machines that have none
 
@@ -58,7 +59,8 @@ func (s silent) Unwrap() error { return s.error }
 
 // run carries out one command line and returns the exit code.
 func (a *app) run(ctx context.Context, args []string) int {
-	err := a.root().Run(ctx, args)
+	root := a.root()
+	err := root.Run(ctx, onlyHelp(root, args))
 	switch {
 	case err == nil:
 		return exitOK
@@ -69,6 +71,23 @@ func (a *app) run(ctx context.Context, args []string) int {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// onlyHelp leaves of a command line with --help the commands and that flag: whoever adds it to what they were typing
+// wants the command's help.
+func onlyHelp(root *cli.Command, args []string) []string {
+	if !slices.Contains(args, "--help") && !slices.Contains(args, "-h") {
+		return args
+	}
+	path, cmd := args[:1:1], root
+	for _, arg := range args[1:] {
+		sub := cmd.Command(arg)
+		if sub == nil {
+			break
+		}
+		path, cmd = append(path, arg), sub
+	}
+	return append(path, "--help")
 }
 
 func (a *app) root() *cli.Command {

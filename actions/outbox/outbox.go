@@ -9,6 +9,7 @@ package outbox
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -220,6 +221,40 @@ func (o *Outbox) replace(id engine.ID, sent []Link, now []actions.Link) {
 			o.live[id][l.ID] = now[i]
 		}
 	}
+}
+
+// pruneAtOnce bounds a transaction of Prune.
+const pruneAtOnce = 500
+
+// Prune removes the messages of tasks that are older than before, and returns how many. Errors are the store's.
+func (o *Outbox) Prune(ctx context.Context, before time.Time) (int, error) {
+	var oldest engine.ID // of those that stay
+	binary.BigEndian.PutUint64(oldest[:], uint64(before.UnixMilli())<<16)
+	removed := 0
+	for _, store := range o.stores.All() {
+		for more := true; more; {
+			var keys [][]byte
+			err := store.Update(ctx, func(tx engine.Tx) error {
+				keys = keys[:0]
+				for _, location := range locations(tx, "") {
+					tx.Scan(engine.SpaceOutbox, engine.Key(location), engine.Key(location, oldest[:]), func(key, _ []byte) bool {
+						keys = append(keys, slices.Clone(key))
+						return len(keys) < pruneAtOnce
+					})
+				}
+				for _, k := range keys {
+					tx.Delete(engine.SpaceOutbox, k)
+				}
+				return nil
+			})
+			if err != nil {
+				return removed, fmt.Errorf("outbox: %w", err)
+			}
+			removed += len(keys)
+			more = len(keys) >= pruneAtOnce
+		}
+	}
+	return removed, nil
 }
 
 // A Query selects messages. Its zero value selects the newest 50.

@@ -213,6 +213,23 @@ func TestOnlyTheLatestThousandAreLive(t *testing.T) {
 	}
 }
 
+func TestPrune(t *testing.T) {
+	t.Parallel()
+	partitions(t, func(t *testing.T, stores engine.Stores) {
+		o := New(stores, Options{Now: func() time.Time { return day }})
+		for i := range 3*pruneAtOnce/2 + 10 {
+			m := mail(i)
+			m.Location = []string{"academy", "second"}[i%2]
+			send(t, o, m)
+		}
+		n, err := o.Prune(t.Context(), taskID(3*pruneAtOnce/2).Time())
+		left, _ := o.Messages(t.Context(), Query{Limit: 1000})
+		if err != nil || n != 3*pruneAtOnce/2 || len(left) != 10 {
+			t.Errorf("%d removed, %d left, %v", n, len(left), err)
+		}
+	})
+}
+
 type broken struct{ engine.Stores }
 
 func (b broken) For(uint16) engine.Store { return brokenStore{} }

@@ -47,3 +47,18 @@ func BenchmarkRender(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSendParallel is many senders on the default number of connections.
+func BenchmarkSendParallel(b *testing.B) {
+	_, m := listen(b, sink.Options{}, nil)
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		mail := letterTo("ada@example.com")
+		mail.HTML = strings.Repeat(mail.HTML+"\n", 40)
+		for pb.Next() {
+			if _, err := m.Send(context.Background(), mail); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}

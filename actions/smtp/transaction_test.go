@@ -112,14 +112,15 @@ func TestDataForNobody(t *testing.T) {
 	t.Parallel()
 	s := &script{extensions: []string{"PIPELINING"}, replies: func(conn int, c string) (string, bool) { return "550 no", c == "RCPT" && conn == 1 }}
 	m := mailer(t, s.listen(t), nil)
+	start := time.Now()
 	if _, err := m.Send(t.Context(), letterTo("bad@example.com")); marks(err) != "final" {
 		t.Error(err)
 	}
 	if _, err := m.Send(t.Context(), letterTo("ada@example.com")); err != nil {
 		t.Error(err)
 	}
-	if conns, taken := s.counts(); conns != 2 || taken != 1 {
-		t.Errorf("%d taken on %d connections", taken, conns)
+	if conns, taken := s.counts(); conns != 2 || taken != 1 || time.Since(start) > 4*time.Second {
+		t.Errorf("%d taken on %d connections in %v", taken, conns, time.Since(start))
 	}
 }
 

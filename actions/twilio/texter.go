@@ -81,7 +81,7 @@ var e164 = regexp.MustCompile(`^\+[1-9][0-9]{6,14}$`)
 // marked engine.Unknown.
 func (t *Texter) Send(ctx context.Context, out actions.Text) (actions.Receipt, error) {
 	if !e164.MatchString(out.To) {
-		return actions.Receipt{}, engine.Final(errors.New("twilio: the phone number is not of the form +14155550123"))
+		return actions.Receipt{}, engine.Final(errors.New("twilio: the phone number is not of the form +441632960961"))
 	}
 	from := out.From
 	if from == "" {

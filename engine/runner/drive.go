@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"time"
@@ -89,7 +88,8 @@ func (r *Runner) fire(ctx context.Context, p *partition) (int, error) {
 		for _, t := range due {
 			switch at, hold, err := s.fire(t); {
 			case err != nil:
-				return err
+				r.cfg.Logger.Error().Err(err).Stringer("run", t.run).Msg("run cannot go on, trying again in a minute")
+				again = append(again, scheduled[timer]{s.now.Add(time.Minute).UnixMilli(), t})
 			case hold:
 				held = append(held, t)
 			case at > 0:
@@ -114,11 +114,13 @@ func (r *Runner) fire(ctx context.Context, p *partition) (int, error) {
 	return len(due), nil
 }
 
-// fire advances one run whose wait is over. It returns when to look again (0: never), or that the run is held.
+// fire advances one run whose wait is over. It returns when to look again (0: never), or that the run is held. Its error
+// concerns this run only.
 func (s *scope) fire(t timer) (again int64, hold bool, err error) {
+	defer contain(&err)
 	run, err := engine.LoadRun(s.tx, t.place.id, t.run)
 	if err != nil || run == nil || run.State != engine.RunWaiting || run.Wait == nil {
-		return 0, false, s.r.skipBad(err, "run", t.run)
+		return 0, false, err
 	}
 	if run.Wait.Due.After(s.now) {
 		return dueMilli(run.Wait.Due), false, nil
@@ -127,51 +129,41 @@ func (s *scope) fire(t timer) (again int64, hold bool, err error) {
 	if hold {
 		return 0, true, nil
 	}
-	ok, err := s.advance(loc, run, engine.Input{Timer: true})
-	if err != nil {
-		s.r.cfg.Logger.Error().Err(err).Stringer("run", run.ID).Msg("run cannot go on, trying again in a minute")
-		return s.now.Add(time.Minute).UnixMilli(), false, nil
-	}
-	if !ok {
-		return 0, false, nil // lacks something: the transaction runs again
-	}
-	return 0, false, nil
+	return 0, false, s.advance(loc, run, engine.Input{Timer: true})
 }
 
-// skipBad lets one record that cannot be read pass, so that it holds up nothing else; other errors are returned.
-func (r *Runner) skipBad(err error, kind string, id engine.ID) error {
-	if !errors.Is(err, engine.ErrRecord) {
-		return err
+// contain makes an error of a panic, so that it concerns one task or run and not all that share its commit.
+func contain(err *error) {
+	if v := recover(); v != nil {
+		*err = fmt.Errorf("panic: %v", v)
 	}
-	r.cfg.Logger.Error().Err(err).Stringer(kind, id).Msg("record passed over")
-	return nil
 }
 
-// advance moves a run by one input and stores what follows. It returns false if something must be fetched first. Its
-// error says that the run's workflow or person cannot be had.
-func (s *scope) advance(loc *engine.Location, run *engine.Run, in engine.Input) (ok bool, err error) {
+// advance moves a run by one input and stores what follows, or nothing if something must be fetched first. Its error
+// says that the run's workflow or person cannot be had.
+func (s *scope) advance(loc *engine.Location, run *engine.Run, in engine.Input) error {
 	w, err := s.workflow(run)
 	if err != nil {
-		return false, err
+		return err
 	}
 	person, err := s.person(run.Location, run.Contact)
 	if err != nil || w == nil || person == nil {
-		return false, err
+		return err
 	}
 	known := *person
 	known.Key = run.Contact // what is made for the run stays with its key, in its partition
 	next, changed, cmds, err := advance(w, loc, run, &known, in, s.now)
 	if err != nil {
-		return false, err
+		return err
 	}
 	changed.Key = person.Key
 	if !reflect.DeepEqual(changed, *person) {
 		s.keep(changed)
 	}
 	if err := s.saveRun(&next); err != nil {
-		return false, err
+		return err
 	}
-	return true, s.commands(cmds)
+	return s.commands(cmds)
 }
 
 // advance calls the core; a panic in it concerns this run only.

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -55,7 +56,7 @@ func (r *Runner) loadTasks(ctx context.Context, p *partition) (interrupted []ite
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		p.unread = true
-		now := p.now(r.cfg.Now())
+		var due []scheduled[item]
 		tx.Scan(engine.SpaceDue, nil, nil, func(k, v []byte) bool {
 			h, err := engine.ReadTaskHead(k, v)
 			if err != nil {
@@ -67,12 +68,51 @@ func (r *Runner) loadTasks(ctx context.Context, p *partition) (interrupted []ite
 				interrupted = append(interrupted, it)
 				return true
 			}
-			p.add(it, dueMilli(h.NotBefore), now)
+			due = append(due, scheduled[item]{dueMilli(h.NotBefore), it})
 			return true
 		})
+		inStreamOrder(tx, due)
+		now := p.now(r.cfg.Now())
+		for _, d := range due {
+			p.add(d.what, d.at, now)
+		}
 		return nil
 	})
 	return interrupted, err
+}
+
+// inStreamOrder puts tasks of one contact that were made in the same millisecond in the order of their events; the others
+// are, since ids begin with the time.
+func inStreamOrder(tx engine.Tx, due []scheduled[item]) {
+	contacts := map[engine.ID]bool{}
+	for i, j := 0, 0; i < len(due); i = j {
+		clear(contacts)
+		for j = i; j < len(due) && due[j].what.sameTime(due[i].what); j++ {
+			contacts[due[j].what.contact] = true
+		}
+		if len(contacts) == j-i {
+			continue
+		}
+		ordinals := map[engine.ID]uint64{}
+		workflows := map[engine.ID]string{}
+		for _, d := range due[i:j] {
+			t, err := engine.LoadTask(tx, d.what.place.id, d.what.id)
+			if err != nil || t == nil {
+				continue // it is told of when it is started
+			}
+			if run, err := engine.LoadRun(tx, t.Location, t.Run); err == nil && run != nil {
+				ordinals[t.ID], workflows[t.ID] = run.Event.Ordinal, run.Workflow
+			}
+		}
+		slices.SortStableFunc(due[i:j], func(a, b scheduled[item]) int {
+			a1, b1 := a.what.id, b.what.id
+			return cmp.Or(cmp.Compare(ordinals[a1], ordinals[b1]), cmp.Compare(workflows[a1], workflows[b1]))
+		})
+	}
+}
+
+func (it item) sameTime(other item) bool {
+	return it.place == other.place && it.id.Time().Equal(other.id.Time())
 }
 
 // loadTimers sets the timers of waiting runs. Those long overdue, because nothing ran for a while, go out spread.
@@ -105,7 +145,8 @@ func (r *Runner) loadTimers(ctx context.Context, p *partition) error {
 
 // interrupted decides about a task whose attempt was committed and whose result was not: nobody knows whether
 // it happened.
-func (s *scope) interrupted(it item) error {
+func (s *scope) interrupted(it item) (err error) {
+	defer contain(&err)
 	t, err := engine.LoadTask(s.tx, it.place.id, it.id)
 	if err != nil || t == nil || t.State != engine.TaskSending {
 		return err

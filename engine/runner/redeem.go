@@ -64,7 +64,7 @@ func (s *scope) redeemRun(run *engine.Run, red *engine.Redemption) error {
 	if set == nil {
 		return fmt.Errorf("location %s is not configured", red.Location)
 	}
-	if _, err := s.advance(set.Location, run, engine.Input{Redeemed: red}); err != nil {
+	if err := s.advance(set.Location, run, engine.Input{Redeemed: red}); err != nil {
 		s.r.cfg.Logger.Error().Err(err).Stringer("run", run.ID).Msg("run does not learn that its link was redeemed")
 	}
 	return nil

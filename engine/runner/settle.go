@@ -102,7 +102,8 @@ func (r *Runner) settleSome(drain context.Context, p *partition, last bool) (lef
 }
 
 // settle stores the outcome of one attempt. Its error concerns this task only.
-func (s *scope) settle(res result) error {
+func (s *scope) settle(res result) (err error) {
+	defer contain(&err)
 	t, err := engine.LoadTask(s.tx, res.place.id, res.id)
 	if err != nil {
 		return err
@@ -212,7 +213,7 @@ func (s *scope) finish(t *engine.Task, run *engine.Run, loc *engine.Location, st
 	if err := s.end(t, state, cause); err != nil || run == nil {
 		return err
 	}
-	_, err := s.advance(loc, run, engine.Input{Done: t})
+	err := s.advance(loc, run, engine.Input{Done: t})
 	if err == nil {
 		return nil
 	}

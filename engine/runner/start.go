@@ -89,7 +89,8 @@ func (p *partition) sort(it item, o outcome) {
 }
 
 // begin starts one task. Its error concerns this task only.
-func (s *scope) begin(it item) (outcome, error) {
+func (s *scope) begin(it item) (_ outcome, err error) {
+	defer contain(&err)
 	t, err := engine.LoadTask(s.tx, it.place.id, it.id)
 	if err != nil {
 		return outcome{}, err

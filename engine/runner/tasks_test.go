@@ -351,3 +351,63 @@ func TestShutdown(t *testing.T) {
 		t.Errorf("%d SMS, want 50", n)
 	}
 }
+
+// TestOrderAfterRestart ends the process between the commit of many events of one contact and their messages.
+func TestOrderAfterRestart(t *testing.T) {
+	t.Parallel()
+	w := memory(t)
+	paused := flow("welcome", "user_login", "email")
+	live := *paused
+	paused.Status = engine.Paused
+	w.start(paused)
+	var events []engine.Event
+	for range 20 {
+		events = append(events, login("c1", ""), login("c2", ""))
+	}
+	w.handle(events...)
+	w.stop()
+	w.start(&live)
+	w.idle()
+	runs, err := w.Runs(t.Context(), Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ordinals := map[engine.ID]uint64{}
+	for _, r := range runs {
+		ordinals[r.Steps[0].Task] = r.Event.Ordinal
+	}
+	last := map[string]uint64{}
+	for _, m := range w.mail.messages() {
+		if ordinals[m.task] <= last[m.contact] {
+			t.Errorf("%s: the message of event %d came after that of %d", m.contact, ordinals[m.task], last[m.contact])
+		}
+		last[m.contact] = ordinals[m.task]
+	}
+	if len(last) != 2 {
+		t.Errorf("messages to %d contacts, want 2", len(last))
+	}
+}
+
+// TestPoison has records between others that panic or cannot be read, and expects the others to go on.
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	w := memory(t)
+	w.start(flow("welcome", "user_login", "wait 1h", "email"))
+	w.handle(login("c1", ""), login("c2", ""), login("c3", ""))
+	runs, err := w.Runs(t.Context(), Filter{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = w.stores.Global().Update(t.Context(), func(tx engine.Tx) error {
+		tx.Put(engine.SpaceActive, engine.Key(place1, runs[1].ID[:]), []byte{99})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.clock.move(2 * time.Hour)
+	eventually(t, "the others go on", func() bool { return len(w.mail.messages()) == 2 })
+	w.stop()
+	w.start(flow("welcome", "user_login", "wait 1h", "email"))
+	w.handle(login("c1", ""))
+}

@@ -25,6 +25,15 @@
 // Inside Markdown code (fences and back-ticks) << >> is read as a tag only if its first word is a known
 // field or keyword; everything else in code is left as it is, so that course mails can show code.
 //
+// # Markdown
+//
+// A paragraph that is only a link to a login, [Go to your courses](<<login_url>>), is a large button with the
+// address beneath; [Any label](https://… "button") is one too. A bare <<login_url>> is a link. Tags on lines of
+// their own may stand between paragraphs, between the items of a list and between the rows of a table. The text
+// part is made from the same source unless it is given.
+//
+// # Merge fields
+//
 // The merge fields {{membership_contact.login_url}}, {{membership_contact.offer_title}}, {{contact.…}},
 // {{location.…}} and {{custom_values.…}} are read as their counterparts; any other {{…}} is plain text.
 package templates

@@ -42,7 +42,7 @@ func withPreheader(doc string) string {
 // buttonOpen begins a button that is a link in every client: 48 px high, coloured by its table cell.
 func buttonOpen(href string) string {
 	return `<table role="presentation" class="lk-button" cellpadding="0" cellspacing="0" border="0" style="margin:24px 0 8px">` +
-		"<tr><td align=\"center\" bgcolor=\"\x02$.Accent\x03\" style=\"border-radius:8px;background:\x02$.Accent\x03;mso-padding-alt:12px 28px\">" +
+		"<tr><td align=\"center\" bgcolor=\"\x02$.Accent\x03\" style=\"padding:0;border-radius:8px;background:\x02$.Accent\x03;mso-padding-alt:12px 28px\">" +
 		`<a class="lk-press" href="` + href + "\" style=\"display:inline-block;padding:12px 28px;font-size:16px;line-height:24px;" +
 		"font-weight:600;color:\x02$.AccentText\x03;text-decoration:none;border-radius:8px\">"
 }

@@ -46,6 +46,7 @@ func TestMarkdown(t *testing.T) {
 		{"range in a table", "| a | b |\n|---|---|\n| x | y |\n<<range products>>\n<<if offer>>\n| <<title>> | <<id>> |\n<<end>>\n<<end>>\n\nEnd", "<table> <thead> <tr> <th>a</th> <th>b</th> </tr> </thead> <tbody> <tr> <td>x</td> <td>y</td> </tr> <tr> <td>Go basics</td> <td>go-101</td> </tr> <tr> <td>Go in depth</td> <td>go-201</td> </tr> <tr> <td>Testing</td> <td>tdd</td> </tr> </tbody> </table> <p>End</p>", "a | b\nx | y\nGo basics | go-101\nGo in depth | go-201\nTesting | tdd\n\nEnd\n"},
 		{"code", "`1 << 2` and\n\n```\ncout << x << y;\ncat <<EOF\n```", "<p><code>1 &lt;&lt; 2</code> and</p> <pre><code>cout &lt;&lt; x &lt;&lt; y; cat &lt;&lt;EOF </code></pre>", "1 << 2 and\n\ncout << x << y;\ncat <<EOF\n"},
 		{"known field in code", "`hello <<contact.first_name>>`", "<p><code>hello Ada</code></p>", "hello Ada\n"},
+		{"an item's field in code", "<<range access.offers>>\n`<<id>>`\n<<end>>\n`<<id>>`", "<p><code>gold</code></p> <p><code>&lt;&lt;id&gt;&gt;</code></p>", "gold\n\n<<id>>\n"},
 		{"unknown tag in code", "`vector<vector<int>>` `<<foo>>` ``a ` <<b>>``", "<p><code>vector&lt;vector&lt;int&gt;&gt;</code> <code>&lt;&lt;foo&gt;&gt;</code> <code>a ` &lt;&lt;b&gt;&gt;</code></p>", "vector<vector<int>> <<foo>> a ` <<b>>\n"},
 		{"merge fields", "Hi {{contact.first_name}}, `{{contact.email}}`", "<p>Hi Ada, <code>{{contact.email}}</code></p>", "Hi Ada, {{contact.email}}\n"},
 		{"reference link", "[go][x]\n\n[x]: <<login_url>>", "", "go:\nhttps://a.test/l/t\n"},

@@ -141,7 +141,8 @@ func (sc *scanner) known(s string) bool {
 	if m == nil {
 		return false
 	}
-	return slices.Contains([]string{"if", "else", "end", "range", "item", "login_url"}, m[1]) || sc.opt.Fields.hasRoot(m[1])
+	return slices.Contains([]string{"if", "else", "end", "range", "item", "login_url"}, m[1]) || sc.opt.Fields.hasRoot(m[1]) ||
+		slices.ContainsFunc(sc.scopes, func(s scope) bool { return s.singular == m[1] || slices.Contains(s.list.Items, m[1]) })
 }
 
 // angle reads the tag at off and returns its length; 0 leaves the characters as they are.

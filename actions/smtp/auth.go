@@ -21,26 +21,21 @@ type login struct {
 	gosmtp.Auth
 }
 
+// A way is a mechanism by its SASL name.
+type way struct {
+	name string
+	auth gosmtp.Auth
+}
+
 // Start implements go-mail's smtp.Auth.
 func (l *login) Start(server *gosmtp.ServerInfo) (string, []byte, error) {
 	pw := l.password.Reveal()
-	challenge := []struct {
-		name string
-		auth gosmtp.Auth
-	}{
-		{"SCRAM-SHA-256", gosmtp.ScramSHA256Auth(l.user, pw)},
-		{"CRAM-MD5", gosmtp.CRAMMD5Auth(l.user, pw)},
-	}
-	ways := challenge
+	ways := []way{{"SCRAM-SHA-256", gosmtp.ScramSHA256Auth(l.user, pw)}, {"CRAM-MD5", gosmtp.CRAMMD5Auth(l.user, pw)}}
 	if l.safe() {
-		ways = append(ways[:0:0], []struct {
-			name string
-			auth gosmtp.Auth
-		}{
+		ways = append([]way{
 			{"PLAIN", gosmtp.PlainAuth("", l.user, pw, server.Name, true)},
 			{"LOGIN", gosmtp.LoginAuth(l.user, pw, server.Name, true)},
-		}...)
-		ways = append(ways, challenge...)
+		}, ways...)
 	}
 	for _, w := range ways {
 		if slices.Contains(server.Auth, w.name) {

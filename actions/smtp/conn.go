@@ -142,42 +142,54 @@ func (c *conn) render(l letter) error {
 	return w.Close()
 }
 
-// envelope sends MAIL, RCPT and DATA, in one write if the server allows, and returns the first that was refused.
+// A command is one line of a transaction, and the reply that lets it go on: 25 stands for 250 to 259.
+type command struct {
+	at   stage
+	line string
+	want int
+}
+
+// envelope sends MAIL, RCPT and DATA, and returns the first that was refused.
 func (c *conn) envelope(l letter) (stage, error) {
 	from := "MAIL FROM:<" + l.from + ">"
 	if c.eightBit {
 		from += " BODY=8BITMIME"
 	}
-	commands := [...]struct {
-		at   stage
-		line string
-		want int
-	}{{stageMail, from, 250}, {stageRcpt, "RCPT TO:<" + l.to + ">", 25}, {stageData, "DATA", 354}}
-	text := c.client.Text
-	var at stage
-	var failed error
+	commands := []command{{stageMail, from, 250}, {stageRcpt, "RCPT TO:<" + l.to + ">", 25}, {stageData, "DATA", 354}}
+	send := c.oneByOne
+	if c.pipeline {
+		send = c.atOnce
+	}
 	c.deadline(c.cfg.Timeout)
-	for i, cmd := range commands {
-		text.W.WriteString(cmd.line) // an error stays in the writer, and Flush returns it
-		text.W.WriteString("\r\n")
-		if c.pipeline && i < len(commands)-1 {
-			continue
+	at, err := send(commands)
+	if err != nil {
+		c.reset()
+	}
+	return at, err
+}
+
+func (c *conn) oneByOne(commands []command) (stage, error) {
+	for _, cmd := range commands {
+		if err := c.write(cmd.line); err != nil {
+			return cmd.at, err
 		}
-		if err := text.W.Flush(); err != nil {
-			c.broken = true
-			return commands[0].at, err
-		}
-		if !c.pipeline {
-			if failed = c.reply(cmd.want); failed != nil {
-				at = cmd.at
-				break
-			}
+		if err := c.reply(cmd.want); err != nil {
+			return cmd.at, err
 		}
 	}
+	return "", nil
+}
+
+// atOnce sends all commands before it reads the first reply. Each gets its own.
+func (c *conn) atOnce(commands []command) (at stage, failed error) {
+	lines := make([]string, len(commands))
+	for i, cmd := range commands {
+		lines[i] = cmd.line
+	}
+	if err := c.write(lines...); err != nil {
+		return commands[0].at, err
+	}
 	for _, cmd := range commands {
-		if !c.pipeline || c.broken {
-			break
-		}
 		err := c.reply(cmd.want)
 		switch {
 		case failed == nil && err != nil:
@@ -185,11 +197,25 @@ func (c *conn) envelope(l letter) (stage, error) {
 		case failed != nil && err == nil && cmd.at == stageData:
 			c.broken = true // it waits for the body of a mail to nobody (RFC 2920 section 3.1): leave without the dot
 		}
-	}
-	if failed != nil {
-		c.reset()
+		if c.broken {
+			break
+		}
 	}
 	return at, failed
+}
+
+// write sends lines in one go. If that fails the session is over.
+func (c *conn) write(lines ...string) error {
+	w := c.client.Text.W
+	for _, line := range lines {
+		w.WriteString(line) // an error stays in the writer, and Flush returns it
+		w.WriteString("\r\n")
+	}
+	err := w.Flush()
+	if err != nil {
+		c.broken = true
+	}
+	return err
 }
 
 // reply reads one reply. If there is none, or it is 421, the session is over.
@@ -226,10 +252,7 @@ func (c *conn) body() (string, stage, error) {
 
 // reset makes the server forget a transaction that was refused. After an accepted one there is none to forget.
 func (c *conn) reset() {
-	if c.broken {
-		return
-	}
-	if _, err := c.client.Text.W.WriteString("RSET\r\n"); err != nil || c.client.Text.W.Flush() != nil || c.reply(250) != nil {
+	if !c.broken && (c.write("RSET") != nil || c.reply(250) != nil) {
 		c.broken = true
 	}
 }

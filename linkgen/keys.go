@@ -62,6 +62,10 @@ func makeKeyFile(dir, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
+	// Projects live in git, keys must not.
+	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o600); err != nil {
+		return err
+	}
 	f, err := os.CreateTemp(dir, ".link-*") // mode 0600
 	if err != nil {
 		return err

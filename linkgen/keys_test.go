@@ -26,7 +26,10 @@ func TestKeysAreMadeOnceForTheOwnerOnly(t *testing.T) {
 			t.Errorf("%s has mode %v, want %v (%v)", path, info.Mode().Perm(), want, err)
 		}
 	}
-	if left, _ := filepath.Glob(dir + "/.*"); len(left) > 0 {
+	if b, err := os.ReadFile(dir + "/.gitignore"); err != nil || string(b) != "*\n" {
+		t.Errorf("git would take the keys: %q, %v", b, err)
+	}
+	if left, _ := filepath.Glob(dir + "/.link*"); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
 	if string(first.mint().link) == string(first.mint().address) {

@@ -64,13 +64,16 @@ func classify(ctx context.Context, at stage, err error) error {
 		return nil
 	}
 	e := newError(at, err)
+	if e.Code == 0 && ctx.Err() != nil {
+		e.err = context.Cause(ctx) // and not that the connection was closed, which was us
+	}
 	switch {
 	case at == stageCompose:
 		return engine.Final(e)
 	case at == stageDot && (e.Code < 400 || e.Code > 599):
 		return engine.Unknown(e)
-	case ctx.Err() != nil && e.Code == 0:
-		return fmt.Errorf("%w (%w)", e, context.Cause(ctx))
+	case e.Code == 0 && errors.Is(ctx.Err(), context.Canceled): // it says nothing of the server
+		return e
 	case at == stageConnect, at == stageMail && (e.Code == 0 || e.Code >= 500):
 		return engine.Down(e)
 	case e.Code == 421, e.Code == 530, e.Code == 535, e.Code == 538:

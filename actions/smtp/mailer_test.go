@@ -2,7 +2,6 @@ package smtp
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -385,34 +384,5 @@ func TestUnreachableServerIsDown(t *testing.T) {
 	m := mailer(t, addr, nil)
 	if _, err := m.Send(t.Context(), letterTo("ada@example.com")); marks(err) != "down" || m.Down() == nil {
 		t.Errorf("%s: %v", marks(err), err)
-	}
-}
-
-// A server that accepts and says nothing: the context ends the wait, whether for the greeting or for a reply.
-func TestContextEndsTheWait(t *testing.T) {
-	t.Parallel()
-	for command, want := range map[string]string{"CONNECT": "temporary", "EHLO": "temporary", "MAIL": "temporary", "DATA": "temporary", ".": "unknown"} {
-		t.Run(command, func(t *testing.T) {
-			t.Parallel()
-			ctx, cancel := context.WithCancel(t.Context())
-			hang := make(chan struct{})
-			s := &script{replies: func(_ int, c string) (string, bool) {
-				if c == command {
-					cancel()
-					<-hang
-				}
-				return "", false
-			}}
-			m := mailer(t, s.listen(t), nil)
-			t.Cleanup(func() { close(hang) }) // before the server's own
-			start := time.Now()
-			_, err := m.Send(ctx, letterTo("ada@example.com"))
-			if marks(err) != want || time.Since(start) > 3*time.Second {
-				t.Errorf("%s after %v: %v", marks(err), time.Since(start), err)
-			}
-			if want == "temporary" && !errors.Is(err, context.Canceled) {
-				t.Error(err)
-			}
-		})
 	}
 }

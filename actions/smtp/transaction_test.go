@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -311,5 +312,48 @@ func TestParseURL(t *testing.T) {
 		if got := fmt.Sprintf("%s %s %s %s %v", c.addr(), c.TLS, c.User, c.Password.Reveal(), c.Check() == nil); got != tc.want {
 			t.Errorf("%s: %s", tc.in, got)
 		}
+	}
+}
+
+// A server that accepts and says nothing: the context ends the wait, whether for the greeting or for a reply.
+func TestContextEndsTheWait(t *testing.T) {
+	t.Parallel()
+	for command, want := range map[string]string{"CONNECT": "temporary", "EHLO": "temporary", "MAIL": "temporary", "DATA": "temporary", ".": "unknown"} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			ctx, cancel := context.WithCancel(t.Context())
+			hang := make(chan struct{})
+			s := &script{replies: func(_ int, c string) (string, bool) {
+				if c == command {
+					cancel()
+					<-hang
+				}
+				return "", false
+			}}
+			m := mailer(t, s.listen(t), nil)
+			t.Cleanup(func() { close(hang) }) // before the server's own
+			start := time.Now()
+			_, err := m.Send(ctx, letterTo("ada@example.com"))
+			if marks(err) != want || time.Since(start) > 3*time.Second {
+				t.Errorf("%s after %v: %v", marks(err), time.Since(start), err)
+			}
+			if want == "temporary" && !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// A deadline that passes before there is a connection is the server's fault.
+func TestDeadlineIsDown(t *testing.T) {
+	t.Parallel()
+	hang := make(chan struct{})
+	s := &script{replies: func(int, string) (string, bool) { <-hang; return "", false }}
+	m := mailer(t, s.listen(t), nil)
+	t.Cleanup(func() { close(hang) })
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
+	defer cancel()
+	if _, err := m.Send(ctx, letterTo("ada@example.com")); marks(err) != "down" || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("%s: %v", marks(err), err)
 	}
 }

@@ -81,6 +81,7 @@ func (a *app) templateTables() {
 	for _, f := range defaultConfig("").templateFields() {
 		fmt.Fprintf(tw, "    %s\t%s\n", f.Path, f.Doc)
 	}
+	fmt.Fprint(tw, "    custom.NAME\tyour own values of latchkey.yaml\n")
 	fmt.Fprint(tw, "\nFilters\n")
 	for _, f := range templates.Filters() {
 		fmt.Fprintf(tw, "    %s\t%s\n", f.Usage, f.Doc)

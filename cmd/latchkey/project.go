@@ -77,6 +77,8 @@ func (c *Config) templateFields() templates.Fields {
 		switch f.Path {
 		case "location.address", "location.logo", "unsubscribe_url": // not yet in this version
 			continue
+		case "custom": // each key stands above, so that a typing mistake is found
+			continue
 		case "support.email":
 			f.Sure = c.Support != ""
 		case "location.brand":

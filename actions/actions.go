@@ -150,7 +150,7 @@ func (d *Deps) mint(tx engine.Tx, call engine.Call, fields []templates.LinkField
 	links := make([]minted, 0, len(fields))
 	for _, f := range fields {
 		id, url, err := d.LoginLink(tx, engine.LinkRequest{
-			Now: call.Now, Location: call.Run.Location, Contact: call.Person.Key, Ordinal: call.Run.Ordinal,
+			Now: call.Now, Location: call.Run.Location, Contact: call.Run.Contact, Ordinal: call.Run.Ordinal,
 			App: f.App, To: destination(f.To, &call.Run.Event), TTL: f.TTL, Uses: f.Uses,
 			Run: call.Run.ID, Workflow: call.Run.Workflow, Step: strings.Join(call.Task.Step, "/"),
 			Channel: channel, Address: address,
@@ -185,7 +185,7 @@ func (d *Deps) settle(tx engine.Tx, call engine.Call, fields []templates.LinkFie
 			continue
 		}
 		done = append(done, f.App)
-		if err := d.Settle(tx, call.Run.Location, call.Person.Key, f.App, call.Run.Ordinal); err != nil {
+		if err := d.Settle(tx, call.Run.Location, call.Run.Contact, f.App, call.Run.Ordinal); err != nil {
 			return fmt.Errorf("supersede older links: %w", err)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -235,6 +236,7 @@ func (i *instance) serve(ctx context.Context) error {
 	}
 	start("engine", i.runner.Run)
 	start("events", i.consumer.Run)
+	start("housekeeping", i.keepHouse)
 	start("portal", func(ctx context.Context) error {
 		return serveHTTP(ctx, i.portalListener, i.portalHandler(), i.log)
 	})
@@ -246,6 +248,25 @@ func (i *instance) serve(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// keepHouse removes, once an hour, links and outbox messages that are older than the history that is kept.
+func (i *instance) keepHouse(ctx context.Context) error {
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Hour):
+		}
+		now := i.cfg.Now()
+		before := now.Add(-i.cfg.Retain.History)
+		if err := i.links.Sweep(ctx, i.stores, before, now); err != nil && ctx.Err() == nil {
+			i.log.Error().Err(err).Msg("old links are not removed, trying again later")
+		}
+		if _, err := i.outbox.Prune(ctx, before); err != nil && ctx.Err() == nil {
+			i.log.Error().Err(err).Msg("old outbox messages are not removed, trying again later")
+		}
+	}
 }
 
 func (i *instance) portalHandler() http.Handler {
@@ -295,6 +316,17 @@ func (i *instance) ready(ctx context.Context) map[string]string {
 	return parts
 }
 
+// channels tells how the senders are: a server that refuses everything is no reason to stop taking events.
+func (i *instance) channels() map[string]string {
+	out := map[string]string{"email": "ok", "sms": "ok"}
+	for name, sender := range map[string]any{"email": i.mailer, "sms": i.texter} {
+		if d, ok := sender.(interface{ Down() error }); ok && d.Down() != nil {
+			out[name] = "down: " + d.Down().Error()
+		}
+	}
+	return out
+}
+
 func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
 	parts, code := i.ready(r.Context()), http.StatusOK
 	for _, state := range parts {
@@ -306,6 +338,10 @@ func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(code)
 	for _, name := range []string{"engine", "nats", "store"} {
 		fmt.Fprintf(w, "%s: %s\n", name, parts[name])
+	}
+	channels := i.channels()
+	for _, name := range []string{"email", "sms"} {
+		fmt.Fprintf(w, "%s: %s\n", name, channels[name])
 	}
 }
 

@@ -130,7 +130,7 @@ func (s *source) explain(err error) error {
 // unknownTemplate says that there is no such template.
 func (d *Deps) unknownTemplate(kind, name string) string {
 	names := d.Templates.Names(kind)
-	switch near := nearest(name, names); {
+	switch near := engine.Nearest(name, names); {
 	case near != "":
 		return fmt.Sprintf("no template %q; did you mean %s?", name, near)
 	case len(names) == 0:

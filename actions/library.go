@@ -139,39 +139,3 @@ func unreadable(name string, err error) engine.Problem {
 	}
 	return engine.Problem{Pos: engine.Pos{File: name, Line: 1, Col: 1}, Msg: fmt.Sprintf("it cannot be read: %v", err)}
 }
-
-// nearest returns the name that was probably meant: it differs in few letters, or one holds the other.
-func nearest(word string, names []string) string {
-	best, least := "", 1+len(word)/4
-	for _, n := range names {
-		d := edits(word, n)
-		if len(word) > 2 && len(n) > 2 && (strings.Contains(n, word) || strings.Contains(word, n)) {
-			d = 1
-		}
-		if d <= least && (best == "" || d < least) {
-			best, least = n, d
-		}
-	}
-	return best
-}
-
-// edits counts the letters to insert, drop or change.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		corner := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := corner
-			if a[i] != b[j] {
-				change++
-			}
-			corner = row[j+1]
-			row[j+1] = min(corner+1, row[j]+1, change)
-		}
-	}
-	return row[len(b)]
-}

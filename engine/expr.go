@@ -218,44 +218,8 @@ func builtinNames() []string {
 
 // hint names the nearest of some words, or else lists what there is.
 func hint(word string, near, list []string) string {
-	if n := nearest(word, near); n != "" {
+	if n := Nearest(word, near); n != "" {
 		return fmt.Sprintf("; did you mean %q?", n)
 	}
 	return "; there is " + strings.Join(list, ", ")
-}
-
-// nearest returns the word with the fewest changes of a letter, at most a third of its length, or "".
-func nearest(word string, of []string) string {
-	best, least := "", len(word)/3+1
-	for _, w := range of {
-		if d := edits(strings.ToLower(word), w); d < least || d == least && best == "" {
-			best, least = w, d
-		}
-	}
-	return best
-}
-
-// edits counts the letters to put in, take out, change or swap to make b of a.
-func edits(a, b string) int {
-	var older []int
-	prev := make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		row := make([]int, len(b)+1)
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			change := 1
-			if a[i-1] == b[j-1] {
-				change = 0
-			}
-			row[j] = min(row[j-1]+1, prev[j]+1, prev[j-1]+change)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], older[j-2]+1)
-			}
-		}
-		older, prev = prev, row
-	}
-	return prev[len(b)]
 }

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -158,7 +157,7 @@ func (r *configReader) unknown(key string) string {
 			names = append(names, s.key[:i])
 		}
 	}
-	if best := nearest(key, names); best != "" {
+	if best := engine.Nearest(key, names); best != "" {
 		return fmt.Sprintf("no setting %q; did you mean %s?", key, best)
 	}
 	return fmt.Sprintf("no setting %q; latchkey help config lists them", key)
@@ -255,39 +254,4 @@ func yamlFault(err error) (line, col int, msg string) {
 	line, _ = strconv.Atoi(m[1])
 	col, _ = strconv.Atoi(m[2])
 	return line, col, m[3]
-}
-
-// nearest returns the candidate closest to word, or "" if none is close.
-func nearest(word string, candidates []string) string {
-	best, bestD := "", 3
-	if len(word) > 8 {
-		bestD = 4
-	}
-	slices.Sort(candidates)
-	for _, c := range candidates {
-		if d := distance(word, c); d < bestD {
-			best, bestD = c, d
-		}
-	}
-	return best
-}
-
-// distance is Levenshtein's.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		prev := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := prev
-			if a[i-1] != b[j-1] {
-				cost = 1 + min(prev, row[j], row[j-1])
-			}
-			prev, row[j] = row[j], cost
-		}
-	}
-	return row[len(b)]
 }

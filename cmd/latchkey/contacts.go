@@ -277,7 +277,7 @@ func csvRow(head, rec []string) console.Row {
 }
 
 func nearestOr(word string, candidates []string, otherwise string) string {
-	if best := nearest(word, candidates); best != "" {
+	if best := engine.Nearest(word, candidates); best != "" {
 		return best
 	}
 	return otherwise

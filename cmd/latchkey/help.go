@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"latchkey/engine"
 	"latchkey/templates"
 )
 
@@ -55,7 +56,7 @@ func (a *app) helpCommand() *cli.Command {
 			for _, t := range topics {
 				names = append(names, t.name)
 			}
-			if best := nearest(name, names); best != "" {
+			if best := engine.Nearest(name, names); best != "" {
 				return usagef("no topic %q; did you mean %s?", name, best)
 			}
 			return usagef("no topic %q; there are %s", name, strings.Join(names, ", "))

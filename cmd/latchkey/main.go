@@ -16,6 +16,8 @@ import (
 	_ "time/tzdata" // time zones on machines that have none
 
 	"github.com/urfave/cli/v3"
+
+	"latchkey/engine"
 )
 
 func main() {
@@ -111,7 +113,7 @@ func (a *app) root() *cli.Command {
 				for _, sub := range c.Root().Commands {
 					names = append(names, sub.Name)
 				}
-				if best := nearest(c.Args().First(), names); best != "" {
+				if best := engine.Nearest(c.Args().First(), names); best != "" {
 					return usagef("no command %q; did you mean %s?", c.Args().First(), best)
 				}
 				return usagef("no command %q; latchkey --help lists them", c.Args().First())

@@ -232,7 +232,7 @@ func suggestTrigger(name string) string {
 	for _, k := range triggers.Kinds() {
 		names = append(names, k.Name)
 	}
-	if best := nearest(name, names); best != "" {
+	if best := engine.Nearest(name, names); best != "" {
 		return "did you mean " + best + "?"
 	}
 	return "there are " + strings.Join(names, ", ")

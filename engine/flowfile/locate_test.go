@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v4"
+
+	"latchkey/engine"
 )
 
 // FuzzWithin checks against YAML's own reading that each letter of each scalar is found in the source: the letter
@@ -65,7 +67,7 @@ func TestNearest(t *testing.T) {
 		"offer_granted": "offer_access_granted", "offer-access-granted": "offer_access_granted", "Email": "email", "emial": "email",
 		"e-mail": "email", "lesson_start": "lesson_started", "of": "if", "sns": "sms", "ends": "end", "webhook": "", "": "", "x": "",
 	} {
-		if got := nearest(word, words); got != want {
+		if got := engine.Nearest(word, words); got != want {
 			t.Errorf("nearest to %q is %q, want %q", word, got, want)
 		}
 	}

@@ -218,7 +218,11 @@ func builtinNames() []string {
 
 // hint names the nearest of some words, or else lists what there is.
 func hint(word string, near, list []string) string {
-	if n := Nearest(word, near); n != "" {
+	n := Nearest(word, list)
+	if n == "" {
+		n = Nearest(word, near)
+	}
+	if n != "" {
 		return fmt.Sprintf("; did you mean %q?", n)
 	}
 	return "; there is " + strings.Join(list, ", ")

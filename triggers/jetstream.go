@@ -200,36 +200,61 @@ func (c *Consumer) position(off engine.Offset, info *jetstream.StreamInfo) uint6
 
 // durable returns the durable consumer, standing right before start and with nothing under way. It is made anew if it
 // stands elsewhere: after a crash it still waits for acknowledgements, and would deliver what is new before what it
-// then delivers again; after a restored backup it is ahead.
+// then delivers again; after a restored backup it is ahead. So may be one that was just made: a server that died while it
+// removed a consumer gives what was left of its state to the next one of that name.
 func (c *Consumer) durable(ctx context.Context, stream jetstream.Stream, start uint64) (jetstream.Consumer, error) {
 	cons, err := stream.Consumer(ctx, durableName)
-	switch {
-	case err == nil:
-		info := cons.CachedInfo()
-		if owner := info.Config.Metadata[storeKey]; owner != c.cfg.StoreID {
+	for tries := 0; ; tries++ {
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			cons, err = c.makeDurable(ctx, stream, start)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("consumer %s: %w", durableName, err)
+		}
+		if owner := cons.CachedInfo().Config.Metadata[storeKey]; owner != c.cfg.StoreID {
 			return nil, engine.Final(fmt.Errorf("consumer %s of stream %s belongs to another store (%s; this one is %s): two instances must not share "+
 				"a stream, as each would get a part of the events. End the other one; if there is none any more, run: nats consumer rm %s %s",
 				durableName, StreamCourses, orUnknown(owner), c.cfg.StoreID, StreamCourses, durableName))
 		}
-		if info.AckFloor.Stream == start-1 && info.Delivered.Stream == start-1 && info.NumAckPending == 0 && info.Config.AckPolicy == jetstream.AckAllPolicy {
+		switch fit, err := stands(ctx, stream, cons.CachedInfo(), start); {
+		case err != nil:
+			return nil, fmt.Errorf("consumer %s: %w", durableName, err)
+		case fit:
 			return cons, nil
+		case tries == 2:
+			return nil, fmt.Errorf("consumer %s stands at message %d however often it is made anew to begin with %d",
+				durableName, cons.CachedInfo().Delivered.Stream, start)
 		}
 		if err := stream.DeleteConsumer(ctx, durableName); err != nil && !errors.Is(err, jetstream.ErrConsumerNotFound) {
 			return nil, fmt.Errorf("consumer %s: move it to message %d: %w", durableName, start, err)
 		}
-	case !errors.Is(err, jetstream.ErrConsumerNotFound):
-		return nil, fmt.Errorf("consumer %s: %w", durableName, err)
+		cons, err = nil, jetstream.ErrConsumerNotFound
 	}
-	cons, err = stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
+}
+
+func (c *Consumer) makeDurable(ctx context.Context, stream jetstream.Stream, start uint64) (jetstream.Consumer, error) {
+	return stream.CreateConsumer(ctx, jetstream.ConsumerConfig{
 		Durable: durableName, Description: "Latchkey's engine", Metadata: map[string]string{storeKey: c.cfg.StoreID},
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: start,
 		AckPolicy: jetstream.AckAllPolicy, AckWait: 30 * time.Second, MaxDeliver: -1, MaxAckPending: 4 * c.cfg.MaxBatch,
 		FilterSubject: "courses.*.*",
 	})
-	if err != nil {
-		return nil, fmt.Errorf("consumer %s: %w", durableName, err)
+}
+
+// stands reports whether a consumer will deliver start next, or the first message of a stream that begins behind it.
+func stands(ctx context.Context, stream jetstream.Stream, info *jetstream.ConsumerInfo, start uint64) (bool, error) {
+	at := info.Delivered.Stream
+	if at < start-1 || info.AckFloor.Stream != at || info.NumAckPending != 0 || info.Config.AckPolicy != jetstream.AckAllPolicy {
+		return false, nil
 	}
-	return cons, nil
+	if at == start-1 {
+		return true, nil
+	}
+	s, err := stream.Info(ctx)
+	if err != nil {
+		return false, err
+	}
+	return at < s.State.FirstSeq, nil
 }
 
 func orUnknown(s string) string {

@@ -49,6 +49,7 @@ type figures struct {
 	Commits     float64 `json:"commits_per_message"`
 	CPU         float64 `json:"cpu_seconds_per_1000_mails"`
 	PeakMiB     float64 `json:"peak_memory_mib"`
+	MappedMiB   float64 `json:"mapped_files_mib"`
 	P50         float64 `json:"p50_ms"`
 	P99         float64 `json:"p99_ms"`
 	Rate        int     `json:"rate"`
@@ -104,7 +105,7 @@ func (f figures) print(w io.Writer) {
 	row("latency", "p50 %.1f ms, p99 %.1f ms at %d events/s", f.P50, f.P99, f.Rate)
 	row("commits", "%.3f a message", f.Commits)
 	row("CPU", "%.2f s a 1,000 mails", f.CPU)
-	row("peak memory", "%.0f MiB", f.PeakMiB)
+	row("peak memory", "%.0f MiB, %.0f of them mapped files", f.PeakMiB, f.MappedMiB)
 	row("lost, doubled", "%d, %d", f.Lost, f.Doubled)
 	row("ready", "%.2f s empty", f.ReadyEmpty)
 	if f.Contacts > 0 {

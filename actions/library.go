@@ -41,7 +41,7 @@ func ReadTemplates(fsys fs.FS, dir string, o templates.Options) (*Library, []eng
 	var problems []engine.Problem
 	for _, e := range entries {
 		ending := path.Ext(e.Name())
-		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || !slices.Contains([]string{".md", ".html", ".txt"}, ending) {
+		if strings.HasPrefix(e.Name(), ".") || !slices.Contains([]string{".md", ".html", ".txt"}, ending) {
 			continue
 		}
 		file := path.Join(dir, e.Name())

@@ -72,7 +72,10 @@ func LoadDir(fsys fs.FS, dir string, cat *engine.Catalog, loc *engine.Location) 
 			problems = append(problems, engine.Problem{Pos: engine.Pos{File: file, Line: 1, Col: 1},
 				Msg: fmt.Sprintf("only .yaml files are read; name it %s.yaml", stem)})
 			continue
-		case ending != "yaml", e.IsDir(), strings.HasSuffix(stem, "_test"):
+		case ending != "yaml", strings.HasSuffix(stem, "_test"):
+			continue
+		case e.IsDir():
+			problems = append(problems, engine.Problem{Pos: engine.Pos{File: file, Line: 1, Col: 1}, Msg: "this is a folder; a workflow is a file"})
 			continue
 		}
 		src, err := fs.ReadFile(fsys, file)

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"latchkey/engine"
 	"latchkey/engine/console"
+	"latchkey/engine/runner"
 )
 
 // This file is the world's outside: a NATS client, a browser and the admin API.
@@ -242,4 +245,14 @@ func press(t *testing.T, link string) (string, error) {
 		return "", fmt.Errorf("answered %d: %s", status, text)
 	}
 	return text, nil
+}
+
+// tasks returns the tasks of a channel as the store has them, the newest first.
+func (w *world) tasks(i *instance, channel string) []engine.Task {
+	w.t.Helper()
+	all, err := i.runner.Tasks(w.t.Context(), runner.Filter{})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return slices.DeleteFunc(all, func(t engine.Task) bool { return t.Kind != channel })
 }

@@ -107,6 +107,7 @@ type result struct {
 	*attempt
 	receipt engine.Receipt
 	err     error
+	at      time.Time
 }
 
 // errUntried is the result of an attempt that was started and not carried out, because Run ended.
@@ -127,6 +128,7 @@ func (r *Runner) work(loops, drain context.Context, ch *channel) {
 			r.reportChannel(ch, res.err)
 		}
 		p := a.p
+		res.at = time.Now()
 		p.mu.Lock()
 		p.results = append(p.results, res)
 		p.leave(a.item)

@@ -29,7 +29,7 @@ func (s *scope) redeemed(red *engine.Redemption) error {
 	if err != nil || person == nil {
 		return err
 	}
-	depth := 1
+	depth := 0 // a link made by hand: no run caused it
 	data := map[string]any{
 		"link": red.Link, "session": red.Session, "contact": person.Contact.ID, "first": red.First,
 	}

@@ -48,9 +48,15 @@ func (r *Runner) settleAll(drain context.Context, p *partition, worked <-chan st
 	}
 }
 
-// linger waits for other results to share the commit.
+// linger waits for other results to share the commit, until the oldest has waited for Linger.
 func (r *Runner) linger(p *partition, worked <-chan struct{}) {
-	t := time.NewTimer(r.cfg.Linger)
+	p.mu.Lock()
+	left := time.Duration(0)
+	if len(p.results) > 0 {
+		left = r.cfg.Linger - time.Since(p.results[0].at)
+	}
+	p.mu.Unlock()
+	t := time.NewTimer(left)
 	defer t.Stop()
 	for {
 		p.mu.Lock()

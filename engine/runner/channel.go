@@ -81,6 +81,9 @@ func (c *channel) ended(err error, now time.Time) (changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.active--
+	if errors.Is(err, errUntried) {
+		return false
+	}
 	if !engine.IsDown(err) {
 		changed = c.downs > 0
 		c.downs = 0
@@ -139,7 +142,7 @@ func (r *Runner) work(loops, drain context.Context, ch *channel) {
 }
 
 func (r *Runner) reportChannel(ch *channel, err error) {
-	if err != nil {
+	if engine.IsDown(err) {
 		r.cfg.Logger.Error().Str("channel", ch.kind).Err(err).Msg("channel is down, its messages wait")
 		return
 	}

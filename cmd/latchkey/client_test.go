@@ -98,7 +98,8 @@ func (w *world) quiet(i *instance, nc *nats.Conn) {
 			continue
 		}
 		off, err := i.runner.Offsets(w.t.Context(), "COURSES")
-		if err == nil && off.Seq >= s.CachedInfo().State.LastSeq && i.runner.Idle(w.t.Context()) == nil {
+		last := s.CachedInfo().State.LastSeq
+		if err == nil && (last == 0 || off.Seq >= last && off.Created.Equal(s.CachedInfo().Created)) && i.runner.Idle(w.t.Context()) == nil {
 			return
 		}
 	}

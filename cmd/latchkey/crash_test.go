@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -51,6 +52,11 @@ func randomly(r *rand.Rand, from, to time.Duration) time.Duration {
 
 // TestKill kills the real process at random moments while events pass. Every contact gets its mail; mails come twice only
 // if they were accepted in the last 25 ms before a kill; no SMS comes twice.
+//
+// What acknowledges an event here is its offset in the store, by which the next process finds its place: with the offset
+// stored in a commit before that of the effects (runner.applyChunk), contacts get no mail and the test fails. An early
+// acknowledgement to JetStream alone loses nothing, and the test passes, since the durable consumer is made anew where
+// the store says.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	r := seeded(t)
@@ -279,7 +285,7 @@ func (c *crashWorld) auditLinks(sum *tally) {
 	}
 	close(next)
 	wg.Wait()
-	for _, link := range append(sum.twice[:min(100, len(sum.twice)):100], sum.mailed[:20]...) {
+	for _, link := range slices.Concat(sum.twice[:min(100, len(sum.twice))], sum.mailed[:min(20, len(sum.mailed))]) {
 		letsIn(c.t, "after the crashes", link, "Gold")
 	}
 }

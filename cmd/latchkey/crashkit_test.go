@@ -245,12 +245,14 @@ func learnerPhone(i int) string { return fmt.Sprintf("+1415%07d", 2000000+i) }
 // awaitDone returns when every event was published and nothing is left to do.
 func (c *crashWorld) awaitDone(f *feed) {
 	c.t.Helper()
-	began := time.Now()
-	for {
+	for seen, since := 0, time.Now(); ; {
 		if f.done() && c.idle(f.n) {
 			return
 		}
-		if time.Since(began) > 60*time.Second {
+		if n, _ := c.smtp.Taken(); n > seen {
+			seen, since = n, time.Now()
+		}
+		if time.Since(since) > 15*time.Second {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			c.t.Fatalf("not done in time: %d of %d events confirmed (%v), %d mails, %v\n%s", f.confirmed, f.n, f.refused, len(c.smtp.Counts()), c.status(), c.stuck(f))

@@ -20,4 +20,6 @@ func TestMain(m *testing.M) {
 // programs are what this binary can be run as.
 var programs = map[string]func(){
 	"latchkey": main,
+	diesBefore: func() { runMortal(false) },
+	diesAfter:  func() { runMortal(true) },
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -190,7 +191,7 @@ func (f *feed) publish(ctx context.Context, server string, pace time.Duration) {
 	var nc *nats.Conn
 	for nc == nil {
 		var err error
-		if nc, err = nats.Connect(server, nats.NoReconnect()); err != nil {
+		if nc, err = nats.Connect(server, nats.NoReconnect(), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})); err != nil {
 			nc = nil
 			select {
 			case <-ctx.Done():
@@ -333,7 +334,10 @@ func (c *crashWorld) deaths() (all []death) {
 	for _, k := range c.kills {
 		d := death{kill: k, from: k.Add(-lost), to: time.Now()}
 		if wait := c.probe.worst(k.Add(-8*lost), k.Add(lost)); wait > quick {
-			d.slow, d.from = true, d.from.Add(-2*wait)
+			d.slow, d.from = true, d.from.Add(-3*wait)
+		}
+		if raced() { // its speed is not the command's
+			d.slow, d.from = true, k.Add(-time.Hour)
 		}
 		if i := slices.IndexFunc(c.spawns, func(s time.Time) bool { return s.After(k) }); i >= 0 {
 			d.to = c.spawns[i]
@@ -341,6 +345,12 @@ func (c *crashWorld) deaths() (all []death) {
 		all = append(all, d)
 	}
 	return all
+}
+
+// raced reports whether this binary has the race detector in it, and so the command.
+func raced() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }
 
 // A probe measures how long small writes to disk take, from when they were due: what the machine lets any process wait

@@ -23,7 +23,7 @@ import (
 func TestKillElsewhere(t *testing.T) {
 	t.Parallel()
 	kills := 10
-	if testing.Short() {
+	if testing.Short() || raced() {
 		kills = 3
 	}
 	bus, err := triggers.Open(t.Context(), triggers.Config{Listen: "127.0.0.1:0", Dir: t.TempDir(), Logger: zerolog.Nop()})

@@ -110,10 +110,18 @@ func (i adminContacts) Contact(ctx context.Context, _, ref string) (*engine.Pers
 // Import implements console.Contacts.
 func (i adminContacts) Import(ctx context.Context, location string, rows []console.Row) (console.ImportResult, error) {
 	contacts := make([]runner.ImportedContact, len(rows))
+	var cl cleaner
 	for n, r := range rows {
+		var err error
+		if r.Contact, err = cl.clean(r.Contact); err != nil {
+			return console.ImportResult{}, fmt.Errorf("%w: row %d: %w", console.ErrInvalid, n+1, err)
+		}
 		contacts[n] = runner.ImportedContact(r)
 	}
 	added, err := i.runner.Import(ctx, location, contacts)
+	if engine.IsFinal(err) {
+		err = fmt.Errorf("%w: %w", console.ErrInvalid, err)
+	}
 	return console.ImportResult{Added: added, Updated: len(rows) - added}, err
 }
 

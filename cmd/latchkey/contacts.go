@@ -22,6 +22,7 @@ import (
 
 	"latchkey/engine"
 	"latchkey/engine/console"
+	"latchkey/triggers"
 )
 
 func (a *app) contactsCommand() *cli.Command {
@@ -171,8 +172,25 @@ func (a *app) readFile(name string) ([]byte, error) {
 	return b, nil
 }
 
+// A cleaner checks contacts as if events had brought them.
+type cleaner struct{ dec triggers.Decoder }
+
+// clean returns a contact as it would come out of an event. What an event would do without is an error here.
+func (cl *cleaner) clean(c engine.Contact) (engine.Contact, error) {
+	data, err := json.Marshal(map[string]any{"contact": c})
+	if err != nil {
+		return c, err
+	}
+	ev, err := cl.dec.Decode(triggers.Message{Subject: "courses.import." + triggers.UserLogin, Data: data, Seq: 1})
+	if err == nil && len(ev.Warnings) > 0 {
+		err = errors.New(strings.TrimSuffix(strings.Join(ev.Warnings, "; "), "; left out"))
+	}
+	return ev.Contact, err
+}
+
 func readJSONRows(b []byte, report func(int, string, ...any)) []console.Row {
 	var rows []console.Row
+	var cl cleaner
 	sc := bufio.NewScanner(bytes.NewReader(b))
 	sc.Buffer(nil, 1<<20)
 	for n := 1; sc.Scan(); n++ {
@@ -182,14 +200,15 @@ func readJSONRows(b []byte, report func(int, string, ...any)) []console.Row {
 		var r console.Row
 		dec := json.NewDecoder(bytes.NewReader(sc.Bytes()))
 		dec.DisallowUnknownFields()
-		switch err := dec.Decode(&r); {
-		case err != nil:
-			report(n, "%v", err)
-		case r.Contact.ID == "" && r.Contact.Email == "":
-			report(n, "needs contact.id or contact.email")
-		default:
-			rows = append(rows, r)
+		err := dec.Decode(&r)
+		if err == nil {
+			r.Contact, err = cl.clean(r.Contact)
 		}
+		if err != nil {
+			report(n, "%v", err)
+			continue
+		}
+		rows = append(rows, r)
 	}
 	if err := sc.Err(); err != nil {
 		report(1, "%v", err)
@@ -233,6 +252,7 @@ func readCSV(b []byte, report func(int, string, ...any)) []console.Row {
 		}
 	}
 	var rows []console.Row
+	var cl cleaner
 	for {
 		rec, err := r.Read()
 		line, _ := r.FieldPos(0)
@@ -249,8 +269,8 @@ func readCSV(b []byte, report func(int, string, ...any)) []console.Row {
 			return rows
 		}
 		row := csvRow(head, rec)
-		if row.Contact.ID == "" && row.Contact.Email == "" {
-			report(line, "needs an id or an email")
+		if row.Contact, err = cl.clean(row.Contact); err != nil {
+			report(line, "%v", err)
 			continue
 		}
 		rows = append(rows, row)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 	_ "time/tzdata" // time zones on machines that have none
 
@@ -107,27 +108,57 @@ func (a *app) root() *cli.Command {
 			a.linkCommand(), a.contactsCommand(),
 			a.benchCommand(), a.versionCommand(), a.helpCommand(),
 		},
-		Action: func(_ context.Context, c *cli.Command) error {
-			if c.Args().Present() {
-				var names []string
-				for _, sub := range c.Root().Commands {
-					names = append(names, sub.Name)
-				}
-				if best := engine.Nearest(c.Args().First(), names); best != "" {
-					return usagef("no command %q; did you mean %s?", c.Args().First(), best)
-				}
-				return usagef("no command %q; latchkey --help lists them", c.Args().First())
-			}
-			return cli.ShowRootCommandHelp(c)
-		},
 	}
 	eachCommand(root, func(c *cli.Command) {
 		c.OnUsageError = func(_ context.Context, c *cli.Command, err error, _ bool) error {
+			if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+				return usagef("%s has no flag --%s; %s", c.FullName(), name, suggestFlag(c, name))
+			}
 			return usagef("%s: %w; %s --help shows how", c.FullName(), err, c.FullName())
 		}
 		c.HideHelpCommand = true
+		switch act := c.Action; {
+		case act == nil:
+			c.Action = group
+		case c.ArgsUsage == "":
+			c.Action = func(ctx context.Context, c *cli.Command) error {
+				if c.Args().Present() {
+					return usagef("%s takes nothing, and so not %q", c.FullName(), c.Args().First())
+				}
+				return act(ctx, c)
+			}
+		}
 	})
 	return root
+}
+
+// group is what a command with subcommands does without one of them.
+func group(_ context.Context, c *cli.Command) error {
+	if !c.Args().Present() {
+		if c.Root() == c {
+			return cli.ShowRootCommandHelp(c)
+		}
+		return cli.ShowSubcommandHelp(c)
+	}
+	var names []string
+	for _, sub := range c.Commands {
+		names = append(names, sub.Name)
+	}
+	if best := engine.Nearest(c.Args().First(), names); best != "" {
+		return usagef("no command %q; did you mean %s?", c.Args().First(), best)
+	}
+	return usagef("no command %q; %s --help lists them", c.Args().First(), c.FullName())
+}
+
+func suggestFlag(c *cli.Command, name string) string {
+	var names []string
+	for _, f := range c.Flags {
+		names = append(names, f.Names()...)
+	}
+	if best := engine.Nearest(name, names); best != "" {
+		return "did you mean --" + best + "?"
+	}
+	return c.FullName() + " --help lists them"
 }
 
 func eachCommand(c *cli.Command, fn func(*cli.Command)) {

@@ -67,7 +67,8 @@ func (a *app) publish(ctx context.Context, c *cli.Command) error {
 	case kind == "":
 		return usagef("publish what? A trigger (latchkey publish new_sign_up …), or a file (-f events.jsonl)")
 	default:
-		events, err = []engine.Event{eventFromFlags(c, kind, location)}, nil
+		ev := eventFromFlags(c, kind, location)
+		events, err = []engine.Event{ev}, checkEvent(ev)
 	}
 	if err != nil {
 		return err
@@ -138,6 +139,28 @@ func eventFromFlags(c *cli.Command, kind, location string) engine.Event {
 	return ev
 }
 
+// checkEvent finds mistakes in flags before a server is asked for.
+func checkEvent(ev engine.Event) error {
+	data := map[string]any{"contact": &ev.Contact}
+	for _, kind := range []string{"offer", "product", "category", "lesson"} {
+		if n := ev.Noun(kind); n != nil {
+			data[kind] = n
+		}
+	}
+	raw, err := json.Marshal(data)
+	if err != nil {
+		return err
+	}
+	read, err := parseEvent(raw, ev.Type, ev.Location, ev.Time)
+	if err == nil && len(read.Warnings) > 0 {
+		err = errors.New(strings.TrimSuffix(strings.Join(read.Warnings, "; "), "; left out"))
+	}
+	if err != nil {
+		return usagef("publish %s: %w", ev.Type, err)
+	}
+	return nil
+}
+
 func nounFlag(c *cli.Command, name string) *engine.Noun {
 	id, title, _ := strings.Cut(c.String(name), "=")
 	if id == "" {
@@ -202,6 +225,10 @@ func parseEvent(raw json.RawMessage, kind, location string, now time.Time) (engi
 	if err := json.Unmarshal(ce["type"], &ceType); err != nil {
 		return engine.Event{}, errors.New("type is not a text")
 	}
+	kind = ceType[strings.LastIndexByte(ceType, '.')+1:]
+	if _, ok := triggers.Catalogue()[kind]; !ok {
+		return engine.Event{}, fmt.Errorf("no trigger %q; %s", ceType, suggestTrigger(kind))
+	}
 	for name, value := range map[string]string{"specversion": "1.0", "source": "latchkey publish", "id": rand.Text()} {
 		if ce[name] == nil {
 			ce[name], _ = json.Marshal(value)
@@ -209,7 +236,7 @@ func parseEvent(raw json.RawMessage, kind, location string, now time.Time) (engi
 	}
 	m.Data, _ = json.Marshal(ce)
 	m.Header = map[string][]string{"Content-Type": {"application/cloudevents+json"}}
-	m.Subject = "courses." + location + "." + ceType[strings.LastIndexByte(ceType, '.')+1:]
+	m.Subject = "courses." + location + "." + kind
 	return dec.Decode(m)
 }
 

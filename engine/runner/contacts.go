@@ -18,7 +18,8 @@ type ImportedContact struct {
 
 // Import adds and updates contacts. It removes nothing, starts nothing and may be run again: access that was taken away
 // since stays away. It returns how many of them were not known before. An error says which contact it is about, by its
-// place in the list; those of full chunks of chunkEvents before it are stored.
+// place in the list, and is engine.Final if it is about what the contact says; those of full chunks of chunkEvents before
+// it are stored.
 func (r *Runner) Import(ctx context.Context, location string, contacts []ImportedContact) (added int, err error) {
 	if err := r.awaitReady(ctx); err != nil {
 		return 0, err
@@ -43,7 +44,11 @@ func (r *Runner) importChunk(ctx context.Context, location string, contacts []Im
 	keys := make([]engine.ID, len(contacts))
 	err = r.directory(ctx, func(d *resolver) (err error) {
 		for i := range contacts {
-			if keys[i], err = d.resolve(location, &contacts[i].Contact); err != nil {
+			keys[i], err = d.resolve(location, &contacts[i].Contact)
+			if errors.Is(err, errAmbiguous) || errors.Is(err, errTooLong) || errors.Is(err, errNobody) {
+				err = engine.Final(err)
+			}
+			if err != nil {
 				return fmt.Errorf("contact %d: %w", before+i+1, err)
 			}
 		}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScripts runs the command as a user does, in testdata/script. A script has the ports of a project of its own in
+// its environment, a `latchkey` to execute, and `ready`, which waits until the project's server answers.
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin := t.TempDir()
+	command := fmt.Sprintf("#!/bin/sh\n%s=latchkey exec %s \"$@\"\n", asCommand, self)
+	if err := os.WriteFile(filepath.Join(bin, "latchkey"), []byte(command), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			ports := testPorts(t, 3)
+			for n, name := range []string{"PORTAL", "ADMIN", "NATS"} {
+				env.Setenv(name, fmt.Sprint(ports[n]))
+			}
+			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+			return nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"ready": ready},
+	})
+}
+
+func ready(ts *testscript.TestScript, _ bool, _ []string) {
+	for range 1000 {
+		if res, err := http.Get("http://127.0.0.1:" + ts.Getenv("ADMIN") + "/readyz"); err == nil {
+			res.Body.Close()
+			if res.StatusCode == http.StatusOK {
+				return
+			}
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	ts.Fatalf("no server is ready")
+}

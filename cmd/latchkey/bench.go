@@ -87,10 +87,11 @@ func (a *app) benchEvents(ctx context.Context, c *cli.Command) (err error) {
 			return fmt.Errorf("bench: %s: %w", step.says, err)
 		}
 	}
-	if c.String("output") == "json" {
-		return json.NewEncoder(a.out).Encode(b.f)
+	if c.String("output") != "json" {
+		b.f.print(a.out)
+	} else if err := json.NewEncoder(a.out).Encode(b.f); err != nil {
+		return err
 	}
-	b.f.print(a.out)
 	if b.f.Lost > 0 || b.f.Doubled > 0 {
 		return fmt.Errorf("bench: %d mails lost, %d doubled", b.f.Lost, b.f.Doubled)
 	}

@@ -6,15 +6,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"latchkey/actions"
@@ -28,52 +25,30 @@ type bench struct {
 	app         *app
 	dir         string
 	f           figures
-	sink        *exec.Cmd
+	sink        *child
 	sinkSMTP    string
 	sinkControl string
-	instance    *exec.Cmd
+	instance    *child
 	api         *client
 	nats        string
 	published   int
 }
 
 func (b *bench) close() {
-	stopProcess(b.instance)
-	stopProcess(b.sink)
-}
-
-// stopProcess asks a process to end and waits for it.
-func stopProcess(c *exec.Cmd) {
-	if c == nil || c.Process == nil || c.ProcessState != nil {
-		return
-	}
-	_ = c.Process.Signal(syscall.SIGTERM)
-	timer := time.AfterFunc(15*time.Second, func() { _ = c.Process.Kill() })
-	defer timer.Stop()
-	_ = c.Wait()
-}
-
-// self makes a command line of this program.
-func (a *app) self(ctx context.Context, args ...string) (*exec.Cmd, error) {
-	exe, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	c := exec.CommandContext(ctx, exe, args...)
-	c.Env = a.env
-	c.Stderr = a.err
-	return c, nil
+	b.instance.end()
+	b.sink.end()
 }
 
 func (b *bench) startSink(ctx context.Context) (err error) {
-	if b.sink, err = b.app.self(ctx, "bench", "sink"); err != nil {
-		return err
-	}
-	out, err := b.sink.StdoutPipe()
+	cmd, err := b.app.self(ctx, "bench", "sink")
 	if err != nil {
 		return err
 	}
-	if err := b.sink.Start(); err != nil {
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if b.sink, err = startChild(cmd); err != nil {
 		return err
 	}
 	line, err := bufio.NewReader(out).ReadBytes('\n')
@@ -181,14 +156,10 @@ func (b *bench) run(ctx context.Context) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	c.Stdout = io.Discard
-	b.instance = c
 	start := time.Now()
-	if err := c.Start(); err != nil {
+	if b.instance, err = startChild(c); err != nil {
 		return 0, err
 	}
-	exited := make(chan struct{})
-	go func() { _ = c.Wait(); close(exited) }()
 	for {
 		res, err := b.api.http.Get(b.api.base + "/readyz")
 		if err == nil {
@@ -198,7 +169,7 @@ func (b *bench) run(ctx context.Context) (float64, error) {
 			}
 		}
 		select {
-		case <-exited:
+		case <-b.instance.gone:
 			return 0, errors.New("the instance ended")
 		case <-time.After(2 * time.Millisecond):
 		}
@@ -219,7 +190,7 @@ func (b *bench) fullSpeed(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	pid := b.instance.Process.Pid
+	pid := b.instance.cmd.Process.Pid
 	cpu := cpuSeconds(pid)
 	start := time.Now()
 	if err := b.publish(ctx, b.f.Events); err != nil {
@@ -301,26 +272,10 @@ func (b *bench) fullStart(ctx context.Context) error {
 	if b.f.Contacts == 0 {
 		return nil
 	}
-	if err := endInstance(b.instance); err != nil {
-		return err
-	}
+	b.instance.end()
 	var err error
 	b.f.ReadyFull, err = b.run(ctx)
 	return err
-}
-
-// endInstance ends a process that another goroutine waits for.
-func endInstance(c *exec.Cmd) error {
-	if err := c.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
-	}
-	for range 1500 {
-		if c.Process.Signal(syscall.Signal(0)) != nil {
-			return nil
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	return errors.New("the instance did not end")
 }
 
 // cpuSeconds reads what a process has used so far; 0 where there is no /proc.

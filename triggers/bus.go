@@ -60,6 +60,8 @@ type Bus struct {
 	srv *server.Server // nil if it runs elsewhere
 	nc  *nats.Conn
 	js  jetstream.JetStream
+
+	stopHealing func() // nil if the server runs elsewhere
 }
 
 // Open starts the server if it is to run in the process, and connects. Errors name the setting that is to be
@@ -106,17 +108,27 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 			return fmt.Errorf("nats.url %s: %w", redact(b.cfg.URL), err)
 		}
 	default:
-		srv, login, err := startServer(ctx, b.cfg)
+		srv, login, full, err := startServer(ctx, b.cfg)
 		if err != nil {
 			return err
 		}
 		b.srv = srv
+		b.heal(full)
 		b.nc, err = nats.Connect("", append(opts, nats.InProcessServer(srv), login)...)
 		if err != nil {
 			return fmt.Errorf("nats server in the process: %w", err)
 		}
 	}
 	return b.openJetStream(settings)
+}
+
+// heal starts what opens the streams again after a full disk.
+func (b *Bus) heal(full <-chan struct{}) {
+	h := &healer{srv: b.srv, conf: *b.srv.JetStreamConfig(), dir: b.cfg.Dir, full: full, log: b.log}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); h.run(ctx) }()
+	b.stopHealing = func() { cancel(); <-done }
 }
 
 // openJetStream honours the domain or API prefix of a nats CLI context.
@@ -223,6 +235,7 @@ func (b *Bus) Close() {
 		b.nc.Close()
 	}
 	if b.srv != nil {
+		b.stopHealing()
 		b.srv.Shutdown()
 		b.srv.WaitForShutdown()
 	}

@@ -27,26 +27,26 @@ const (
 )
 
 // startServer starts nats-server in the process with JetStream that flushes to disk before it confirms. It returns the
-// option by which this process logs in.
-func startServer(ctx context.Context, cfg Config) (*server.Server, nats.Option, error) {
+// option by which this process logs in, and a channel that tells when its disk is full.
+func startServer(ctx context.Context, cfg Config) (*server.Server, nats.Option, <-chan struct{}, error) {
 	opts, login, err := serverOptions(cfg)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	srv, err := server.NewServer(opts)
 	if err != nil {
-		return nil, nil, fmt.Errorf("nats server: %w", err)
+		return nil, nil, nil, fmt.Errorf("nats server: %w", err)
 	}
-	log := &serverLog{log: cfg.Logger.With().Str("part", "nats-server").Logger(), fatal: make(chan string, 1)}
+	log := &serverLog{log: cfg.Logger.With().Str("part", "nats-server").Logger(), fatal: make(chan string, 1), full: make(chan struct{}, 1)}
 	srv.SetLoggerV2(log, false, false, false)
 	srv.Start() // returns when it listens, or after a fatal error
 	err = waitReady(ctx, srv, log.fatal)
 	if err == nil {
-		return srv, login, nil
+		return srv, login, log.full, nil
 	}
 	srv.Shutdown()
 	srv.WaitForShutdown()
-	return nil, nil, explainStart(cfg, err)
+	return nil, nil, nil, explainStart(cfg, err)
 }
 
 func waitReady(ctx context.Context, srv *server.Server, fatal <-chan string) error {
@@ -177,13 +177,24 @@ func serverTLS(files TLS) (*tls.Config, error) {
 type serverLog struct {
 	log   zerolog.Logger
 	fatal chan string // the first fatal error; the server calls Fatalf and goes on
+	full  chan struct{}
 }
 
 func (l *serverLog) Noticef(format string, v ...any) { l.log.Debug().Msgf(format, v...) }
 func (l *serverLog) Debugf(format string, v ...any)  { l.log.Debug().Msgf(format, v...) }
 func (l *serverLog) Tracef(format string, v ...any)  { l.log.Trace().Msgf(format, v...) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.log.Warn().Msgf(format, v...) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.log.Warn().Msgf(format, v...) }
+func (l *serverLog) Warnf(format string, v ...any)   { l.warn(fmt.Sprintf(format, v...)) }
+func (l *serverLog) Errorf(format string, v ...any)  { l.warn(fmt.Sprintf(format, v...)) }
+func (l *serverLog) warn(line string) {
+	l.log.Warn().Msg(line)
+	if saysFull(line) {
+		select {
+		case l.full <- struct{}{}:
+		default:
+		}
+	}
+}
+
 func (l *serverLog) Fatalf(format string, v ...any) {
 	select {
 	case l.fatal <- fmt.Sprintf(format, v...):

@@ -1,0 +1,161 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// smallDisk mounts a file system of so many bytes, or skips the test for a user who may not.
+func smallDisk(t *testing.T, dir string, size int) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("latchkey-test", dir, "tmpfs", 0, fmt.Sprintf("size=%d", size)); err != nil {
+		t.Skipf("mount: %v (engine/runner and engine/boltstore have this test with commits that fail)", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+}
+
+// fill takes all room of a disk, but for left bytes, until the returned func gives it back.
+func fill(t *testing.T, dir string, left int64) (free func()) {
+	t.Helper()
+	name := filepath.Join(dir, "ballast")
+	f, err := os.Create(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	block := make([]byte, 4096)
+	var size int64
+	for err == nil {
+		var n int
+		n, err = f.Write(block)
+		size += int64(n)
+	}
+	if err := f.Truncate(max(0, size-left)); err != nil {
+		t.Fatal(err)
+	}
+	return func() {
+		if err := os.Remove(name); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestFullDiskOfTheStore fills the disk under the store while events come. The streams are elsewhere and take them.
+func TestFullDiskOfTheStore(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow})
+	disk := filepath.Join(w.dir, "data", "store")
+	smallDisk(t, disk, 16<<20)
+	i, _ := w.start()
+	nc := w.connect()
+	publish := func(from, to int) {
+		for k := from; k < to; k++ {
+			data := string(eventData(fmt.Sprintf("c-%d", k), map[string]string{"offer": "gold"}))
+			// Large enough that some of them do not fit into the pages that the store has already.
+			data = fmt.Sprintf(`{"note": %q, %s`, strings.Repeat("x", 40<<10), data[1:])
+			w.send(nc, "offer_access_granted", fmt.Sprint(k), data)
+		}
+	}
+	publish(0, 2)
+	w.waitTexts(2)
+	w.quiet(i, nc)
+	free := fill(t, disk, 0)
+	publish(2, 40)
+	w.wait("an error that says so", func() bool { return strings.Contains(w.log.String(), "no space left on device") })
+	select {
+	case <-i.runner.Ready():
+	default:
+		t.Error("not ready")
+	}
+	free()
+	w.waitMails(40)
+	w.waitTexts(40)
+	w.quiet(i, nc)
+	for address, n := range w.smtp.Counts() {
+		if n != 1 {
+			t.Errorf("%s got %d mails", address, n)
+		}
+	}
+	if mails, texts := w.waitMails(40), w.waitTexts(40); len(mails) != 40 || len(texts) != 40 {
+		t.Errorf("%d mails and %d SMS", len(mails), len(texts))
+	}
+}
+
+// TestFullDisk fills the disk under the whole data folder. What the stream then does not confirm the publisher
+// publishes again, as publishers do.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow})
+	disk := filepath.Join(w.dir, "data")
+	smallDisk(t, disk, 48<<20)
+	i, _ := w.start()
+	nc := w.connect()
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 12
+	confirmed := map[int]bool{}
+	publish := func(upTo int) {
+		for k := range upTo {
+			if confirmed[k] {
+				continue
+			}
+			m := forms["bare"]("offer_access_granted", fmt.Sprint(k), eventData(fmt.Sprintf("c-%d", k), map[string]string{"offer": "gold"}))
+			m.Data = fmt.Appendf(nil, `{"note": %q, %s`, strings.Repeat("x", 40<<10), m.Data[1:])
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			_, err := js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
+			cancel()
+			if confirmed[k] = err == nil; err != nil {
+				return
+			}
+		}
+	}
+	count := func() (all int) {
+		for _, ok := range confirmed {
+			if ok {
+				all++
+			}
+		}
+		return all
+	}
+	publish(2)
+	w.waitTexts(2)
+	w.quiet(i, nc)
+	free := fill(t, disk, 256<<10)
+	publish(n)
+	if count() == n {
+		t.Fatal("the disk was not full")
+	}
+	w.wait("an error that says so", func() bool { return strings.Contains(w.log.String(), "the disk of the streams is full") })
+	free()
+	for end := time.Now().Add(30 * time.Second); count() < n && time.Now().Before(end); {
+		publish(n)
+	}
+	w.waitMails(n)
+	w.waitTexts(n)
+	w.quiet(i, nc)
+	for address, n := range w.smtp.Counts() {
+		if n != 1 {
+			t.Errorf("%s got %d mails", address, n)
+		}
+	}
+	if mails, texts := w.waitMails(n), w.waitTexts(n); len(mails) != n || len(texts) != n {
+		t.Errorf("%d mails and %d SMS", len(mails), len(texts))
+	}
+}

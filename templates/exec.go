@@ -175,10 +175,10 @@ func (s *state) run(p *program) (string, error) {
 		switch err {
 		case nil:
 			return b.String(), nil
-		default:
-			return "", err
 		case errSlow:
 			b.Reset()
+		default:
+			return "", err
 		}
 	}
 	if err := p.html.Execute(&b, s); err != nil {

@@ -159,10 +159,11 @@ func (a *app) showProblem(w io.Writer, dir string, p engine.Problem) {
 		fmt.Fprintln(w, p) // its lines may hold secrets
 		return
 	}
-	src, err := os.ReadFile(p.File)
-	if err != nil && !filepath.IsAbs(p.File) {
-		src, _ = os.ReadFile(filepath.Join(dir, p.File))
+	file := p.File
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(dir, file)
 	}
+	src, _ := os.ReadFile(file) // without it the problem is shown by itself
 	fmt.Fprint(w, flowfile.Excerpt(p, src))
 }
 

@@ -16,7 +16,6 @@ type node struct {
 	r          *reader
 	kind       string
 	key, value *yaml.Node
-	known      map[string]*yaml.Node
 }
 
 var _ engine.Node = (*node)(nil)

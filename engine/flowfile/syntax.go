@@ -166,14 +166,28 @@ func (r *reader) cure(le *yaml.LoadError) (engine.Pos, string) {
 // flowCure speaks of { } and [ ].
 func (r *reader) flowCure(le *yaml.LoadError, at, from engine.Pos) (engine.Pos, string) {
 	open := charAt(r.line(from.Line), from.Col)
+	if open != "{" && open != "[" { // the file ends right behind it
+		from, open = r.lastOpen(at)
+	}
 	if text := []rune(r.line(from.Line)); open == "{" && from.Col < len(text) && text[from.Col] == '{' {
 		return from, "a text that begins with {{ must stand in quotes"
 	}
 	closing := map[string]string{"{": "}", "[": "]"}[open]
-	if at.Line == from.Line {
+	if at.Line == from.Line && at.Col > from.Col+1 {
 		return at, fmt.Sprintf("a comma or %s is missing before this; a text with a comma, colon or bracket in it must stand in quotes", closing)
 	}
 	return from, fmt.Sprintf("the %s that opens here is never closed with %s", open, closing)
+}
+
+// lastOpen finds the last bracket that opens before a place.
+func (r *reader) lastOpen(at engine.Pos) (engine.Pos, string) {
+	for n := min(at.Line, len(r.lines)); n > 0; n-- {
+		line := r.line(n)
+		if i := strings.LastIndexAny(line, "{["); i >= 0 {
+			return engine.Pos{Line: n, Col: utf8.RuneCountInString(line[:i]) + 1}, line[i : i+1]
+		}
+	}
+	return at, "bracket"
 }
 
 func (r *reader) quoteCure(at, from engine.Pos) (engine.Pos, string) {

@@ -16,9 +16,9 @@ type Deps struct {
 	Texter    Texter
 	Templates Templates
 	Options   templates.Options // what templates may use
-	// From is the sender of mails, as "Acme <hello@acme.test>"; a step may have its own. TextFrom is that of
-	// SMS; empty is the Texter's own.
-	From, TextFrom string
+	// From is the sender of mails, as "Acme <hello@acme.test>", and ReplyTo where answers go if not there; a step may
+	// have its own. TextFrom is the sender of SMS; empty is the Texter's own.
+	From, ReplyTo, TextFrom string
 	// LoginLink mints a link inside the commit that starts an attempt.
 	LoginLink func(tx engine.Tx, req engine.LinkRequest) (id string, url engine.Secret, err error)
 	// Settle supersedes the contact's older links of an app, now that newer ones are on their way.

@@ -201,7 +201,7 @@ func (e *Email) Perform(ctx context.Context, call engine.Call, a engine.Attempt)
 	}
 	links, _ := linksOf(made.links)
 	r, err := e.Mailer.Send(ctx, Mail{
-		MessageID: id, From: from, ReplyTo: s.ReplyTo, To: a.To,
+		MessageID: id, From: from, ReplyTo: firstOf(s.ReplyTo, e.ReplyTo), To: a.To,
 		Subject: out.Subject, HTML: out.HTML, Text: out.Text, Date: call.Task.Created,
 		TaskID: call.Task.ID, Location: call.Run.Location, Links: links,
 	})

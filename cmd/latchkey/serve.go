@@ -169,7 +169,8 @@ func (i *instance) openSenders(context.Context) error {
 
 func (i *instance) deps() actions.Deps {
 	return actions.Deps{
-		Mailer: i.mailer, Texter: i.texter, From: i.cfg.Email.From, TextFrom: i.cfg.SMS.From,
+		Mailer: i.mailer, Texter: i.texter,
+		From: i.cfg.Email.From, ReplyTo: i.cfg.Email.ReplyTo, TextFrom: i.cfg.SMS.From,
 		LoginLink: i.links.Mint, Settle: i.links.Settle,
 	}
 }

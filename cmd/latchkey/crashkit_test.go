@@ -324,21 +324,16 @@ func opens(link string) bool {
 }
 
 // A death is what a kill left: what was accepted from the last moments before it to the next start may be sent again.
-type death struct {
-	from, kill, to time.Time
-	slow           bool // the machine was, and the window is longer for it
-}
+type death struct{ from, kill, to time.Time }
 
 // deaths returns a window for each kill.
 func (c *crashWorld) deaths() (all []death) {
 	for _, k := range c.kills {
-		d := death{kill: k, from: k.Add(-lost), to: time.Now()}
-		if wait := c.probe.worst(k.Add(-8*lost), k.Add(lost)); wait > quick {
-			d.slow, d.from = true, d.from.Add(-3*wait)
+		wait := c.probe.worst(k.Add(-8*lost), k.Add(lost))
+		if raced() {
+			wait = time.Minute // its speed is not the command's
 		}
-		if raced() { // its speed is not the command's
-			d.slow, d.from = true, k.Add(-time.Hour)
-		}
+		d := death{from: k.Add(-lost - 3*wait), kill: k, to: time.Now()}
 		if i := slices.IndexFunc(c.spawns, func(s time.Time) bool { return s.After(k) }); i >= 0 {
 			d.to = c.spawns[i]
 		}
@@ -351,59 +346,4 @@ func (c *crashWorld) deaths() (all []death) {
 func raced() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
-}
-
-// A probe measures how long small writes to disk take, from when they were due: what the machine lets any process wait
-// for just then, this test's own among them.
-type probe struct {
-	mu   sync.Mutex
-	lags []lag
-}
-
-type lag struct {
-	due  time.Time
-	took time.Duration
-}
-
-const probeEvery = 5 * time.Millisecond
-
-// newProbe measures until the test ends.
-func newProbe(t *testing.T) *probe {
-	t.Helper()
-	f, err := os.Create(filepath.Join(t.TempDir(), "probe"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, stop, done := &probe{}, make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for due := time.Now(); ; due = time.Now().Add(probeEvery) {
-			select {
-			case <-stop:
-				return
-			case <-time.After(time.Until(due)):
-			}
-			if _, err := f.WriteAt(make([]byte, 4096), 0); err != nil {
-				continue
-			}
-			_ = f.Sync()
-			p.mu.Lock()
-			p.lags = append(p.lags, lag{due, time.Since(due)})
-			p.mu.Unlock()
-		}
-	}()
-	t.Cleanup(func() { close(stop); <-done; f.Close() })
-	return p
-}
-
-// worst returns the longest lag of the time between from and to.
-func (p *probe) worst(from, to time.Time) (worst time.Duration) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, l := range p.lags {
-		if l.due.Before(to) && l.due.Add(l.took).After(from) {
-			worst = max(worst, l.took)
-		}
-	}
-	return worst
 }

@@ -11,31 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
-
 	"latchkey/actions/smtp/sink"
 	"latchkey/engine"
 	"latchkey/engine/runner"
 	"latchkey/triggers"
 )
-
-// TestKillElsewhere kills the process while events pass through a NATS server that lives on.
-func TestKillElsewhere(t *testing.T) {
-	t.Parallel()
-	kills := 10
-	if testing.Short() || raced() {
-		kills = 3
-	}
-	bus, err := triggers.Open(t.Context(), triggers.Config{Listen: "127.0.0.1:0", Dir: t.TempDir(), Logger: zerolog.Nop()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(bus.Close)
-	r := seeded(t)
-	c, f := newCrashWorld(t, crashWorkflow, bus.URL()), &feed{n: 100 * kills}
-	c.killOften(r, f, kills)
-	c.audit(f, c.end(f))
-}
 
 // TestTermUnderLoad ends the process by SIGTERM while events pass: within seconds, and nothing is lost or comes twice.
 func TestTermUnderLoad(t *testing.T) {

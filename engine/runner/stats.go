@@ -34,7 +34,7 @@ func (r *Runner) Stats() Stats {
 	return st
 }
 
-// Idle returns when nothing is due now: no task, timer, result or notice. It returns ctx's error if it ends first.
+// Idle returns when nothing is due now: no event that is being handled, no task, timer, result or notice. It returns ctx's error if it ends first.
 func (r *Runner) Idle(ctx context.Context) error {
 	t := time.NewTicker(5 * time.Millisecond)
 	defer t.Stop()
@@ -53,6 +53,12 @@ func (r *Runner) Idle(ctx context.Context) error {
 func (r *Runner) idle() bool {
 	select {
 	case <-r.ready:
+	default:
+		return false
+	}
+	select {
+	case <-r.handling: // an offset can be seen before what its events caused is queued
+		r.unlock()
 	default:
 		return false
 	}

@@ -200,7 +200,7 @@ func linkError(id string, err error) error {
 	case errors.Is(err, linkgen.ErrNoLink):
 		return fmt.Errorf("link %s was never minted here: %w", id, console.ErrNotFound)
 	case errors.Is(err, linkgen.ErrBadID):
-		return fmt.Errorf("%w: %q is no link's id; they begin with lnk_", console.ErrInvalid, linkgen.Redact("/l/"+id))
+		return fmt.Errorf("%w: that is no link's id; they begin with lnk_", console.ErrInvalid) // it may be a whole URL: not repeated
 	}
 	return err
 }

@@ -349,7 +349,7 @@ func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
 func (i *instance) status(context.Context) (map[string]any, error) {
 	s, r := i.stores.Stats(), i.runner.Stats()
 	return map[string]any{
-		"commits": s.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "sending": r.Sending,
+		"commits": s.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "held": r.Held, "sending": r.Sending,
 	}, nil
 }
 

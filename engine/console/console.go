@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"latchkey/engine"
@@ -154,7 +155,7 @@ func answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
 		case errors.Is(err, ErrNotFound):
 			WriteProblem(w, http.StatusNotFound, err.Error())
 		case errors.Is(err, ErrInvalid):
-			WriteProblem(w, http.StatusBadRequest, err.Error())
+			WriteProblem(w, http.StatusBadRequest, strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": "))
 		case err != nil:
 			WriteProblem(w, http.StatusInternalServerError, err.Error())
 		default:

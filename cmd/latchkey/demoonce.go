@@ -8,11 +8,13 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/net/html"
 
 	"latchkey/actions/outbox"
+	"latchkey/engine"
 )
 
 // comeIn does what a learner does: it opens a link of a mail, presses the button, and looks at the page behind it.
@@ -46,8 +48,12 @@ func (d *demo) comeIn(ctx context.Context) error {
 	for _, line := range inside.text {
 		fmt.Fprintln(d.app.out, "    "+line)
 	}
-	for _, title := range d.granted(m.To) {
-		if !strings.Contains(strings.Join(inside.text, "\n"), title) {
+	granted, all := d.titles(m.To)
+	for _, title := range all {
+		switch shown := slices.Contains(inside.text, title); {
+		case shown && !granted[title]:
+			return fmt.Errorf("demo: the page shows %q, which was not granted", title)
+		case !shown && granted[title]:
 			return fmt.Errorf("demo: the page does not show %q, which was granted", title)
 		}
 	}
@@ -67,25 +73,28 @@ func (d *demo) firstLink() (outbox.Message, string) {
 	return outbox.Message{}, ""
 }
 
-// granted lists the titles of what the contact with that address was granted by the events.
-func (d *demo) granted(address string) []string {
+// titles lists the titles of all offers and products that the events name, and says which of them the contact with that
+// address was granted.
+func (d *demo) titles(address string) (granted map[string]bool, all []string) {
 	id := ""
 	for _, ev := range d.events {
 		if ev.Contact.Email == address {
 			id = ev.Contact.ID
 		}
 	}
-	var titles []string
+	granted = map[string]bool{}
 	for _, ev := range d.events {
-		if ev.Contact.ID == id && strings.HasSuffix(ev.Type, "_granted") {
-			for _, n := range []string{"offer", "product"} {
-				if noun := ev.Noun(n); noun != nil {
-					titles = append(titles, noun.Title)
-				}
+		for _, n := range []*engine.Noun{ev.Offer, ev.Product} {
+			if n == nil {
+				continue
+			}
+			all = append(all, n.Title)
+			if ev.Contact.ID == id && strings.HasSuffix(ev.Type, "_granted") {
+				granted[n.Title] = true
 			}
 		}
 	}
-	return titles
+	return granted, all
 }
 
 // A page is what a browser without pictures would show.

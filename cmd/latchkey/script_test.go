@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -12,7 +14,8 @@ import (
 )
 
 // TestScripts runs the command as a user does, in testdata/script. A script has the ports of a project of its own in
-// its environment, a `latchkey` to execute, and `ready`, which waits until the project's server answers.
+// its environment, a `latchkey` to execute, `exits N command...`, which wants that exit code, and `ready`, which waits until
+// the project's server answers.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
@@ -32,11 +35,29 @@ func TestScripts(t *testing.T) {
 			for n, name := range []string{"PORTAL", "ADMIN", "NATS"} {
 				env.Setenv(name, fmt.Sprint(ports[n]))
 			}
+			env.Setenv("GORACE", "atexit_sleep_ms=0")
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"ready": ready},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"ready": ready, "exits": exits},
 	})
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits N command...")
+	}
+	code := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		var ee *exec.ExitError
+		if !errors.As(err, &ee) {
+			ts.Fatalf("%s: %v", args[1], err)
+		}
+		code = ee.ExitCode()
+	}
+	if fmt.Sprint(code) != args[0] {
+		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
 }
 
 func ready(ts *testscript.TestScript, _ bool, _ []string) {

@@ -17,18 +17,11 @@ const maxBody = 1 << 10
 // changes nothing.
 func (p *Portal) door(w http.ResponseWriter, r *http.Request) {
 	text := strings.TrimPrefix(r.URL.Path, "/l/")
-	tok, err := linkgen.ParseToken(text)
-	if err != nil || r.URL.RawPath != "" { // a percent sign is another spelling
-		p.unknown(w)
-		return
+	if r.URL.RawPath != "" { // a percent sign is another spelling
+		text = ""
 	}
-	door, err := p.Links.Look(r.Context(), p.Stores, tok, p.Now())
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	if door.Reason == linkgen.Unknown {
-		p.unknown(w)
+	_, door, ok := p.look(w, r, text)
+	if !ok {
 		return
 	}
 	v, err := p.visitor(r)
@@ -61,21 +54,27 @@ func (p *Portal) redeem(w http.ResponseWriter, r *http.Request) {
 		p.say(w, p.location(""), status, "wrong_form")
 		return
 	}
+	if tok, door, ok := p.look(w, r, text); ok {
+		p.enter(w, r, tok, door)
+	}
+}
+
+// look finds what a token opens. If nobody was given it, or the store cannot tell, it answers the request itself.
+func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok linkgen.Token, door linkgen.Door, ok bool) {
 	tok, err := linkgen.ParseToken(text)
 	if err != nil {
 		p.unknown(w)
-		return
+		return tok, door, false
 	}
-	door, err := p.Links.Look(r.Context(), p.Stores, tok, p.Now())
-	if err != nil {
+	if door, err = p.Links.Look(r.Context(), p.Stores, tok, p.Now()); err != nil {
 		p.fail(w, r, err)
-		return
+		return tok, door, false
 	}
 	if door.Reason == linkgen.Unknown {
 		p.unknown(w)
-		return
+		return tok, door, false
 	}
-	p.enter(w, r, tok, door)
+	return tok, door, true
 }
 
 // enter makes the session. The link is checked again inside the commit, whose answer is the one that counts.

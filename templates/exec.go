@@ -1,10 +1,10 @@
 package templates
 
 import (
-	"bytes"
 	"errors"
 	"html/template"
 	"strings"
+	"sync/atomic"
 	"text/template/parse"
 )
 
@@ -16,6 +16,7 @@ type program struct {
 	nodes []node
 	html  *template.Template // nil for text
 	quick bool               // nodes are complete
+	size  atomic.Int64       // how long the last rendering became: room for the next
 }
 
 type nodeKind uint8
@@ -167,13 +168,13 @@ var errSlow = errors.New("a value that only html/template may escape")
 
 // run renders a body to memory: a template that fails half-way leaves nothing.
 func (s *state) run(p *program) (string, error) {
-	var b bytes.Buffer
+	var b strings.Builder
 	if p.html == nil || p.quick {
-		b.Grow(s.size)
+		b.Grow(int(p.size.Load()) + 64)
 		err := s.exec(&b, p.nodes)
-		s.size = 1 << 10 // the text part comes after the HTML
 		switch err {
 		case nil:
+			p.size.Store(int64(b.Len()))
 			return b.String(), nil
 		case errSlow:
 			b.Reset()
@@ -184,7 +185,7 @@ func (s *state) run(p *program) (string, error) {
 	if err := p.html.Execute(&b, s); err != nil {
 		return "", own(err)
 	}
-	if bytes.Contains(b.Bytes(), []byte(refused)) {
+	if strings.Contains(b.String(), refused) {
 		return "", ErrUnsafe
 	}
 	return b.String(), nil
@@ -206,7 +207,7 @@ func own(err error) error {
 	return err
 }
 
-func (s *state) exec(b *bytes.Buffer, nodes []node) error {
+func (s *state) exec(b *strings.Builder, nodes []node) error {
 	for i := range nodes {
 		n := &nodes[i]
 		var text string
@@ -239,7 +240,7 @@ func (s *state) exec(b *bytes.Buffer, nodes []node) error {
 	return nil
 }
 
-func (s *state) execBlock(b *bytes.Buffer, n *node) error {
+func (s *state) execBlock(b *strings.Builder, n *node) error {
 	if n.kind == nodeRange {
 		list, err := s.List(n.tag)
 		if err != nil {
@@ -273,7 +274,7 @@ func (s *state) execBlock(b *bytes.Buffer, n *node) error {
 var htmlEscaper = strings.NewReplacer(`"`, "&#34;", "&", "&amp;", "'", "&#39;", "+", "&#43;", "<", "&lt;", ">", "&gt;", "\x00", "\ufffd")
 
 // write writes a value as its place asks, or returns errSlow.
-func (n *node) write(b *bytes.Buffer, text string) error {
+func (n *node) write(b *strings.Builder, text string) error {
 	switch n.escape {
 	case asHTML:
 		_, _ = htmlEscaper.WriteString(b, text)

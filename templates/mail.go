@@ -190,7 +190,7 @@ var ErrUnsafe = errors.New("a field in a link's address holds something that is 
 // Render writes the mail. It returns *MissingError for a field without a value, ErrUnsafe, or the Error of
 // a filter that could not use its value; then nothing of the mail is returned.
 func (m *Mail) Render(data Data) (Rendered, error) {
-	s := &state{tags: m.tags, data: &data, items: make([]any, m.loops), theme: m.themeOf(data.Values), oneLine: true, size: 256}
+	s := &state{tags: m.tags, data: &data, items: make([]any, m.loops), theme: m.themeOf(data.Values), oneLine: true}
 	var out Rendered
 	var err error
 	if s.subject, err = s.line(m.subject); err != nil {
@@ -202,7 +202,6 @@ func (m *Mail) Render(data Data) (Rendered, error) {
 		}
 	}
 	out.Subject, out.Preheader, s.oneLine = s.subject, s.preheader, false
-	s.size = 12 << 10
 	if m.html != nil {
 		if out.HTML, err = s.run(m.html); err != nil {
 			return Rendered{}, fmt.Errorf("html: %w", err)

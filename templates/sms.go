@@ -45,7 +45,7 @@ func (sc *scanner) checkAlphabet(body *Source) {
 // Render writes the message. Values are brought onto one line; links stay as they are. It returns
 // *MissingError for a field without a value, or the Error of a filter that could not use its value.
 func (m *SMS) Render(data Data) (string, error) {
-	s := &state{tags: m.tags, data: &data, items: make([]any, m.loops), oneLine: true, size: 256}
+	s := &state{tags: m.tags, data: &data, items: make([]any, m.loops), oneLine: true}
 	text, err := s.run(m.body)
 	return strings.TrimSpace(text), err
 }

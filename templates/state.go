@@ -42,8 +42,6 @@ type state struct {
 	theme   theme
 	sample  bool // a dry run, to have the template checked in every position
 
-	size int // a guess at how long the body becomes
-
 	subject, preheader string // rendered, for the layout
 }
 

@@ -3,6 +3,7 @@ package smtp
 import (
 	"errors"
 	"fmt"
+	"io"
 	netmail "net/mail"
 	"strings"
 	"unicode"
@@ -76,14 +77,22 @@ func (l *letter) body(text, html string) error {
 	case text == "" && html == "":
 		return errors.New("body: the mail has neither HTML nor text")
 	case html == "":
-		l.msg.SetBodyString(mail.TypeTextPlain, text)
+		l.msg.SetBodyWriter(mail.TypeTextPlain, writes(text))
 	case text == "":
-		l.msg.SetBodyString(mail.TypeTextHTML, html)
+		l.msg.SetBodyWriter(mail.TypeTextHTML, writes(html))
 	default:
-		l.msg.SetBodyString(mail.TypeTextPlain, text)
-		l.msg.AddAlternativeString(mail.TypeTextHTML, html)
+		l.msg.SetBodyWriter(mail.TypeTextPlain, writes(text))
+		l.msg.AddAlternativeWriter(mail.TypeTextHTML, writes(html))
 	}
 	return nil
+}
+
+// writes gives go-mail a body without a copy of it.
+func writes(body string) func(io.Writer) (int64, error) {
+	return func(w io.Writer) (int64, error) {
+		n, err := io.WriteString(w, body)
+		return int64(n), err
+	}
 }
 
 // encode picks how the bodies travel: as they are if they can and the server takes 8-bit bytes, else quoted-printable,

@@ -1,13 +1,11 @@
 package smtp
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"net"
-	"net/textproto"
 	"time"
 
 	"github.com/wneessen/go-mail"
@@ -26,8 +24,8 @@ type conn struct {
 	broken    bool
 	idleSince time.Time
 
-	wire bytes.Buffer // the mail as it goes out; its memory serves the next one
-	fill *bufio.Writer
+	made bytes.Buffer // the mail as go-mail makes it, and as it goes out; their memory serves the next one
+	wire []byte
 }
 
 // dial opens a session: connect, EHLO, STARTTLS, AUTH. It ends when ctx does, even between two replies.
@@ -56,7 +54,6 @@ func dial(ctx context.Context, cfg *Config) (*conn, error) {
 	}
 	c.pipeline, _ = c.client.Extension("PIPELINING")
 	c.eightBit, _ = c.client.Extension("8BITMIME")
-	c.fill = bufio.NewWriter(&c.wire)
 	return c, nil
 }
 
@@ -130,16 +127,30 @@ func (c *conn) transact(ctx context.Context, l letter) (string, stage, error) {
 	return c.body()
 }
 
-// render puts the mail, dot-stuffed and with its final dot (RFC 5321 section 4.5.2), into c.wire.
+// render puts the mail, as it goes over the wire, into c.wire.
 func (c *conn) render(l letter) error {
-	c.wire.Reset()
-	c.fill.Reset(&c.wire)
 	l.encode(c.eightBit)
-	w := textproto.NewWriter(c.fill).DotWriter()
-	if _, err := l.msg.WriteTo(w); err != nil {
+	c.made.Reset()
+	if _, err := l.msg.WriteTo(&c.made); err != nil {
 		return err
 	}
-	return w.Close()
+	c.wire = appendStuffed(c.wire[:0], c.made.Bytes())
+	return nil
+}
+
+// appendStuffed appends a mail as DATA takes it: every line ends in CRLF, one that begins with a dot gets another, and a
+// dot alone ends it all (RFC 5321 section 4.5.2).
+func appendStuffed(wire, mail []byte) []byte {
+	for len(mail) > 0 {
+		line, rest, _ := bytes.Cut(mail, []byte{'\n'})
+		if bytes.HasPrefix(line, []byte{'.'}) {
+			wire = append(wire, '.')
+		}
+		wire = append(wire, bytes.TrimSuffix(line, []byte{'\r'})...)
+		wire = append(wire, '\r', '\n')
+		mail = rest
+	}
+	return append(wire, '.', '\r', '\n')
 }
 
 // A command is one line of a transaction, and the reply that lets it go on: 25 stands for 250 to 259.
@@ -231,13 +242,13 @@ func (c *conn) reply(want int) error {
 func (c *conn) body() (string, stage, error) {
 	w := c.client.Text.W
 	c.deadline(c.cfg.Timeout)
-	n, err := w.Write(c.wire.Bytes())
+	n, err := w.Write(c.wire)
 	if err == nil {
 		err = w.Flush()
 	}
 	if err != nil {
 		c.broken = true
-		if n == c.wire.Len() && w.Buffered() == 0 {
+		if n == len(c.wire) && w.Buffered() == 0 {
 			return "", stageDot, err
 		}
 		return "", stageBody, err

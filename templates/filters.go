@@ -176,7 +176,7 @@ func dateBy(standard string) func(*state, any, []any) (any, error) {
 		}
 		// Go has no layout for an hour without its zero in 24 hours.
 		layout = strings.ReplaceAll(layout, "HH", "\x00")
-		layout = strings.ReplaceAll(layout, "H", fmt.Sprint("\x01"))
+		layout = strings.ReplaceAll(layout, "H", "\x01")
 		layout = strings.ReplaceAll(layout, "\x00", "HH")
 		return strings.ReplaceAll(t.Format(parts.Replace(layout)), "\x01", fmt.Sprint(t.Hour())), nil
 	}

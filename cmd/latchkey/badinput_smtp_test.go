@@ -92,7 +92,7 @@ func TestServerDownForAWhile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow})
 	w.smtpDown()
-	i, stop := w.start()
+	_, stop := w.start()
 	nc := w.connect()
 	const n = 5
 	publish := func(from, to int) {
@@ -175,7 +175,7 @@ func TestCutAfterTheFinalDot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow})
 	w.answerAt(sink.Dot, func(n int64, _ sink.Mail) sink.Answer { return sink.Answer{Cut: n == 1} })
-	i, stop := w.start()
+	_, stop := w.start()
 	nc := w.connect()
 	w.send(nc, "offer_access_granted", "1", adaGold)
 	first := w.waitMails(1)[0]
@@ -190,10 +190,11 @@ func TestCutAfterTheFinalDot(t *testing.T) {
 	i, _ = w.start()
 	nc = w.connect()
 	w.pass(time.Minute)
-	mails := w.waitMails(2)
+	w.waitMails(2)
 	w.waitTexts(1)
 	w.quiet(i, nc)
-	if mails = w.waitMails(2); len(mails) != 2 || mails[0].id == "" || mails[0].id != mails[1].id {
+	mails := w.waitMails(2)
+	if len(mails) != 2 || mails[0].id == "" || mails[0].id != mails[1].id {
 		t.Fatalf("%d mails: %+v", len(mails), mails)
 	}
 	if slices.Equal(links(mails[0].text), links(mails[1].text)) {

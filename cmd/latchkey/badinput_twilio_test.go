@@ -123,7 +123,7 @@ func TestTwilioSaysNothing(t *testing.T) {
 	})
 	t.Cleanup(func() { close(over) })
 	hurry := func(c *Config) { c.SMS.Twilio.Timeout = 300 * time.Millisecond }
-	i, stop := w.start(hurry)
+	_, stop := w.start(hurry)
 	nc := w.connect()
 	w.send(nc, "offer_access_granted", "1", adaGold)
 	mail := w.waitMails(1)[0]

@@ -238,16 +238,6 @@ func refuses(t *testing.T, what, link, words string) {
 	}
 }
 
-// press opens a login link in a new browser, presses its button, and returns the text of the page behind it.
-func press(t *testing.T, link string) (string, error) {
-	t.Helper()
-	status, text := newPerson(t).press(link)
-	if status != http.StatusOK {
-		return "", fmt.Errorf("answered %d: %s", status, text)
-	}
-	return text, nil
-}
-
 // tasks returns the tasks of a channel as the store has them, the newest first.
 func (w *world) tasks(i *instance, channel string) []engine.Task {
 	w.t.Helper()

@@ -109,7 +109,7 @@ func TestServerDownForAWhile(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	i, _ = w.start()
+	i, _ := w.start()
 	nc = w.connect()
 	publish(n, 2*n)
 	w.smtpUp()
@@ -187,7 +187,7 @@ func TestCutAfterTheFinalDot(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	i, _ = w.start()
+	i, _ := w.start()
 	nc = w.connect()
 	w.pass(time.Minute)
 	w.waitMails(2)

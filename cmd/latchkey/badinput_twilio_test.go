@@ -134,7 +134,7 @@ func TestTwilioSaysNothing(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	i, _ = w.start(hurry)
+	i, _ := w.start(hurry)
 	nc = w.connect()
 	w.pass(24 * time.Hour / 2)
 	w.send(nc, "offer_access_granted", "2", strings.ReplaceAll(adaGold, "c-1", "c-2"))

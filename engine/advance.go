@@ -201,10 +201,21 @@ func (m *machine) end(state RunState, reason string) {
 		Location: m.r.Location,
 		Type:     "run.finished",
 		Time:     m.now,
-		Data: map[string]any{
-			"run": m.r.ID.String(), "workflow": m.r.Workflow, "version": m.r.Version, "contact": m.p.Contact.ID,
-			"event": m.r.Event.ID, "state": string(state), "end": reason,
+		Data: finished{
+			Run: m.r.ID, Workflow: m.r.Workflow, Version: m.r.Version, Contact: m.p.Contact.ID,
+			Event: m.r.Event.ID, State: state, End: reason,
 		},
 		Depth: m.r.Event.Depth + 1,
 	}})
+}
+
+// finished is the data of run.finished.
+type finished struct {
+	Contact  string   `json:"contact"`
+	End      string   `json:"end"`
+	Event    string   `json:"event"`
+	Run      ID       `json:"run"`
+	State    RunState `json:"state"`
+	Version  string   `json:"version"`
+	Workflow string   `json:"workflow"`
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -32,6 +33,13 @@ func (w *fieldWriter) texts(tag byte, list []string) {
 	for _, s := range list {
 		w.head(tag, len(s))
 		w.b = append(w.b, s...)
+	}
+}
+
+func (w *fieldWriter) bytes(tag byte, b []byte) {
+	if len(b) > 0 {
+		w.head(tag, len(b))
+		w.b = append(w.b, b...)
 	}
 }
 
@@ -85,8 +93,7 @@ func (w *fieldWriter) custom(tag byte, c Custom) {
 	if err != nil && w.err == nil {
 		w.err = err
 	}
-	w.head(tag, len(j))
-	w.b = append(w.b, j...)
+	w.bytes(tag, j)
 }
 
 // group writes the fields that fn writes as one value.
@@ -137,6 +144,8 @@ func (r *fieldReader) fail(what string) {
 }
 
 func (r *fieldReader) text() string { return string(r.value) }
+
+func (r *fieldReader) bytes() []byte { return bytes.Clone(r.value) }
 
 func (r *fieldReader) number() uint64 {
 	n, w := binary.Uvarint(r.value)

@@ -7,12 +7,15 @@ import (
 	"time"
 )
 
-// Records of SpacePeople, SpaceActive, SpaceRuns, SpaceDue and SpaceTasks: how they are keyed and encoded.
+// Records of SpacePeople, SpaceActive, SpaceRuns, SpaceDue, SpaceTasks, SpaceDecisions and
+// SpaceNotices: how they are keyed and encoded.
 //
 //	person    location 0 key 0               version, fields
-//	event     location 0 key 1 identity      version, day (see seen.go)
+//	seen      location 0 key 1 identity      version, day (see seen.go)
 //	run       location 0 id                  version, state, due, contact, fields
 //	task      location 0 id                  version, state, not before, contact, run, length of kind, kind, fields
+//	event     location 0 id                  version, contact, fields (what became of it; see eventrecord.go)
+//	notice    location 0 id                  version, fields (see noticerecord.go)
 //
 // Version and state are one byte, times 8 bytes of Unix milliseconds, numbers big endian. What stands before the fields
 // (see recordfields.go) is the head: all that a scan at the start has to read.

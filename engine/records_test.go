@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -57,6 +58,18 @@ func goldenTask() *Task {
 	}
 }
 
+func goldenNotice() *Notice {
+	return &Notice{ID: "message.sent:1", Location: "academy", Type: "message.sent", Time: day1, Data: map[string]any{"n": 1, "to": "<b>"}, Depth: 2}
+}
+
+func goldenEvent() *EventRecord {
+	return &EventRecord{
+		Location: "academy", Ordinal: 1<<48 + 7, ID: "e1", Type: "lesson_completed", Source: "nats:COURSES", Contact: NewID(day1, 0x1234, "person"),
+		Time: day1, At: day1.Add(time.Second), Warnings: []string{"contact.phone: not a number"},
+		Decisions: []Decision{{Workflow: "welcome", Run: NewID(day1, 0x1234, "run")}, {Workflow: "x", Reason: "the workflow is a draft", Fault: "no field"}},
+	}
+}
+
 // golden compares today's encoding with a record written when the version was new.
 func golden(t *testing.T, name string, today []byte) []byte {
 	t.Helper()
@@ -95,6 +108,20 @@ func TestGoldenRecords(t *testing.T) {
 	if err != nil || !cmp.Equal(gotK, k) {
 		t.Errorf("task: %v\n%s", err, cmp.Diff(k, gotK))
 	}
+	e, n := goldenEvent(), goldenNotice()
+	gotE, err := DecodeEvent(golden(t, "event.v1", encodeEvent(e)))
+	if err != nil || !cmp.Equal(gotE, e) {
+		t.Errorf("event: %v\n%s", err, cmp.Diff(e, gotE))
+	}
+	today, err := encodeNotice(n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Data = json.RawMessage(`{"n":1,"to":"\u003cb\u003e"}`)
+	gotN, err := DecodeNotice(golden(t, "notice.v1", today))
+	if err != nil || !cmp.Equal(gotN, n) {
+		t.Errorf("notice: %v\n%s", err, cmp.Diff(n, gotN))
+	}
 	SeenEvent(tx, "academy", p.Key, [16]byte{1, 2, 3}, day1)
 	tx.Scan(SpacePeople, seenPrefix("academy", p.Key), nil, func(_, v []byte) bool {
 		golden(t, "seen.v1", v)
@@ -108,14 +135,18 @@ func TestEveryFieldIsStored(t *testing.T) {
 	var p Person
 	var r Run
 	var k Task
+	var e EventRecord
 	n := 0
-	for _, v := range []any{&p, &r, &k} {
+	for _, v := range []any{&p, &r, &k, &e} {
 		fillIn(t, reflect.ValueOf(v).Elem(), &n)
 	}
 	r.State, k.State = RunSending, TaskSending
 	tx := mapTx{}
 	if err := errors.Join(SavePerson(tx, &p), SaveRun(tx, &r), SaveTask(tx, &k)); err != nil {
 		t.Fatal(err)
+	}
+	if got, err := DecodeEvent(encodeEvent(&e)); err != nil || !cmp.Equal(got, &e) {
+		t.Errorf("%v %s", err, cmp.Diff(&e, got))
 	}
 	if got, err := LoadPerson(tx, p.Location, p.Key); err != nil || !cmp.Equal(got, &p) {
 		t.Errorf("%v %s", err, cmp.Diff(&p, got))

@@ -101,10 +101,10 @@ type Task struct {
 
 // A Notice is an event that Latchkey publishes. Its id is deterministic, so that publishing it twice stores it once.
 type Notice struct {
-	ID       string         `json:"id"`
-	Location string         `json:"location"`
-	Type     string         `json:"type"` // "link.redeemed", "message.sent", "run.finished"; or "user_login", which goes to COURSES
-	Time     time.Time      `json:"time"`
-	Data     map[string]any `json:"data"`
-	Depth    int            `json:"depth,omitempty"`
+	ID       string
+	Location string
+	Type     string // "link.redeemed", "message.sent", "run.finished"; or "user_login", which goes to COURSES
+	Time     time.Time
+	Data     any // what encoding/json makes an object of; a json.RawMessage in one that was stored
+	Depth    int
 }

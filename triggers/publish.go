@@ -100,14 +100,14 @@ func eventMessage(ev engine.Event) (*nats.Msg, error) {
 
 // A cloudEvent is an event in the CloudEvents 1.0 JSON format.
 type cloudEvent struct {
-	Version string         `json:"specversion"`
-	ID      string         `json:"id"`
-	Source  string         `json:"source"`
-	Type    string         `json:"type"`
-	Time    time.Time      `json:"time,omitzero"`
-	Content string         `json:"datacontenttype"`
-	Depth   int            `json:"latchkeydepth,omitempty"`
-	Data    map[string]any `json:"data"`
+	Version string    `json:"specversion"`
+	ID      string    `json:"id"`
+	Source  string    `json:"source"`
+	Type    string    `json:"type"`
+	Time    time.Time `json:"time,omitzero"`
+	Content string    `json:"datacontenttype"`
+	Depth   int       `json:"latchkeydepth,omitempty"`
+	Data    any       `json:"data"`
 }
 
 // message encodes the event for <prefix><location>.<type>. Its Nats-Msg-Id holds the location as well, since a stream

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"testing"
@@ -281,11 +282,12 @@ func TestRedeem(t *testing.T) {
 			t.Error("the run does not know")
 		}
 		redeemed, login := w.bus.notices["link.redeemed:s1"], w.bus.notices["user_login:s1"]
-		if redeemed.Data["link"] != "l1" || redeemed.Data["run"] != runs[0].ID.String() || redeemed.Depth != 3 {
+		if data := dataOf(t, redeemed); data["link"] != "l1" || data["run"] != runs[0].ID.String() || redeemed.Depth != 3 {
 			t.Errorf("link.redeemed %+v", redeemed)
 		}
-		contact, _ := login.Data["contact"].(map[string]any)
-		if contact["id"] != "c1" || contact["email"] != "ada@example.com" || login.Data["via"] != "latchkey" || login.Depth != 3 {
+		data := dataOf(t, login)
+		contact, _ := data["contact"].(map[string]any)
+		if contact["id"] != "c1" || contact["email"] != "ada@example.com" || data["via"] != "latchkey" || login.Depth != 3 {
 			t.Errorf("user_login %+v", login)
 		}
 	})
@@ -327,4 +329,14 @@ func TestImport(t *testing.T) {
 			t.Errorf("a contact that is none: %v", err)
 		}
 	})
+}
+
+// dataOf returns the data of a notice that was stored.
+func dataOf(t *testing.T, n engine.Notice) (data map[string]any) {
+	t.Helper()
+	raw, _ := n.Data.(json.RawMessage)
+	if err := json.Unmarshal(raw, &data); err != nil {
+		t.Errorf("data of %s: %v", n.ID, err)
+	}
+	return data
 }

@@ -204,7 +204,11 @@ func (s *scope) plan(e planned, generation uint64) error {
 	if err := s.commands(cmds); err != nil {
 		return &planFault{err: err}
 	}
-	return s.decided(ev, e.key, decisions)
+	engine.SaveEvent(s.tx, &engine.EventRecord{
+		Location: ev.Location, Ordinal: ev.Ordinal, ID: ev.ID, Type: ev.Type, Source: ev.Source, Contact: e.key,
+		Time: ev.Time, At: s.now, Warnings: ev.Warnings, Decisions: decisions,
+	})
+	return nil
 }
 
 // plan calls the core; a panic in it concerns this event only.

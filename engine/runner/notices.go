@@ -3,27 +3,22 @@ package runner
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"latchkey/engine"
 )
 
-const publishMost = 200 // notices of one Publish
+const (
+	publishMost = 500 // notices of one Publish
+	gatherMost  = 250 * time.Millisecond
+	gatherEach  = 5 * time.Millisecond
+)
 
-// notify stores a notice; it is published after the commit. Key in SpaceNotices: location 0 id, in the order of time; value a
-// version byte (1) and JSON.
+// notify stores a notice; it is published after the commit.
 func (s *scope) notify(n *engine.Notice) error {
-	b, err := json.Marshal(n)
-	if err != nil {
-		return fmt.Errorf("notice %s: %w", n.ID, err)
-	}
-	id := engine.NewID(s.now, 0, n.ID)
-	s.tx.Put(engine.SpaceNotices, engine.Key(n.Location, id[:]), append([]byte{1}, b...))
 	s.notices = true
-	return nil
+	return engine.SaveNotice(s.tx, n, s.now)
 }
 
 // announce publishes a partition's notices, and forgets each when it is published.
@@ -41,9 +36,8 @@ func (r *Runner) announce(ctx context.Context, p *partition) {
 			failures = 0
 		default:
 			failures = 0
-			if n > 0 {
-				nap(ctx, r.cfg.Linger) // let the next ones gather
-			}
+			// Let the next ones gather, the longer the more there are: the stream takes many at the cost of a few.
+			nap(ctx, min(time.Duration(n)*gatherEach, gatherMost))
 			p.awaitNotices(ctx)
 		}
 	}
@@ -82,12 +76,12 @@ func (r *Runner) publish(ctx context.Context, p *partition) (int, error) {
 	err := p.store.View(ctx, func(tx engine.Tx) error {
 		keys, notices = nil, nil
 		tx.Scan(engine.SpaceNotices, nil, nil, func(k, v []byte) bool {
-			var n engine.Notice
-			if len(v) == 0 || v[0] != 1 || json.Unmarshal(v[1:], &n) != nil {
-				r.cfg.Logger.Error().Hex("key", k).Msg("unreadable notice passed over")
+			n, err := engine.DecodeNotice(v)
+			if err != nil {
+				r.cfg.Logger.Error().Err(err).Hex("key", k).Msg("unreadable notice passed over")
 				return true
 			}
-			keys, notices = append(keys, bytes.Clone(k)), append(notices, n)
+			keys, notices = append(keys, bytes.Clone(k)), append(notices, *n)
 			return len(keys) < publishMost
 		})
 		return nil
@@ -105,34 +99,4 @@ func (r *Runner) publish(ctx context.Context, p *partition) (int, error) {
 		return nil
 	})
 	return len(keys), err
-}
-
-// An EventRecord tells what one event caused.
-type EventRecord struct {
-	Location  string            `json:"location"`
-	Ordinal   uint64            `json:"ordinal"`
-	ID        string            `json:"id"`
-	Type      string            `json:"type"`
-	Source    string            `json:"source,omitempty"`
-	Contact   engine.ID         `json:"contact"`
-	Time      time.Time         `json:"time"` // when it happened
-	At        time.Time         `json:"at"`   // when it was applied
-	Warnings  []string          `json:"warnings,omitempty"`
-	Decisions []engine.Decision `json:"decisions,omitempty"`
-}
-
-// decided stores what an event caused. Key in SpaceDecisions: location 0 id, of the time it was applied; value a
-// version byte (1) and JSON.
-func (s *scope) decided(ev engine.Event, contact engine.ID, ds []engine.Decision) error {
-	b, err := json.Marshal(EventRecord{
-		Location: ev.Location, Ordinal: ev.Ordinal, ID: ev.ID, Type: ev.Type, Source: ev.Source, Contact: contact,
-		Time: ev.Time, At: s.now, Warnings: ev.Warnings, Decisions: ds,
-	})
-	if err != nil {
-		return &planFault{err: fmt.Errorf("decisions: %w", err)}
-	}
-	id := engine.NewID(s.now, contact.Shard())
-	binary.BigEndian.PutUint64(id[8:], ev.Ordinal)
-	s.tx.Put(engine.SpaceDecisions, engine.Key(ev.Location, id[:]), append([]byte{1}, b...))
-	return nil
 }

@@ -3,8 +3,6 @@ package runner
 import (
 	"bytes"
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
@@ -46,29 +44,15 @@ func (r *Runner) Runs(ctx context.Context, f Filter) ([]engine.Run, error) {
 }
 
 // Events returns what was made of events, newest first.
-func (r *Runner) Events(ctx context.Context, f Filter) ([]EventRecord, error) {
-	return newest(ctx, r, f, records[EventRecord]{
+func (r *Runner) Events(ctx context.Context, f Filter) ([]engine.EventRecord, error) {
+	return newest(ctx, r, f, records[engine.EventRecord]{
 		spaces: []engine.Space{engine.SpaceDecisions},
 		wanted: func(_, v []byte) bool {
-			if f.Contact.IsZero() {
-				return true
-			}
-			e, err := decodeEvent(v)
-			return err == nil && e.Contact == f.Contact
+			contact, err := engine.EventContact(v)
+			return err == nil && (f.Contact.IsZero() || f.Contact == contact)
 		},
-		decode: decodeEvent,
+		decode: engine.DecodeEvent,
 	})
-}
-
-func decodeEvent(v []byte) (*EventRecord, error) {
-	if len(v) == 0 || v[0] != 1 {
-		return nil, fmt.Errorf("event: %w", engine.ErrRecord)
-	}
-	e := new(EventRecord)
-	if err := json.Unmarshal(v[1:], e); err != nil {
-		return nil, fmt.Errorf("event: %w: %w", engine.ErrRecord, err)
-	}
-	return e, nil
 }
 
 func (f Filter) fits(contact engine.ID, state string) bool {

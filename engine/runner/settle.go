@@ -235,9 +235,20 @@ func sentNotice(t *engine.Task, p *engine.Person) *engine.Notice {
 		Type:     "message.sent",
 		Time:     t.Changed,
 		Depth:    t.Depth + 1,
-		Data: map[string]any{
-			"task": t.ID.String(), "run": t.Run.String(), "workflow": t.Workflow, "step": strings.Join(t.Step, "/"),
-			"channel": t.Kind, "contact": p.Contact.ID, "links": t.Links,
+		Data: sent{
+			Task: t.ID, Run: t.Run, Workflow: t.Workflow, Step: strings.Join(t.Step, "/"),
+			Channel: t.Kind, Contact: p.Contact.ID, Links: t.Links,
 		},
 	}
+}
+
+// sent is the data of message.sent.
+type sent struct {
+	Channel  string    `json:"channel"`
+	Contact  string    `json:"contact"`
+	Links    []string  `json:"links"`
+	Run      engine.ID `json:"run"`
+	Step     string    `json:"step"`
+	Task     engine.ID `json:"task"`
+	Workflow string    `json:"workflow"`
 }

@@ -19,27 +19,49 @@ var positionKey = []byte("journal")
 // buckets finds the buckets of one bbolt transaction, each once.
 type buckets struct {
 	tx    *bbolt.Tx
-	known map[engine.Space]*bbolt.Bucket // nil for a space that does not exist
+	known map[engine.Space]bucket
+}
+
+// A bucket is a space's; its Bucket is nil if the space does not exist.
+type bucket struct {
+	*bbolt.Bucket
+	gets *bbolt.Cursor // one for all of Get, which makes a new one each time in bbolt
 }
 
 func newBuckets(tx *bbolt.Tx) buckets {
-	return buckets{tx: tx, known: make(map[engine.Space]*bbolt.Bucket, 8)}
+	return buckets{tx: tx, known: make(map[engine.Space]bucket, 8)}
 }
 
 func (b buckets) get(space engine.Space) *bbolt.Bucket {
-	bucket, ok := b.known[space]
+	found, ok := b.known[space]
 	if !ok {
-		bucket = b.tx.Bucket([]byte(space))
-		b.set(space, bucket)
+		found = b.set(space, b.tx.Bucket([]byte(space)))
 	}
-	return bucket
+	return found.Bucket
 }
 
-func (b buckets) set(space engine.Space, bucket *bbolt.Bucket) {
-	if bucket != nil && b.tx.Writable() {
-		bucket.FillPercent = fillPercent(space)
+func (b buckets) set(space engine.Space, to *bbolt.Bucket) bucket {
+	var found bucket
+	if to != nil {
+		if b.tx.Writable() {
+			to.FillPercent = fillPercent(space)
+		}
+		found = bucket{to, to.Cursor()}
 	}
-	b.known[space] = bucket
+	b.known[space] = found
+	return found
+}
+
+// Get returns the value at key, or nil.
+func (b buckets) Get(space engine.Space, key []byte) []byte {
+	if b.get(space) == nil {
+		return nil
+	}
+	k, v := b.known[space].gets.Seek(key)
+	if !bytes.Equal(k, key) {
+		return nil
+	}
+	return v
 }
 
 // fillPercent says how full pages are left when they split. Spaces whose keys come in order of time only grow
@@ -56,13 +78,6 @@ func fillPercent(space engine.Space) float64 {
 type view struct {
 	buckets
 	wrote bool
-}
-
-func (v *view) Get(space engine.Space, key []byte) []byte {
-	if b := v.get(space); b != nil {
-		return b.Get(key)
-	}
-	return nil
 }
 
 func (v *view) Put(engine.Space, []byte, []byte) { v.wrote = true }
@@ -164,10 +179,7 @@ func (o *overlay) Get(space engine.Space, key []byte) []byte {
 			return nil
 		}
 	}
-	if b := o.get(space); b != nil {
-		return b.Get(key)
-	}
-	return nil
+	return o.buckets.Get(space, key)
 }
 
 func (o *overlay) Put(space engine.Space, key, value []byte) {
@@ -275,11 +287,11 @@ func (b buckets) apply(o op) error {
 	switch o.kind {
 	case opPut:
 		if bucket == nil {
-			var err error
-			if bucket, err = b.tx.CreateBucket([]byte(o.space)); err != nil {
+			made, err := b.tx.CreateBucket([]byte(o.space))
+			if err != nil {
 				return fmt.Errorf("make space %q: %w", o.space, err)
 			}
-			b.set(o.space, bucket)
+			bucket = b.set(o.space, made).Bucket
 		}
 		return bucket.Put(o.key, o.value)
 	case opDelete:

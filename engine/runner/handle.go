@@ -12,7 +12,7 @@ import (
 
 const (
 	maxDepth     = 8         // an event that so many runs caused, one by another, is a loop
-	chunkEvents  = 128       // events of one commit
+	chunkEvents  = 256       // events of one commit
 	chunkBytes   = 128 << 10 // their size, roughly: each may be stored several times
 	offsetEvery  = time.Second
 	pruneAtOnce  = 4 // past events of a person looked at for each new one

@@ -192,9 +192,9 @@ func (d *Deps) settle(tx engine.Tx, call engine.Call, fields []templates.LinkFie
 	return nil
 }
 
-// data gathers what a message is rendered with.
-func data(call engine.Call, links []minted) templates.Data {
-	values := engine.NewEnv(call.Location, call.Person, &call.Run.Event, call.Run, call.Now).Values()
+// data gathers what a message is rendered with: of the fields, those that its template reads.
+func data(call engine.Call, roots []string, links []minted) templates.Data {
+	values := engine.NewEnv(call.Location, call.Person, &call.Run.Event, call.Run, call.Now).Values(roots...)
 	if loc, ok := values["location"].(map[string]any); ok {
 		loc["brand"] = call.Location.Brand
 	}

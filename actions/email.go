@@ -190,7 +190,7 @@ func (e *Email) Begin(tx engine.Tx, call engine.Call) (engine.Attempt, error) {
 // field and its place.
 func (e *Email) Perform(ctx context.Context, call engine.Call, a engine.Attempt) (engine.Receipt, error) {
 	s, made := call.Settings.(*emailStep), a.Payload.(*mailAttempt)
-	out, err := made.mail.Render(data(call, made.links))
+	out, err := made.mail.Render(data(call, made.mail.Roots(), made.links))
 	if err != nil {
 		return engine.Receipt{}, s.source.explain(err)
 	}

@@ -146,7 +146,7 @@ func (a *SMS) Begin(tx engine.Tx, call engine.Call) (engine.Attempt, error) {
 // the step allows, are final errors.
 func (a *SMS) Perform(ctx context.Context, call engine.Call, at engine.Attempt) (engine.Receipt, error) {
 	s, made := call.Settings.(*smsStep), at.Payload.(*smsAttempt)
-	body, err := made.sms.Render(data(call, made.links))
+	body, err := made.sms.Render(data(call, made.sms.Roots(), made.links))
 	if err != nil {
 		return engine.Receipt{}, s.source.explain(err)
 	}

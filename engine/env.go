@@ -166,39 +166,72 @@ func viewOfRun(r *Run) runView {
 	return v
 }
 
-// Values returns the roots as templates take them: a root or field is under the name that authors type, and an absent
-// noun is nil. Where expressions see nouns by id (offers, products, access), templates get a list in the order of ids.
-func (e Env) Values() map[string]any {
-	v := e.roots
-	v.fill(needs{access: true, lists: true, run: true})
+// Values returns the roots of those names, or all, as templates take them: a root or field is under the name that authors
+// type, and an absent noun is nil. Where expressions see nouns by id (offers, products, access), templates get a list in
+// the order of ids.
+func (e Env) Values(names ...string) map[string]any {
+	if len(names) == 0 {
+		names = append(fieldNames(reflect.TypeFor[roots]()), "support")
+	}
+	out := make(map[string]any, len(names))
+	for _, name := range names {
+		out[name] = e.value(name)
+	}
+	return out
+}
+
+func (v *roots) value(name string) any {
 	c := &v.Contact
-	steps := make(map[string]any, len(v.Run.Steps))
-	for id, s := range v.Run.Steps {
+	switch name {
+	case "contact":
+		return map[string]any{"id": c.ID, "email": c.Email, "phone": c.Phone, "first_name": c.FirstName, "last_name": c.LastName,
+			"name": c.Name, "timezone": c.Timezone, "locale": c.Locale, "custom": values(c.Custom),
+			"consent": map[string]any{"email": c.Consent.Email, "sms": c.Consent.SMS}}
+	case "event":
+		return map[string]any{"id": v.Event.ID, "type": v.Event.Type, "time": v.Event.Time, "custom": values(v.Event.Custom)}
+	case "offer":
+		return v.Offer.value()
+	case "product":
+		return v.Product.value()
+	case "category":
+		return v.Category.value()
+	case "lesson":
+		return v.Lesson.value()
+	case "offers":
+		v.fill(needs{lists: true})
+		return nounValues(v.Offers)
+	case "products":
+		v.fill(needs{lists: true})
+		return nounValues(v.Products)
+	case "access":
+		v.fill(needs{access: true})
+		return map[string]any{"offers": nounValues(v.Access.Offers), "products": nounValues(v.Access.Products)}
+	case "run":
+		v.fill(needs{run: true})
+		return v.Run.values()
+	case "location":
+		return map[string]any{"id": v.Location.ID, "name": v.Location.Name, "email": v.Location.Email,
+			"support": v.Location.Support, "base_url": v.Location.BaseURL}
+	case "support":
+		return map[string]any{"email": v.Location.Support}
+	case "custom":
+		custom := make(map[string]any, len(v.Custom))
+		for k, s := range v.Custom {
+			custom[k] = s
+		}
+		return custom
+	case "now":
+		return v.Now
+	}
+	return nil
+}
+
+func (r *runView) values() map[string]any {
+	steps := make(map[string]any, len(r.Steps))
+	for id, s := range r.Steps {
 		steps[id] = map[string]any{"outcome": s.Outcome, "at": s.At, "error": s.Error}
 	}
-	custom := make(map[string]any, len(v.Custom))
-	for k, s := range v.Custom {
-		custom[k] = s
-	}
-	return map[string]any{
-		"contact": map[string]any{"id": c.ID, "email": c.Email, "phone": c.Phone, "first_name": c.FirstName, "last_name": c.LastName,
-			"name": c.Name, "timezone": c.Timezone, "locale": c.Locale, "custom": values(c.Custom),
-			"consent": map[string]any{"email": c.Consent.Email, "sms": c.Consent.SMS}},
-		"event":    map[string]any{"id": v.Event.ID, "type": v.Event.Type, "time": v.Event.Time, "custom": values(v.Event.Custom)},
-		"offer":    v.Offer.value(),
-		"product":  v.Product.value(),
-		"category": v.Category.value(),
-		"lesson":   v.Lesson.value(),
-		"offers":   nounValues(v.Offers),
-		"products": nounValues(v.Products),
-		"access":   map[string]any{"offers": nounValues(v.Access.Offers), "products": nounValues(v.Access.Products)},
-		"run":      map[string]any{"id": v.Run.ID, "workflow": v.Run.Workflow, "link_redeemed": v.Run.LinkRedeemed, "steps": steps},
-		"location": map[string]any{"id": v.Location.ID, "name": v.Location.Name, "email": v.Location.Email,
-			"support": v.Location.Support, "base_url": v.Location.BaseURL},
-		"support": map[string]any{"email": v.Location.Support},
-		"custom":  custom,
-		"now":     v.Now,
-	}
+	return map[string]any{"id": r.ID, "workflow": r.Workflow, "link_redeemed": r.LinkRedeemed, "steps": steps}
 }
 
 // values drops the name of the type, which templates would not know.

@@ -28,6 +28,7 @@ type uses struct {
 	links  []LinkField
 	at     []*tag // of login links
 	fields []need
+	roots  []string // the first names of all fields that are read
 	// unsubscribe says that the author put the way out where he wants it.
 	unsubscribe bool
 }
@@ -40,9 +41,11 @@ type need struct {
 
 // collect walks the tags in order, and knows what the conditions around each have made sure of.
 func (sc *scanner) collect() uses {
-	var u uses
+	u := uses{roots: []string{"location", "support"}} // the layout reads them
 	var blocks []guard
 	for _, t := range sc.tags {
+		u.read(&t.expr)
+		u.test(t.cond)
 		switch t.kind {
 		case tagLink:
 			u.at = append(u.at, t)
@@ -135,6 +138,26 @@ func (u *uses) check(use Use) (warns Errors, err error) {
 	}
 	return warns.sorted(), errs.orNil()
 }
+
+func (u *uses) read(e *expr) {
+	if e.lit == nil && e.loop < 0 && len(e.path) > 0 && !slices.Contains(u.roots, e.path[0]) {
+		u.roots = append(u.roots, e.path[0])
+	}
+}
+
+func (u *uses) test(c *cond) {
+	if c != nil {
+		u.read(&c.expr)
+		u.test(c.a)
+		u.test(c.b)
+	}
+}
+
+// Roots returns the names in Data.Values that the mail reads.
+func (m *Mail) Roots() []string { return slices.Clone(m.uses.roots) }
+
+// Roots returns the names in Data.Values that the SMS reads.
+func (m *SMS) Roots() []string { return slices.Clone(m.uses.roots) }
 
 // Links returns the distinct login links of the mail, in the order of their first use. Each is minted once.
 func (m *Mail) Links() []LinkField { return slices.Clone(m.uses.links) }

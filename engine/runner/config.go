@@ -52,7 +52,7 @@ func DefaultChannel(kind string) Channel {
 	if kind == "sms" {
 		return Channel{Workers: 4, Ahead: 8, RetryFor: 4 * time.Hour, Hold: true}
 	}
-	return Channel{Workers: 8, Ahead: 128, RetryFor: 24 * time.Hour}
+	return Channel{Workers: 8, Ahead: 64, RetryFor: 24 * time.Hour}
 }
 
 func (c *Config) complete() error {

@@ -130,6 +130,9 @@ func (f Fields) unknown(path string) string {
 		return msg + near
 	}
 	root, rest, dotted := strings.Cut(path, ".")
+	if root == "custom" && dotted {
+		return msg + "; set it in latchkey.yaml, under custom"
+	}
 	if dotted {
 		// A right leaf under a wrong root, or the other way round, is too far off letter by letter.
 		for _, x := range f {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"latchkey/actions"
 	"latchkey/actions/outbox"
@@ -148,7 +149,7 @@ func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, e
 			return console.Link{}, fmt.Errorf("%w: ttl: %v", console.ErrInvalid, err)
 		}
 		if req.TTL = d.Fixed(); req.TTL > i.cfg.Links.MaxTTL {
-			return console.Link{}, fmt.Errorf("%w: ttl: links.max_ttl is %v", console.ErrInvalid, i.cfg.Links.MaxTTL)
+			return console.Link{}, fmt.Errorf("%w: ttl: links.max_ttl is %v", console.ErrInvalid, days(i.cfg.Links.MaxTTL))
 		}
 	}
 	id, url, err := i.mint(ctx, req)
@@ -158,6 +159,12 @@ func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, e
 	l, err := i.Link(ctx, id)
 	l.URL = url.Reveal()
 	return l, err
+}
+
+// days writes a length as users do: 30d and not 720h.
+func days(d time.Duration) engine.Duration {
+	const day = 24 * time.Hour
+	return engine.Duration{Days: int(d / day), Rest: d % day}
 }
 
 // mint makes a link outside any message.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 
 	"github.com/urfave/cli/v3"
 
@@ -18,12 +19,12 @@ func (a *app) checkCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			cfg, err := a.config(dir, nil)
-			if err != nil {
-				return err
+			if st, err := os.Stat(dir); err != nil || !st.IsDir() {
+				return usagef("%s is no folder", dir)
 			}
+			cfg, problems := loadConfig(dir, a.env, nil)
 			p := readProject(cfg, checkDeps(cfg))
-			if err := a.report(dir, p.problems); err != nil {
+			if err := a.report(dir, append(problems, p.problems...)); err != nil {
 				return err
 			}
 			fmt.Fprintf(a.out, "%s: %s, %s: no mistake\n", cfg.Location, count(len(p.workflows), "workflow"),

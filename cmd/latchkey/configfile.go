@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -72,6 +73,10 @@ func (r *configReader) readFile(file string, src []byte) {
 	if root.Kind == yaml.ScalarNode && root.Value == "" {
 		return // only comments
 	}
+	if root.Kind != yaml.MappingNode {
+		r.report(engine.Pos{File: file, Line: root.Line, Col: root.Column}, "holds no settings; write them as in `location: academy`")
+		return
+	}
 	r.walk(file, "", root)
 }
 
@@ -95,11 +100,7 @@ func (r *configReader) walk(file, key string, n *yaml.Node) {
 			r.walk(file, child, v)
 		}
 	case yaml.SequenceNode:
-		var items []string
-		for _, it := range n.Content {
-			items = append(items, it.Value)
-		}
-		r.apply(pos, key, strings.Join(items, ","))
+		r.walkList(file, key, n)
 	case yaml.ScalarNode:
 		if n.Tag == "!!null" && n.Value == "" {
 			return // `key:` with nothing is the default
@@ -113,6 +114,28 @@ func (r *configReader) walk(file, key string, n *yaml.Node) {
 	default:
 		r.report(pos, "%s: is neither a value nor keys", key)
 	}
+}
+
+// walkList reads a sequence of scalars, for the settings that take one.
+func (r *configReader) walkList(file, key string, n *yaml.Node) {
+	pos := engine.Pos{File: file, Line: n.Line, Col: n.Column}
+	if !slices.ContainsFunc(r.settings, func(s setting) bool { return s.list && s.key == key }) {
+		r.report(pos, "%s: takes one value, not a list", key)
+		return
+	}
+	var items []string
+	for _, it := range n.Content {
+		v, err := r.expand(it.Value)
+		if it.Kind != yaml.ScalarNode {
+			err = errors.New("is no plain value")
+		}
+		if err != nil {
+			r.report(engine.Pos{File: file, Line: it.Line, Col: it.Column}, "%s: %v", key, err)
+			continue
+		}
+		items = append(items, v)
+	}
+	r.apply(pos, key, strings.Join(items, ","))
 }
 
 // known reports whether key is a setting or the beginning of one.

@@ -228,7 +228,27 @@ var contactColumns = map[string]func(r *console.Row, v string){
 	"products":   func(r *console.Row, v string) { r.Products = nouns(v) },
 }
 
-func importColumns() []string { return slices.Sorted(maps.Keys(contactColumns)) }
+// consentColumns hold yes or no.
+var consentColumns = map[string]func(r *console.Row, v *bool){
+	"consent.email": func(r *console.Row, v *bool) { r.Contact.Consent.Email = v },
+	"consent.sms":   func(r *console.Row, v *bool) { r.Contact.Consent.SMS = v },
+}
+
+func importColumns() []string {
+	return append(slices.Sorted(maps.Keys(contactColumns)), slices.Sorted(maps.Keys(consentColumns))...)
+}
+
+func yesOrNo(v string) (*bool, error) {
+	var b bool
+	switch strings.ToLower(v) {
+	case "yes", "y", "true", "1":
+		b = true
+	case "no", "n", "false", "0":
+	default:
+		return nil, fmt.Errorf("%q is neither yes nor no", v)
+	}
+	return &b, nil
+}
 
 func nouns(v string) []engine.Noun {
 	var out []engine.Noun
@@ -247,7 +267,7 @@ func readCSV(b []byte, report func(int, string, ...any)) []console.Row {
 		return nil
 	}
 	for _, col := range head {
-		if _, ok := contactColumns[col]; !ok && !strings.HasPrefix(col, "custom.") {
+		if !slices.Contains(importColumns(), col) && !strings.HasPrefix(col, "custom.") {
 			report(1, "no column %q; did you mean %s? There are %s and custom.NAME", col, nearestOr(col, importColumns(), "email"), strings.Join(importColumns(), ", "))
 		}
 	}
@@ -268,8 +288,11 @@ func readCSV(b []byte, report func(int, string, ...any)) []console.Row {
 			report(line, "%v", err)
 			return rows
 		}
-		row := csvRow(head, rec)
-		if row.Contact, err = cl.clean(row.Contact); err != nil {
+		row, err := csvRow(head, rec)
+		if err == nil {
+			row.Contact, err = cl.clean(row.Contact)
+		}
+		if err != nil {
 			report(line, "%v", err)
 			continue
 		}
@@ -277,8 +300,7 @@ func readCSV(b []byte, report func(int, string, ...any)) []console.Row {
 	}
 }
 
-func csvRow(head, rec []string) console.Row {
-	var row console.Row
+func csvRow(head, rec []string) (row console.Row, err error) {
 	for i, col := range head {
 		v := strings.TrimSpace(rec[i])
 		if v == "" {
@@ -286,6 +308,12 @@ func csvRow(head, rec []string) console.Row {
 		}
 		if set, ok := contactColumns[col]; ok {
 			set(&row, v)
+		} else if set, ok := consentColumns[col]; ok {
+			b, err := yesOrNo(v)
+			if err != nil {
+				return row, fmt.Errorf("%s: %w", col, err)
+			}
+			set(&row, b)
 		} else if name, ok := strings.CutPrefix(col, "custom."); ok {
 			if row.Contact.Custom == nil {
 				row.Contact.Custom = map[string]any{}
@@ -293,7 +321,7 @@ func csvRow(head, rec []string) console.Row {
 			row.Contact.Custom[name] = v
 		}
 	}
-	return row
+	return row, nil
 }
 
 func nearestOr(word string, candidates []string, otherwise string) string {

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -188,7 +189,8 @@ func (d *demo) show(m outbox.Message) {
 	d.shown = append(d.shown, m)
 	what := m.Subject
 	if m.Channel == outbox.SMS {
-		what = "SMS"
+		what = strings.Join(strings.Fields(m.Text), " ") // placeholders stand for the links
+		what = strings.TrimSpace(what[:min(len(what), max(0, strings.Index(what, "login-link:")))])
 	}
 	fmt.Fprintf(d.app.out, "  %-5s  to %-18s  %s\n", m.Channel, m.To, what)
 	for _, l := range m.Links {

@@ -17,6 +17,7 @@ import (
 // A setting is one key of latchkey.yaml. Its environment variable is LATCHKEY_ and the key in capitals.
 type setting struct {
 	key    string // with "*" for a name that the user chooses
+	list   bool   // takes a list; set gets its items joined by commas
 	secret bool   // may also be given as a file by LATCHKEY_…_FILE
 	set    func(c *Config, name, value string) error
 }
@@ -31,7 +32,7 @@ func settings() []setting {
 		{key: "base_url", set: func(c *Config, _, v string) (err error) { c.BaseURL, err = baseURL(v); return }},
 		{key: "listen", set: address(func(c *Config) *string { return &c.Listen })},
 		{key: "admin.listen", set: address(func(c *Config) *string { return &c.Admin.Listen })},
-		{key: "admin.hosts", set: func(c *Config, _, v string) error { c.Admin.Hosts = list(v); return nil }},
+		{key: "admin.hosts", list: true, set: func(c *Config, _, v string) error { c.Admin.Hosts = list(v); return nil }},
 		{key: "data", set: text(func(c *Config) *string { return &c.Data })},
 		{key: "keys", set: text(func(c *Config) *string { return &c.Keys })},
 		{key: "partitions", set: func(c *Config, _, v string) (err error) { c.Partitions, err = between(v, 1, 64); return }},

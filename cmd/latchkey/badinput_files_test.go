@@ -60,7 +60,7 @@ func TestUnreadableWorkflows(t *testing.T) {
 			if err := bad.make(filepath.Join(dir, "workflows", "bad.yaml")); err != nil {
 				t.Fatal(err)
 			}
-			says := regexp.MustCompile(`(?m)^workflows/bad\.yaml` + bad.says)
+			says := regexp.MustCompile(`(?m)^\S*/workflows/bad\.yaml` + bad.says)
 			for _, cmd := range []string{"check", "run"} {
 				code, out, stderr := command(t, cmd, dir)
 				if code != exitUsage || !says.MatchString(stderr) {

@@ -159,11 +159,10 @@ func (a *app) showProblem(w io.Writer, dir string, p engine.Problem) {
 		fmt.Fprintln(w, p) // its lines may hold secrets
 		return
 	}
-	file := p.File
-	if !filepath.IsAbs(file) {
-		file = filepath.Join(dir, file)
+	if !filepath.IsAbs(p.File) {
+		p.File = filepath.Join(dir, p.File) // so that an editor finds it from here
 	}
-	src, _ := os.ReadFile(file) // without it the problem is shown by itself
+	src, _ := os.ReadFile(p.File) // without it the problem is shown by itself
 	fmt.Fprint(w, flowfile.Excerpt(p, src))
 }
 

@@ -38,7 +38,7 @@ func dial(ctx context.Context, cfg *Config) (*conn, error) {
 			return nil, err
 		}
 		c.raw, unwatch = raw, context.AfterFunc(ctx, func() { raw.Close() })
-		return raw, nil
+		return &shortReplies{Conn: raw, left: maxReply}, nil
 	}
 	mc, err := mail.NewClient(cfg.Host, cfg.session(connect)...)
 	if err != nil {

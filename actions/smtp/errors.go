@@ -35,7 +35,7 @@ type Error struct {
 // Error gives stage, code and reply.
 func (e *Error) Error() string {
 	if e.Code == 0 {
-		return fmt.Sprintf("smtp: %s: %v", e.Stage, e.err)
+		return fmt.Sprintf("smtp: %s: %s", e.Stage, shorten(maskAddresses(fmt.Sprint(e.err)))) // it may quote what is no reply
 	}
 	return fmt.Sprintf("smtp: %s: %d %s", e.Stage, e.Code, e.Reply)
 }
@@ -48,7 +48,7 @@ func newError(at stage, err error) *Error {
 	var reply *textproto.Error
 	if errors.As(err, &reply) {
 		e.Code, e.err = reply.Code, nil
-		e.Reply = maskAddresses(strings.Join(strings.Fields(reply.Msg), " "))
+		e.Reply = shorten(maskAddresses(strings.Join(strings.Fields(reply.Msg), " ")))
 	}
 	return e
 }

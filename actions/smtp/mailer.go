@@ -53,7 +53,7 @@ func (m *Mailer) Send(ctx context.Context, out actions.Mail) (actions.Receipt, e
 	}
 	receipt, err := m.send(ctx, l)
 	m.note(err)
-	return actions.Receipt{ID: receipt}, err
+	return actions.Receipt{ID: shorten(receipt)}, err
 }
 
 func (m *Mailer) send(ctx context.Context, l letter) (string, error) {

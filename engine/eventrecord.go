@@ -28,26 +28,26 @@ func SaveEvent(tx Tx, e *EventRecord) {
 }
 
 func encodeEvent(e *EventRecord) []byte {
-	w := fieldWriter{b: append(make([]byte, 0, 256), recordVersion)}
-	w.b = append(w.b, e.Contact[:]...)
-	w.text(1, e.Location)
-	w.number(2, e.Ordinal)
-	w.text(3, e.ID)
-	w.text(4, e.Type)
-	w.text(5, e.Source)
-	w.time(6, e.Time)
-	w.time(7, e.At)
-	w.texts(8, e.Warnings)
+	w := FieldWriter{B: append(make([]byte, 0, 256), recordVersion)}
+	w.B = append(w.B, e.Contact[:]...)
+	w.Text(1, e.Location)
+	w.Number(2, e.Ordinal)
+	w.Text(3, e.ID)
+	w.Text(4, e.Type)
+	w.Text(5, e.Source)
+	w.Time(6, e.Time)
+	w.Time(7, e.At)
+	w.Texts(8, e.Warnings)
 	for i := range e.Decisions {
 		d := &e.Decisions[i]
-		w.group(9, func() {
-			w.text(1, d.Workflow)
-			w.id(2, d.Run)
-			w.text(3, d.Reason)
-			w.text(4, d.Fault)
+		w.Group(9, func() {
+			w.Text(1, d.Workflow)
+			w.ID(2, d.Run)
+			w.Text(3, d.Reason)
+			w.Text(4, d.Fault)
 		})
 	}
-	return w.b
+	return w.B
 }
 
 const eventHeadLen = 1 + 16
@@ -59,11 +59,11 @@ func DecodeEvent(b []byte) (*EventRecord, error) {
 		return nil, fmt.Errorf("event: %w", err)
 	}
 	e := &EventRecord{Contact: contact}
-	r := fieldReader{rest: b[eventHeadLen:]}
-	for r.next() {
+	r := FieldReader{Rest: b[eventHeadLen:]}
+	for r.Next() {
 		r.eventRecord(e)
 	}
-	return e, r.err
+	return e, r.Err
 }
 
 // EventContact returns whose event a record of SpaceDecisions tells of.
@@ -74,37 +74,37 @@ func EventContact(b []byte) (ID, error) {
 	return ID(b[1:eventHeadLen]), nil
 }
 
-func (r *fieldReader) eventRecord(e *EventRecord) {
-	switch r.tag {
+func (r *FieldReader) eventRecord(e *EventRecord) {
+	switch r.Tag {
 	case 1:
-		e.Location = r.text()
+		e.Location = r.Text()
 	case 2:
-		e.Ordinal = r.number()
+		e.Ordinal = r.Number()
 	case 3:
-		e.ID = r.text()
+		e.ID = r.Text()
 	case 4:
-		e.Type = r.text()
+		e.Type = r.Text()
 	case 5:
-		e.Source = r.text()
+		e.Source = r.Text()
 	case 6:
-		e.Time = r.time()
+		e.Time = r.Time()
 	case 7:
-		e.At = r.time()
+		e.At = r.Time()
 	case 8:
-		e.Warnings = append(e.Warnings, r.text())
+		e.Warnings = append(e.Warnings, r.Text())
 	case 9:
 		e.Decisions = append(e.Decisions, Decision{})
 		d := &e.Decisions[len(e.Decisions)-1]
-		r.group(func(r *fieldReader) {
-			switch r.tag {
+		r.Group(func(r *FieldReader) {
+			switch r.Tag {
 			case 1:
-				d.Workflow = r.text()
+				d.Workflow = r.Text()
 			case 2:
-				d.Run = r.id()
+				d.Run = r.ID()
 			case 3:
-				d.Reason = r.text()
+				d.Reason = r.Text()
 			case 4:
-				d.Fault = r.text()
+				d.Fault = r.Text()
 			}
 		})
 	}

@@ -12,142 +12,152 @@ import (
 // uvarint, the value. A field that is zero is left out; a list repeats its tag; a group is fields in a value. A reader
 // passes over tags that it does not know, so a later version may add some. JSON would do the same at ten times the cost.
 
-// A fieldWriter appends fields to b. err is the first value that could not be written.
-type fieldWriter struct {
-	b   []byte
-	err error
+// A FieldWriter appends fields to B. Err is the first value that could not be written.
+type FieldWriter struct {
+	B   []byte
+	Err error
 }
 
-func (w *fieldWriter) head(tag byte, n int) {
-	w.b = binary.AppendUvarint(append(w.b, tag), uint64(n))
+func (w *FieldWriter) head(tag byte, n int) {
+	w.B = binary.AppendUvarint(append(w.B, tag), uint64(n))
 }
 
-func (w *fieldWriter) text(tag byte, s string) {
+// Text writes a text.
+func (w *FieldWriter) Text(tag byte, s string) {
 	if s != "" {
 		w.head(tag, len(s))
-		w.b = append(w.b, s...)
+		w.B = append(w.B, s...)
 	}
 }
 
-func (w *fieldWriter) texts(tag byte, list []string) {
+// Texts writes a list.
+func (w *FieldWriter) Texts(tag byte, list []string) {
 	for _, s := range list {
 		w.head(tag, len(s))
-		w.b = append(w.b, s...)
+		w.B = append(w.B, s...)
 	}
 }
 
-func (w *fieldWriter) bytes(tag byte, b []byte) {
+// Bytes writes bytes.
+func (w *FieldWriter) Bytes(tag byte, b []byte) {
 	if len(b) > 0 {
 		w.head(tag, len(b))
-		w.b = append(w.b, b...)
+		w.B = append(w.B, b...)
 	}
 }
 
-func (w *fieldWriter) number(tag byte, n uint64) {
+// Number writes a number.
+func (w *FieldWriter) Number(tag byte, n uint64) {
 	if n != 0 {
 		var v [binary.MaxVarintLen64]byte
 		w.head(tag, binary.PutUvarint(v[:], n))
-		w.b = binary.AppendUvarint(w.b, n)
+		w.B = binary.AppendUvarint(w.B, n)
 	}
 }
 
-func (w *fieldWriter) flag(tag byte, on bool) {
+// Flag writes what is true or false.
+func (w *FieldWriter) Flag(tag byte, on bool) {
 	if on {
-		w.number(tag, 1)
+		w.Number(tag, 1)
 	}
 }
 
-// maybe writes a flag that may be unknown.
-func (w *fieldWriter) maybe(tag byte, on *bool) {
+// Maybe writes a flag that may be unknown.
+func (w *FieldWriter) Maybe(tag byte, on *bool) {
 	switch {
 	case on == nil:
 	case *on:
-		w.number(tag, 1)
+		w.Number(tag, 1)
 	default:
-		w.number(tag, 2)
+		w.Number(tag, 2)
 	}
 }
 
-func (w *fieldWriter) id(tag byte, id ID) {
+// ID writes an id.
+func (w *FieldWriter) ID(tag byte, id ID) {
 	if !id.IsZero() {
 		w.head(tag, len(id))
-		w.b = append(w.b, id[:]...)
+		w.B = append(w.B, id[:]...)
 	}
 }
 
-// time writes seconds and nanoseconds, since a publisher's clock may show any year.
-func (w *fieldWriter) time(tag byte, t time.Time) {
+// Time writes seconds and nanoseconds, since a publisher's clock may show any year.
+func (w *FieldWriter) Time(tag byte, t time.Time) {
 	if !t.IsZero() {
 		w.head(tag, 12)
-		w.b = binary.BigEndian.AppendUint64(w.b, uint64(t.Unix()))
-		w.b = binary.BigEndian.AppendUint32(w.b, uint32(t.Nanosecond()))
+		w.B = binary.BigEndian.AppendUint64(w.B, uint64(t.Unix()))
+		w.B = binary.BigEndian.AppendUint32(w.B, uint32(t.Nanosecond()))
 	}
 }
 
 // custom is the one field whose insides are not ours, and so JSON.
-func (w *fieldWriter) custom(tag byte, c Custom) {
+func (w *FieldWriter) custom(tag byte, c Custom) {
 	if len(c) == 0 {
 		return
 	}
 	j, err := json.Marshal(c)
-	if err != nil && w.err == nil {
-		w.err = err
+	if err != nil && w.Err == nil {
+		w.Err = err
 	}
-	w.bytes(tag, j)
+	w.Bytes(tag, j)
 }
 
-// group writes the fields that fn writes as one value.
-func (w *fieldWriter) group(tag byte, fn func()) {
-	w.b = append(w.b, tag, 0)
-	start := len(w.b)
+// Group writes the fields that fn writes as one value.
+func (w *FieldWriter) Group(tag byte, fn func()) {
+	w.B = append(w.B, tag, 0)
+	start := len(w.B)
 	fn()
-	n := len(w.b) - start
+	n := len(w.B) - start
 	if n < 0x80 {
-		w.b[start-1] = byte(n)
+		w.B[start-1] = byte(n)
 		return
 	}
 	var v [binary.MaxVarintLen64]byte
 	extra := binary.PutUvarint(v[:], uint64(n)) - 1
-	w.b = append(w.b, v[:extra]...)
-	copy(w.b[start+extra:], w.b[start:start+n])
-	copy(w.b[start-1:], v[:extra+1])
+	w.B = append(w.B, v[:extra]...)
+	copy(w.B[start+extra:], w.B[start:start+n])
+	copy(w.B[start-1:], v[:extra+1])
 }
 
-// A fieldReader goes through fields. Its methods read the value of the one that next stopped at; err is the first
-// thing wrong.
-type fieldReader struct {
-	rest  []byte
-	tag   byte
+// A FieldReader goes through the fields in Rest. Its methods read the value of the one that Next stopped at; Err is the
+// first thing wrong.
+type FieldReader struct {
+	Rest  []byte
+	Tag   byte
+	Err   error
 	value []byte
-	err   error
 }
 
-func (r *fieldReader) next() bool {
-	if len(r.rest) == 0 || r.err != nil {
+// Next goes on to the next field and reports whether there is one.
+func (r *FieldReader) Next() bool {
+	if len(r.Rest) == 0 || r.Err != nil {
 		return false
 	}
-	r.tag = r.rest[0]
-	n, w := binary.Uvarint(r.rest[1:])
-	if w <= 0 || n > uint64(len(r.rest)-1-w) || r.tag == 0 {
+	r.Tag = r.Rest[0]
+	n, w := binary.Uvarint(r.Rest[1:])
+	if w <= 0 || n > uint64(len(r.Rest)-1-w) || r.Tag == 0 {
 		r.fail("cut short")
 		return false
 	}
 	from := 1 + w
-	r.value, r.rest = r.rest[from:from+int(n)], r.rest[from+int(n):]
+	r.value, r.Rest = r.Rest[from:from+int(n)], r.Rest[from+int(n):]
 	return true
 }
 
-func (r *fieldReader) fail(what string) {
-	if r.err == nil {
-		r.err = fmt.Errorf("%w: field %d: %s", ErrRecord, r.tag, what)
+func (r *FieldReader) fail(what string) {
+	if r.Err == nil {
+		r.Err = fmt.Errorf("%w: field %d: %s", ErrRecord, r.Tag, what)
 	}
 }
 
-func (r *fieldReader) text() string { return string(r.value) }
+// Text reads a text.
+func (r *FieldReader) Text() string { return string(r.value) }
 
-func (r *fieldReader) bytes() []byte { return bytes.Clone(r.value) }
+// Bytes reads bytes, which are the caller's.
+func (r *FieldReader) Bytes() []byte { return bytes.Clone(r.value) }
 
-func (r *fieldReader) number() uint64 {
+// Number reads a number.
+func (r *FieldReader) Number() uint64 {
 	n, w := binary.Uvarint(r.value)
 	if w <= 0 {
 		r.fail("no number")
@@ -155,21 +165,25 @@ func (r *fieldReader) number() uint64 {
 	return n
 }
 
-func (r *fieldReader) flag() bool { return r.number() == 1 }
+// Flag reads what is true or false.
+func (r *FieldReader) Flag() bool { return r.Number() == 1 }
 
-func (r *fieldReader) maybe() *bool {
-	on := r.flag()
+// Maybe reads a flag that may be unknown.
+func (r *FieldReader) Maybe() *bool {
+	on := r.Flag()
 	return &on
 }
 
-func (r *fieldReader) id() (id ID) {
+// ID reads an id.
+func (r *FieldReader) ID() (id ID) {
 	if copy(id[:], r.value) != len(id) {
 		r.fail("no id")
 	}
 	return id
 }
 
-func (r *fieldReader) time() time.Time {
+// Time reads a time, in UTC.
+func (r *FieldReader) Time() time.Time {
 	if len(r.value) != 12 {
 		r.fail("no time")
 		return time.Time{}
@@ -177,20 +191,20 @@ func (r *fieldReader) time() time.Time {
 	return time.Unix(int64(binary.BigEndian.Uint64(r.value)), int64(binary.BigEndian.Uint32(r.value[8:]))).UTC()
 }
 
-func (r *fieldReader) custom() (c Custom) {
+func (r *FieldReader) custom() (c Custom) {
 	if err := c.UnmarshalJSON(r.value); err != nil {
 		r.fail(err.Error())
 	}
 	return c
 }
 
-// group calls fn for each field of a group.
-func (r *fieldReader) group(fn func(*fieldReader)) {
-	in := fieldReader{rest: r.value}
-	for in.next() {
+// Group calls fn for each field of a group.
+func (r *FieldReader) Group(fn func(*FieldReader)) {
+	in := FieldReader{Rest: r.value}
+	for in.Next() {
 		fn(&in)
 	}
-	if in.err != nil {
-		r.fail(in.err.Error())
+	if in.Err != nil {
+		r.fail(in.Err.Error())
 	}
 }

@@ -23,14 +23,14 @@ func encodeNotice(n *Notice) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := fieldWriter{b: append(make([]byte, 0, len(data)+192), recordVersion)}
-	w.text(1, n.ID)
-	w.text(2, n.Location)
-	w.text(3, n.Type)
-	w.time(4, n.Time)
-	w.bytes(5, data)
-	w.number(6, uint64(n.Depth))
-	return w.b, w.err
+	w := FieldWriter{B: append(make([]byte, 0, len(data)+192), recordVersion)}
+	w.Text(1, n.ID)
+	w.Text(2, n.Location)
+	w.Text(3, n.Type)
+	w.Time(4, n.Time)
+	w.Bytes(5, data)
+	w.Number(6, uint64(n.Depth))
+	return w.B, w.Err
 }
 
 // DecodeNotice reads a record of SpaceNotices.
@@ -39,22 +39,22 @@ func DecodeNotice(b []byte) (*Notice, error) {
 		return nil, err
 	}
 	n := new(Notice)
-	r := fieldReader{rest: b[1:]}
-	for r.next() {
-		switch r.tag {
+	r := FieldReader{Rest: b[1:]}
+	for r.Next() {
+		switch r.Tag {
 		case 1:
-			n.ID = r.text()
+			n.ID = r.Text()
 		case 2:
-			n.Location = r.text()
+			n.Location = r.Text()
 		case 3:
-			n.Type = r.text()
+			n.Type = r.Text()
 		case 4:
-			n.Time = r.time()
+			n.Time = r.Time()
 		case 5:
-			n.Data = json.RawMessage(r.bytes())
+			n.Data = json.RawMessage(r.Bytes())
 		case 6:
-			n.Depth = int(r.number())
+			n.Depth = int(r.Number())
 		}
 	}
-	return n, r.err
+	return n, r.Err
 }

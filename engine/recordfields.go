@@ -8,38 +8,38 @@ import (
 // The fields of each record. A tag keeps its meaning for ever; new fields take new tags. What a record's head says
 // (see records.go) is not said again.
 
-func (w *fieldWriter) person(p *Person) {
-	w.id(1, p.Key)
-	w.text(2, p.Location)
-	w.group(3, func() { w.contact(&p.Contact) })
-	w.time(4, p.Since)
+func (w *FieldWriter) person(p *Person) {
+	w.ID(1, p.Key)
+	w.Text(2, p.Location)
+	w.Group(3, func() { w.contact(&p.Contact) })
+	w.Time(4, p.Since)
 	w.grants(5, p.Offers)
 	w.grants(6, p.Products)
 	for _, k := range slices.Sorted(maps.Keys(p.Starts)) {
 		s := p.Starts[k]
-		w.group(7, func() {
-			w.text(1, k)
-			w.time(2, s.At)
-			w.id(3, s.Run)
-			w.flag(4, s.Ended)
+		w.Group(7, func() {
+			w.Text(1, k)
+			w.Time(2, s.At)
+			w.ID(3, s.Run)
+			w.Flag(4, s.Ended)
 		})
 	}
-	w.number(8, p.Issue.Ordinal)
-	w.time(9, p.Issue.At)
-	w.flag(10, p.SignedUp)
-	w.id(11, p.Absorbed)
+	w.Number(8, p.Issue.Ordinal)
+	w.Time(9, p.Issue.At)
+	w.Flag(10, p.SignedUp)
+	w.ID(11, p.Absorbed)
 }
 
-func (r *fieldReader) person(p *Person) {
-	switch r.tag {
+func (r *FieldReader) person(p *Person) {
+	switch r.Tag {
 	case 1:
-		p.Key = r.id()
+		p.Key = r.ID()
 	case 2:
-		p.Location = r.text()
+		p.Location = r.Text()
 	case 3:
-		r.group(func(r *fieldReader) { r.contact(&p.Contact) })
+		r.Group(func(r *FieldReader) { r.contact(&p.Contact) })
 	case 4:
-		p.Since = r.time()
+		p.Since = r.Time()
 	case 5:
 		r.grant(&p.Offers)
 	case 6:
@@ -47,47 +47,47 @@ func (r *fieldReader) person(p *Person) {
 	case 7:
 		r.start(&p.Starts)
 	case 8:
-		p.Issue.Ordinal = r.number()
+		p.Issue.Ordinal = r.Number()
 	case 9:
-		p.Issue.At = r.time()
+		p.Issue.At = r.Time()
 	case 10:
-		p.SignedUp = r.flag()
+		p.SignedUp = r.Flag()
 	case 11:
-		p.Absorbed = r.id()
+		p.Absorbed = r.ID()
 	}
 }
 
-func (w *fieldWriter) grants(tag byte, m map[string]*Grant) {
+func (w *FieldWriter) grants(tag byte, m map[string]*Grant) {
 	for _, id := range slices.Sorted(maps.Keys(m)) {
 		g := m[id]
-		w.group(tag, func() {
-			w.text(1, id)
-			w.text(2, g.Title)
-			w.time(3, g.At)
-			w.flag(4, g.Removed)
-			w.texts(5, g.Via)
-			w.flag(6, g.Direct)
+		w.Group(tag, func() {
+			w.Text(1, id)
+			w.Text(2, g.Title)
+			w.Time(3, g.At)
+			w.Flag(4, g.Removed)
+			w.Texts(5, g.Via)
+			w.Flag(6, g.Direct)
 		})
 	}
 }
 
-func (r *fieldReader) grant(m *map[string]*Grant) {
+func (r *FieldReader) grant(m *map[string]*Grant) {
 	var id string
 	g := new(Grant)
-	r.group(func(r *fieldReader) {
-		switch r.tag {
+	r.Group(func(r *FieldReader) {
+		switch r.Tag {
 		case 1:
-			id = r.text()
+			id = r.Text()
 		case 2:
-			g.Title = r.text()
+			g.Title = r.Text()
 		case 3:
-			g.At = r.time()
+			g.At = r.Time()
 		case 4:
-			g.Removed = r.flag()
+			g.Removed = r.Flag()
 		case 5:
-			g.Via = append(g.Via, r.text())
+			g.Via = append(g.Via, r.Text())
 		case 6:
-			g.Direct = r.flag()
+			g.Direct = r.Flag()
 		}
 	})
 	if *m == nil {
@@ -96,19 +96,19 @@ func (r *fieldReader) grant(m *map[string]*Grant) {
 	(*m)[id] = g
 }
 
-func (r *fieldReader) start(m *map[string]Start) {
+func (r *FieldReader) start(m *map[string]Start) {
 	var k string
 	var s Start
-	r.group(func(r *fieldReader) {
-		switch r.tag {
+	r.Group(func(r *FieldReader) {
+		switch r.Tag {
 		case 1:
-			k = r.text()
+			k = r.Text()
 		case 2:
-			s.At = r.time()
+			s.At = r.Time()
 		case 3:
-			s.Run = r.id()
+			s.Run = r.ID()
 		case 4:
-			s.Ended = r.flag()
+			s.Ended = r.Flag()
 		}
 	})
 	if *m == nil {
@@ -117,77 +117,77 @@ func (r *fieldReader) start(m *map[string]Start) {
 	(*m)[k] = s
 }
 
-func (w *fieldWriter) contact(c *Contact) {
-	w.text(1, c.ID)
-	w.text(2, c.Email)
-	w.text(3, c.Phone)
-	w.text(4, c.FirstName)
-	w.text(5, c.LastName)
-	w.text(6, c.Timezone)
-	w.text(7, c.Locale)
-	w.maybe(8, c.Consent.Email)
-	w.maybe(9, c.Consent.SMS)
+func (w *FieldWriter) contact(c *Contact) {
+	w.Text(1, c.ID)
+	w.Text(2, c.Email)
+	w.Text(3, c.Phone)
+	w.Text(4, c.FirstName)
+	w.Text(5, c.LastName)
+	w.Text(6, c.Timezone)
+	w.Text(7, c.Locale)
+	w.Maybe(8, c.Consent.Email)
+	w.Maybe(9, c.Consent.SMS)
 	w.custom(10, c.Custom)
 }
 
-func (r *fieldReader) contact(c *Contact) {
-	switch r.tag {
+func (r *FieldReader) contact(c *Contact) {
+	switch r.Tag {
 	case 1:
-		c.ID = r.text()
+		c.ID = r.Text()
 	case 2:
-		c.Email = r.text()
+		c.Email = r.Text()
 	case 3:
-		c.Phone = r.text()
+		c.Phone = r.Text()
 	case 4:
-		c.FirstName = r.text()
+		c.FirstName = r.Text()
 	case 5:
-		c.LastName = r.text()
+		c.LastName = r.Text()
 	case 6:
-		c.Timezone = r.text()
+		c.Timezone = r.Text()
 	case 7:
-		c.Locale = r.text()
+		c.Locale = r.Text()
 	case 8:
-		c.Consent.Email = r.maybe()
+		c.Consent.Email = r.Maybe()
 	case 9:
-		c.Consent.SMS = r.maybe()
+		c.Consent.SMS = r.Maybe()
 	case 10:
 		c.Custom = r.custom()
 	}
 }
 
-func (w *fieldWriter) event(e *Event) {
-	w.text(1, e.ID)
-	w.text(2, e.Source)
-	w.text(3, e.Type)
-	w.text(4, e.Location)
-	w.time(5, e.Time)
-	w.number(6, e.Ordinal)
-	w.group(7, func() { w.contact(&e.Contact) })
+func (w *FieldWriter) event(e *Event) {
+	w.Text(1, e.ID)
+	w.Text(2, e.Source)
+	w.Text(3, e.Type)
+	w.Text(4, e.Location)
+	w.Time(5, e.Time)
+	w.Number(6, e.Ordinal)
+	w.Group(7, func() { w.contact(&e.Contact) })
 	w.noun(8, e.Offer)
 	w.noun(9, e.Product)
 	w.noun(10, e.Category)
 	w.noun(11, e.Lesson)
 	w.custom(12, e.Custom)
-	w.number(13, uint64(e.Depth))
-	w.texts(14, e.Warnings)
+	w.Number(13, uint64(e.Depth))
+	w.Texts(14, e.Warnings)
 }
 
-func (r *fieldReader) event(e *Event) {
-	switch r.tag {
+func (r *FieldReader) event(e *Event) {
+	switch r.Tag {
 	case 1:
-		e.ID = r.text()
+		e.ID = r.Text()
 	case 2:
-		e.Source = r.text()
+		e.Source = r.Text()
 	case 3:
-		e.Type = r.text()
+		e.Type = r.Text()
 	case 4:
-		e.Location = r.text()
+		e.Location = r.Text()
 	case 5:
-		e.Time = r.time()
+		e.Time = r.Time()
 	case 6:
-		e.Ordinal = r.number()
+		e.Ordinal = r.Number()
 	case 7:
-		r.group(func(r *fieldReader) { r.contact(&e.Contact) })
+		r.Group(func(r *FieldReader) { r.contact(&e.Contact) })
 	case 8:
 		e.Offer = r.noun()
 	case 9:
@@ -199,186 +199,186 @@ func (r *fieldReader) event(e *Event) {
 	case 12:
 		e.Custom = r.custom()
 	case 13:
-		e.Depth = int(r.number())
+		e.Depth = int(r.Number())
 	case 14:
-		e.Warnings = append(e.Warnings, r.text())
+		e.Warnings = append(e.Warnings, r.Text())
 	}
 }
 
-func (w *fieldWriter) noun(tag byte, n *Noun) {
+func (w *FieldWriter) noun(tag byte, n *Noun) {
 	if n != nil {
-		w.group(tag, func() {
-			w.text(1, n.ID)
-			w.text(2, n.Title)
+		w.Group(tag, func() {
+			w.Text(1, n.ID)
+			w.Text(2, n.Title)
 		})
 	}
 }
 
-func (r *fieldReader) noun() *Noun {
+func (r *FieldReader) noun() *Noun {
 	n := new(Noun)
-	r.group(func(r *fieldReader) {
-		switch r.tag {
+	r.Group(func(r *FieldReader) {
+		switch r.Tag {
 		case 1:
-			n.ID = r.text()
+			n.ID = r.Text()
 		case 2:
-			n.Title = r.text()
+			n.Title = r.Text()
 		}
 	})
 	return n
 }
 
-func (w *fieldWriter) run(r *Run) {
-	w.id(1, r.ID)
-	w.text(2, r.Location)
-	w.text(3, r.Workflow)
-	w.text(4, r.Version)
-	w.group(5, func() { w.event(&r.Event) })
-	w.number(6, r.Ordinal)
-	w.texts(7, r.At)
+func (w *FieldWriter) run(r *Run) {
+	w.ID(1, r.ID)
+	w.Text(2, r.Location)
+	w.Text(3, r.Workflow)
+	w.Text(4, r.Version)
+	w.Group(5, func() { w.event(&r.Event) })
+	w.Number(6, r.Ordinal)
+	w.Texts(7, r.At)
 	if r.Wait != nil {
-		w.group(8, func() {
-			w.text(1, r.Wait.Kind)
-			w.time(2, r.Wait.Since)
-			w.time(3, r.Wait.Due)
+		w.Group(8, func() {
+			w.Text(1, r.Wait.Kind)
+			w.Time(2, r.Wait.Since)
+			w.Time(3, r.Wait.Due)
 		})
 	}
-	w.id(9, r.Task)
+	w.ID(9, r.Task)
 	for i := range r.Steps {
-		w.group(10, func() { w.step(&r.Steps[i]) })
+		w.Group(10, func() { w.step(&r.Steps[i]) })
 	}
-	w.time(11, r.Started)
-	w.time(12, r.Ended)
-	w.text(13, r.End)
-	w.time(14, r.Redeemed)
+	w.Time(11, r.Started)
+	w.Time(12, r.Ended)
+	w.Text(13, r.End)
+	w.Time(14, r.Redeemed)
 }
 
-func (r *fieldReader) run(to *Run) {
-	switch r.tag {
+func (r *FieldReader) run(to *Run) {
+	switch r.Tag {
 	case 1:
-		to.ID = r.id()
+		to.ID = r.ID()
 	case 2:
-		to.Location = r.text()
+		to.Location = r.Text()
 	case 3:
-		to.Workflow = r.text()
+		to.Workflow = r.Text()
 	case 4:
-		to.Version = r.text()
+		to.Version = r.Text()
 	case 5:
-		r.group(func(r *fieldReader) { r.event(&to.Event) })
+		r.Group(func(r *FieldReader) { r.event(&to.Event) })
 	case 6:
-		to.Ordinal = r.number()
+		to.Ordinal = r.Number()
 	case 7:
-		to.At = append(to.At, r.text())
+		to.At = append(to.At, r.Text())
 	case 8:
 		to.Wait = new(Wait)
-		r.group(func(r *fieldReader) { r.wait(to.Wait) })
+		r.Group(func(r *FieldReader) { r.wait(to.Wait) })
 	case 9:
-		to.Task = r.id()
+		to.Task = r.ID()
 	case 10:
 		to.Steps = append(to.Steps, StepResult{})
-		r.group(func(r *fieldReader) { r.step(&to.Steps[len(to.Steps)-1]) })
+		r.Group(func(r *FieldReader) { r.step(&to.Steps[len(to.Steps)-1]) })
 	case 11:
-		to.Started = r.time()
+		to.Started = r.Time()
 	case 12:
-		to.Ended = r.time()
+		to.Ended = r.Time()
 	case 13:
-		to.End = r.text()
+		to.End = r.Text()
 	case 14:
-		to.Redeemed = r.time()
+		to.Redeemed = r.Time()
 	}
 }
 
-func (r *fieldReader) wait(w *Wait) {
-	switch r.tag {
+func (r *FieldReader) wait(w *Wait) {
+	switch r.Tag {
 	case 1:
-		w.Kind = r.text()
+		w.Kind = r.Text()
 	case 2:
-		w.Since = r.time()
+		w.Since = r.Time()
 	case 3:
-		w.Due = r.time()
+		w.Due = r.Time()
 	}
 }
 
-func (w *fieldWriter) step(s *StepResult) {
-	w.texts(1, s.Path)
-	w.text(2, s.Kind)
-	w.time(3, s.At)
-	w.text(4, s.Outcome)
-	w.id(5, s.Task)
-	w.text(6, s.Fault)
+func (w *FieldWriter) step(s *StepResult) {
+	w.Texts(1, s.Path)
+	w.Text(2, s.Kind)
+	w.Time(3, s.At)
+	w.Text(4, s.Outcome)
+	w.ID(5, s.Task)
+	w.Text(6, s.Fault)
 }
 
-func (r *fieldReader) step(s *StepResult) {
-	switch r.tag {
+func (r *FieldReader) step(s *StepResult) {
+	switch r.Tag {
 	case 1:
-		s.Path = append(s.Path, r.text())
+		s.Path = append(s.Path, r.Text())
 	case 2:
-		s.Kind = r.text()
+		s.Kind = r.Text()
 	case 3:
-		s.At = r.time()
+		s.At = r.Time()
 	case 4:
-		s.Outcome = r.text()
+		s.Outcome = r.Text()
 	case 5:
-		s.Task = r.id()
+		s.Task = r.ID()
 	case 6:
-		s.Fault = r.text()
+		s.Fault = r.Text()
 	}
 }
 
-func (w *fieldWriter) task(t *Task) {
-	w.id(1, t.ID)
-	w.text(2, t.Location)
-	w.text(3, t.Workflow)
-	w.text(4, t.Version)
-	w.texts(5, t.Step)
-	w.time(6, t.Created)
-	w.time(7, t.NotBefore)
-	w.number(8, uint64(t.Attempts))
-	w.time(9, t.Deadline)
-	w.time(10, t.Changed)
-	w.text(11, string(t.Class))
-	w.text(12, t.To)
-	w.text(13, t.Subject)
-	w.number(14, uint64(t.Depth))
-	w.texts(15, t.Links)
-	w.text(16, t.Error)
-	w.text(17, t.Receipt)
+func (w *FieldWriter) task(t *Task) {
+	w.ID(1, t.ID)
+	w.Text(2, t.Location)
+	w.Text(3, t.Workflow)
+	w.Text(4, t.Version)
+	w.Texts(5, t.Step)
+	w.Time(6, t.Created)
+	w.Time(7, t.NotBefore)
+	w.Number(8, uint64(t.Attempts))
+	w.Time(9, t.Deadline)
+	w.Time(10, t.Changed)
+	w.Text(11, string(t.Class))
+	w.Text(12, t.To)
+	w.Text(13, t.Subject)
+	w.Number(14, uint64(t.Depth))
+	w.Texts(15, t.Links)
+	w.Text(16, t.Error)
+	w.Text(17, t.Receipt)
 }
 
-func (r *fieldReader) task(t *Task) {
-	switch r.tag {
+func (r *FieldReader) task(t *Task) {
+	switch r.Tag {
 	case 1:
-		t.ID = r.id()
+		t.ID = r.ID()
 	case 2:
-		t.Location = r.text()
+		t.Location = r.Text()
 	case 3:
-		t.Workflow = r.text()
+		t.Workflow = r.Text()
 	case 4:
-		t.Version = r.text()
+		t.Version = r.Text()
 	case 5:
-		t.Step = append(t.Step, r.text())
+		t.Step = append(t.Step, r.Text())
 	case 6:
-		t.Created = r.time()
+		t.Created = r.Time()
 	case 7:
-		t.NotBefore = r.time()
+		t.NotBefore = r.Time()
 	case 8:
-		t.Attempts = int(r.number())
+		t.Attempts = int(r.Number())
 	case 9:
-		t.Deadline = r.time()
+		t.Deadline = r.Time()
 	case 10:
-		t.Changed = r.time()
+		t.Changed = r.Time()
 	case 11:
-		t.Class = Class(r.text())
+		t.Class = Class(r.Text())
 	case 12:
-		t.To = r.text()
+		t.To = r.Text()
 	case 13:
-		t.Subject = r.text()
+		t.Subject = r.Text()
 	case 14:
-		t.Depth = int(r.number())
+		t.Depth = int(r.Number())
 	case 15:
-		t.Links = append(t.Links, r.text())
+		t.Links = append(t.Links, r.Text())
 	case 16:
-		t.Error = r.text()
+		t.Error = r.Text()
 	case 17:
-		t.Receipt = r.text()
+		t.Receipt = r.Text()
 	}
 }

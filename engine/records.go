@@ -56,9 +56,9 @@ func SavePerson(tx Tx, p *Person) error {
 }
 
 func encodePerson(p *Person) ([]byte, error) {
-	w := fieldWriter{b: append(make([]byte, 0, 512), recordVersion)}
+	w := FieldWriter{B: append(make([]byte, 0, 512), recordVersion)}
 	w.person(p)
-	return w.b, w.err
+	return w.B, w.Err
 }
 
 // DecodePerson reads a person's record.
@@ -67,11 +67,11 @@ func DecodePerson(b []byte) (*Person, error) {
 		return nil, err
 	}
 	p := new(Person)
-	r := fieldReader{rest: b[1:]}
-	for r.next() {
+	r := FieldReader{Rest: b[1:]}
+	for r.Next() {
 		r.person(p)
 	}
-	return p, r.err
+	return p, r.Err
 }
 
 // ScanPeople calls fn for each person of the location in the order of their keys until fn returns false. The record is
@@ -128,9 +128,9 @@ func encodeRun(r *Run) ([]byte, error) {
 	}
 	b = appendMillis(b, due)
 	b = append(b, r.Contact[:]...)
-	w := fieldWriter{b: b}
+	w := FieldWriter{B: b}
 	w.run(r)
-	return w.b, w.err
+	return w.B, w.Err
 }
 
 // DecodeRun reads a run's record.
@@ -143,11 +143,11 @@ func DecodeRun(b []byte) (*Run, error) {
 		return nil, err
 	}
 	run := &Run{State: state, Contact: ID(b[10:26])}
-	r := fieldReader{rest: b[runHeadLen:]}
-	for r.next() {
+	r := FieldReader{Rest: b[runHeadLen:]}
+	for r.Next() {
 		r.run(run)
 	}
-	return run, r.err
+	return run, r.Err
 }
 
 // A RunHead is what a run's record tells in its head.
@@ -215,9 +215,9 @@ func encodeTask(t *Task) ([]byte, error) {
 	b = append(b, t.Run[:]...)
 	b = append(b, byte(len(t.Kind)))
 	b = append(b, t.Kind...)
-	w := fieldWriter{b: b}
+	w := FieldWriter{B: b}
 	w.task(t)
-	return w.b, w.err
+	return w.B, w.Err
 }
 
 // DecodeTask reads a task's record.
@@ -234,11 +234,11 @@ func DecodeTask(b []byte) (*Task, error) {
 		return nil, err
 	}
 	t := &Task{State: state, Contact: ID(b[10:26]), Run: ID(b[26:42]), Kind: string(b[taskHeadLen:n])}
-	r := fieldReader{rest: b[n:]}
-	for r.next() {
+	r := FieldReader{Rest: b[n:]}
+	for r.Next() {
 		r.task(t)
 	}
-	return t, r.err
+	return t, r.Err
 }
 
 // A TaskHead is what a task's record tells in its head.

@@ -205,14 +205,14 @@ func fillIn(t *testing.T, v reflect.Value, n *int) {
 // A later version's fields are passed over, at the top and in groups.
 func TestUnknownFields(t *testing.T) {
 	t.Parallel()
-	w := fieldWriter{b: []byte{recordVersion}}
-	w.text(200, "from the future")
-	w.group(3, func() {
-		w.text(1, "c-17")
-		w.group(201, func() { w.text(1, strings.Repeat("x", 300)) })
-		w.text(2, "ada@example.com")
+	w := FieldWriter{B: []byte{recordVersion}}
+	w.Text(200, "from the future")
+	w.Group(3, func() {
+		w.Text(1, "c-17")
+		w.Group(201, func() { w.Text(1, strings.Repeat("x", 300)) })
+		w.Text(2, "ada@example.com")
 	})
-	p, err := DecodePerson(w.b)
+	p, err := DecodePerson(w.B)
 	if err != nil || p.Contact.ID != "c-17" || p.Contact.Email != "ada@example.com" {
 		t.Errorf("got %+v, %v", p, err)
 	}

@@ -24,6 +24,10 @@ const (
 	Moved    Reason = "address changed" // it was sent to an address that is no longer the contact's
 	NoAccess Reason = "no access"       // the contact holds no offer and no product
 	Unknown  Reason = "unknown"         // malformed, never minted, or with a wrong secret
+
+	// ended is what a link is by itself when all links of its contact were ended since. It never leaves this package:
+	// to a contact without access it is NoAccess, and else Revoked.
+	ended Reason = "ended"
 )
 
 // check reports whether a token's link lives: whether it is genuine, in time, of a living family, not revoked and not
@@ -52,6 +56,9 @@ func (l *Links) genuine(rec linkRecord, found bool, t Token) bool {
 func loadLink(tx engine.Tx, s Selector) (linkRecord, bool, error) {
 	var rec linkRecord
 	ok, err := load(tx, engine.SpaceLinks, s[:], &rec)
+	if ok && rec.Created.IsZero() {
+		err = fmt.Errorf("%w: cut short", engine.ErrRecord)
+	}
 	if err != nil {
 		return linkRecord{}, false, fmt.Errorf("link %s: %w", s.ID(), err)
 	}
@@ -74,8 +81,10 @@ func state(tx engine.Tx, rec linkRecord, s Selector, now time.Time) (Reason, usa
 		return Unknown, use, err
 	}
 	switch {
-	case !use.Revoked.IsZero() || rec.Epoch != acc.Epoch:
+	case !use.Revoked.IsZero():
 		return Revoked, use, nil
+	case rec.Epoch != acc.Epoch:
+		return ended, use, nil
 	case !now.Before(rec.Expires):
 		return Expired, use, nil
 	case rec.Family.less(h.Floor):
@@ -149,10 +158,21 @@ func (l *Links) today(ctx context.Context, stores engine.Stores, rec linkRecord,
 	if d.Reason == OK {
 		d.Reason = d.heir
 	}
-	if d.Reason == OK {
-		d.Reason = l.admit(rec, p)
-	}
+	d.Reason = l.resolve(rec, d.Reason, p)
 	return d, nil
+}
+
+// resolve turns what a link is by itself into what it is to its contact today.
+func (l *Links) resolve(rec linkRecord, reason Reason, p *engine.Person) Reason {
+	switch {
+	case reason == OK:
+		return l.admit(rec, p)
+	case reason == ended && (p == nil || !p.HasAccess()):
+		return NoAccess
+	case reason == ended:
+		return Revoked
+	}
+	return reason
 }
 
 // heir asks whether a link died with what happened to the contact that absorbed its own: ordinals and times are
@@ -170,7 +190,7 @@ func heir(ctx context.Context, stores engine.Stores, rec linkRecord, key engine.
 		}
 		switch {
 		case !rec.Created.After(acc.Revoked):
-			reason = Revoked
+			reason = ended
 		case rec.Family.less(h.Floor):
 			reason = Replaced
 		}
@@ -209,14 +229,16 @@ func (l *Links) recheck(tx engine.Tx, rec linkRecord, reason Reason, d Door) (Re
 		return Unknown, fmt.Errorf("contact %s: %w", rec.Contact, err)
 	}
 	if p != nil && !p.Absorbed.IsZero() {
-		if p = d.Person; reason == OK && d.heir != OK {
-			return d.heir, nil
+		if p = d.Person; reason == OK {
+			reason = d.heir
 		}
 	}
-	if r := l.admit(rec, p); r != OK && (reason == OK || reason == UsedUp) {
-		return r, nil
+	if reason == UsedUp { // which it may still be to the browser that it let in
+		if r := l.admit(rec, p); r != OK {
+			return r, nil
+		}
 	}
-	return reason, nil
+	return l.resolve(rec, reason, p), nil
 }
 
 // redactToken is what a log shows of a path that may hold a token.

@@ -17,12 +17,16 @@ var update = flag.Bool("update", false, "write the golden records anew; only for
 func TestGoldenRecords(t *testing.T) {
 	t.Parallel()
 	id := engine.NewID(t0, 7, "golden")
-	for name, c := range map[string]struct{ have, into any }{
+	type record interface {
+		write(*engine.FieldWriter)
+		read(*engine.FieldReader)
+	}
+	for name, c := range map[string]struct{ have, into record }{
 		"link": {&linkRecord{Link: Link{Location: loc, Kind: Learner, Contact: id, App: "courses", To: "lesson:intro", Ordinal: 1<<48 | 9,
 			Run: id, Workflow: "welcome", Step: "if1/then/email1", Channel: "email", Created: t0, Expires: t0.Add(defaultTTL), MaxUses: 3},
 			Family: family{Ordinal: 1<<48 | 9, Hand: 2}, Epoch: 4, KeyID: "00c0ffee", MAC: bytes.Repeat([]byte{1}, 32), Address: bytes.Repeat([]byte{2}, 16)}, new(linkRecord)},
 		"use":     {&usage{Count: 2, First: t0, Last: t0.Add(defaultTTL), Revoked: t0, By: "Sam"}, new(usage)},
-		"head":    {&head{Newest: family{9, 1}, Floor: family{8, 0}, Accepted: []family{{9, 1}, {8, 0}}}, new(head)},
+		"head":    {&head{Newest: family{9, 1}, Floor: family{8, 0}, Accepted: []family{{9, 1}, {8, 0}, {}}}, new(head)},
 		"account": {&account{Epoch: 3, Revoked: t0, Sessions: [][]byte{bytes.Repeat([]byte{3}, 32)}}, new(account)},
 		"session": {&Session{Location: loc, Contact: id, Link: "lnk_AAAAAAAAAAAA", Created: t0, Seen: t0, Epoch: 3}, new(Session)},
 	} {

@@ -1,15 +1,13 @@
 package linkgen
 
 import (
-	"encoding/json"
-	"fmt"
 	"slices"
 	"time"
 
 	"latchkey/engine"
 )
 
-// A record is one version byte and JSON. What version 1 means never changes; testdata holds examples.
+// A record is one version byte and fields (see fields.go). What version 1 means never changes; testdata holds examples.
 const recordVersion = 1
 
 // A Kind says who a link is for. It is under the link's keyed hash: one kind never passes for another.
@@ -40,27 +38,27 @@ type Link struct {
 // A linkRecord is a Link and what decides whether it still lets someone in. SpaceLinks, by selector.
 type linkRecord struct {
 	Link
-	Family  family `json:"family,omitzero"`
-	Epoch   uint32 `json:"epoch,omitempty"`
-	KeyID   string `json:"kid"`
-	MAC     []byte `json:"mac"`
-	Address []byte `json:"address,omitempty"` // keyed hash; none if the link was not sent anywhere
+	Family  family
+	Epoch   uint32
+	KeyID   string
+	MAC     []byte
+	Address []byte // keyed hash; none if the link was not sent anywhere
 }
 
 // A usage is what happened to a link after it was minted. SpaceUses, by selector; none until something did.
 type usage struct {
-	Count   int       `json:"count,omitempty"`
-	First   time.Time `json:"first,omitzero"`
-	Last    time.Time `json:"last,omitzero"`
-	Revoked time.Time `json:"revoked,omitzero"`
-	By      string    `json:"by,omitempty"`
+	Count   int
+	First   time.Time
+	Last    time.Time
+	Revoked time.Time
+	By      string
 }
 
 // A family is the links that live and die together: those minted for one ordinal, or by one hand after it.
 // Families are ordered.
 type family struct {
-	Ordinal uint64 `json:"ordinal,omitempty"`
-	Hand    uint32 `json:"hand,omitempty"`
+	Ordinal uint64
+	Hand    uint32
 }
 
 func (f family) less(o family) bool {
@@ -73,10 +71,10 @@ func (f family) less(o family) bool {
 // A head says which families of a contact live, per app. What dies is always the oldest, so one floor says it all.
 // SpaceHeads.
 type head struct {
-	Newest family `json:"newest,omitzero"`
-	Floor  family `json:"floor,omitzero"` // families below it are superseded
+	Newest family
+	Floor  family // families below it are superseded
 	// Accepted are the families whose messages were handed over, newest first, no more than are kept.
-	Accepted []family `json:"accepted,omitempty"`
+	Accepted []family
 }
 
 // accept notes that a family's message was handed over and raises the floor so that keep such families live. It
@@ -107,9 +105,9 @@ func (h *head) accept(f family, keep int) bool {
 
 // An account is what concerns all links of a contact. SpaceHeads.
 type account struct {
-	Epoch    uint32    `json:"epoch,omitempty"`  // links of an earlier one are revoked
-	Revoked  time.Time `json:"revoked,omitzero"` // when the last one ended
-	Sessions [][]byte  `json:"sessions,omitempty"`
+	Epoch    uint32    // links of an earlier one are revoked
+	Revoked  time.Time // when the last one ended
+	Sessions [][]byte
 }
 
 func headKey(location string, contact engine.ID, app string) []byte {
@@ -123,28 +121,4 @@ func accountKey(location string, contact engine.ID) []byte {
 // indexPrefix begins the keys that list a contact's links; the selector follows.
 func indexPrefix(location string, contact engine.ID) []byte {
 	return engine.Key(location, contact[:], []byte("link\x00"))
-}
-
-// load reads a record into v and reports whether there is one.
-func load(tx engine.Tx, space engine.Space, key []byte, v any) (bool, error) {
-	b := tx.Get(space, key)
-	if b == nil {
-		return false, nil
-	}
-	if len(b) == 0 || b[0] != recordVersion {
-		return false, fmt.Errorf("record in %s has a version that this program does not know", space)
-	}
-	if err := json.Unmarshal(b[1:], v); err != nil {
-		return false, fmt.Errorf("record in %s: %w", space, err)
-	}
-	return true, nil
-}
-
-func save(tx engine.Tx, space engine.Space, key []byte, v any) error {
-	b, err := json.Marshal(v)
-	if err != nil {
-		return fmt.Errorf("record in %s: %w", space, err)
-	}
-	tx.Put(space, key, append([]byte{recordVersion}, b...))
-	return nil
 }

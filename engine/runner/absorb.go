@@ -36,7 +36,7 @@ func (r *Runner) join(ctx context.Context, a absorption) error {
 				return err
 			}
 			engine.MoveEvents(tx, a.location, a.from, a.to)
-			forward, err := takeOver(tx, a, old)
+			forward, err := r.takeOver(tx, a, old)
 			if err != nil {
 				return err
 			}
@@ -57,7 +57,7 @@ func (r *Runner) join(ctx context.Context, a absorption) error {
 		for k, v := range events {
 			tx.Put(engine.SpacePeople, engine.Key(a.location, a.to[:], []byte(k)), []byte(v))
 		}
-		_, err := takeOver(tx, a, old)
+		_, err := r.takeOver(tx, a, old)
 		return err
 	})
 	if err != nil {
@@ -67,7 +67,7 @@ func (r *Runner) join(ctx context.Context, a absorption) error {
 }
 
 // takeOver stores the person that takes over, and returns what the other one becomes.
-func takeOver(tx engine.Tx, a absorption, old *engine.Person) (forward engine.Person, err error) {
+func (r *Runner) takeOver(tx engine.Tx, a absorption, old *engine.Person) (forward engine.Person, err error) {
 	p, err := engine.LoadPerson(tx, a.location, a.to)
 	if err != nil {
 		return forward, err
@@ -76,6 +76,10 @@ func takeOver(tx engine.Tx, a absorption, old *engine.Person) (forward engine.Pe
 		p = &engine.Person{Key: a.to, Location: a.location}
 	}
 	joined, forward := engine.Absorb(*p, *old)
+	had := p.HasAccess() || old.HasAccess()
+	if err := r.lostAccess(tx, had, &joined, engine.Tick(tx, r.cfg.Now())); err != nil {
+		return forward, err
+	}
 	return forward, engine.SavePerson(tx, &joined)
 }
 

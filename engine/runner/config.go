@@ -26,7 +26,11 @@ type Config struct {
 	Compile   func(ctx context.Context, location, id string, source []byte) (*engine.Workflow, error)
 	Publisher Publisher
 	// Dead sends an event, as it was received, to the dead letters. Sending one twice must store it once.
-	Dead   func(ctx context.Context, ev engine.Event, reason string) error
+	Dead func(ctx context.Context, ev engine.Event, reason string) error
+	// AccessLost, if set, is called in the commit in which a contact loses the last offer or product. It may be called
+	// again for one loss, and its error fails the commit.
+	AccessLost func(tx engine.Tx, location string, contact engine.ID, now time.Time) error
+
 	Now    func() time.Time // default time.Now
 	Logger zerolog.Logger
 

@@ -195,6 +195,9 @@ func (s *scope) plan(e planned, generation uint64) error {
 	if err != nil {
 		return &planFault{err: err}
 	}
+	if err := s.r.lostAccess(s.tx, person.HasAccess(), &changed, s.now); err != nil {
+		return err
+	}
 	s.keep(changed)
 	for i := range runs {
 		if err := s.saveRun(&runs[i]); err != nil {
@@ -208,6 +211,17 @@ func (s *scope) plan(e planned, generation uint64) error {
 		Location: ev.Location, Ordinal: ev.Ordinal, ID: ev.ID, Type: ev.Type, Source: ev.Source, Contact: e.key,
 		Time: ev.Time, At: s.now, Warnings: ev.Warnings, Decisions: decisions,
 	})
+	return nil
+}
+
+// lostAccess tells of a person that had access, if it has none any more.
+func (r *Runner) lostAccess(tx engine.Tx, had bool, p *engine.Person, now time.Time) error {
+	if !had || p.HasAccess() || r.cfg.AccessLost == nil {
+		return nil
+	}
+	if err := r.cfg.AccessLost(tx, p.Location, p.Key, now); err != nil {
+		return fmt.Errorf("loss of access of contact %s: %w", p.Key, err)
+	}
 	return nil
 }
 

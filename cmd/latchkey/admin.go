@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"strings"
 	"time"
 
@@ -256,17 +253,4 @@ func (i adminLinks) OfContact(ctx context.Context, _, ref string) ([]console.Lin
 		out = append(out, i.linkOf(info))
 	}
 	return out, nil
-}
-
-// readOrMake reads a key file, and makes it, for the owner's eyes only, if there is none.
-func readOrMake(file string) (engine.Secret, error) {
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		b = []byte(rand.Text() + "\n")
-		err = os.WriteFile(file, b, 0o600)
-	}
-	if err != nil {
-		return engine.Secret{}, fmt.Errorf("API key: %w", err)
-	}
-	return engine.NewSecret(strings.TrimSpace(string(b))), nil
 }

@@ -65,10 +65,7 @@ func accessLog(name string, log zerolog.Logger, next http.Handler) http.Handler 
 		start := time.Now()
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
-			route := r.Pattern
-			if route == "" {
-				route = linkgen.Redact(r.URL.Path)
-			}
+			route := routeOf(r)
 			if p := recover(); p != nil {
 				log.Error().Str("listener", name).Str("route", route).Interface("panic", p).Msg("request failed")
 				if !rec.wrote {
@@ -81,6 +78,20 @@ func accessLog(name string, log zerolog.Logger, next http.Handler) http.Handler 
 		}()
 		next.ServeHTTP(rec, r)
 	})
+}
+
+// routeOf names what a request is for. A path that nobody serves stays out of the log, for it may be a link's with a
+// slip: "//l/…", "/L/…".
+func routeOf(r *http.Request) string {
+	switch path := r.URL.Path; {
+	case r.Pattern != "" && r.Pattern != "/":
+		return r.Pattern
+	case path == "/", path == "/l", path == "/logout":
+		return path
+	case strings.HasPrefix(path, "/l/"):
+		return linkgen.Redact(path)
+	}
+	return "unknown"
 }
 
 // A recorder remembers the status that was written.

@@ -122,9 +122,20 @@ func TestAttack07AccessLost(t *testing.T) {
 	if _, _, err := b.redeem(tok, engine.Secret{}); !refusedFor(err, NoAccess) {
 		t.Errorf("redeem: %v", err)
 	}
-	p.Offers["gold"].Removed = false
+	b.update(b.ada, func(tx engine.Tx) error { return b.links.RevokeContact(tx, loc, b.ada, b.now) }) // as the loss does
+	b.want(tok, NoAccess)
+	if _, _, err := b.redeem(tok, engine.Secret{}); !refusedFor(err, NoAccess) {
+		t.Errorf("redeem: %v", err)
+	}
+	later := b.mint(engine.LinkRequest{})
+	b.want(later, NoAccess)
+	p.Offers["gold"].Removed = false // a later grant revives nothing
 	b.save(p)
-	b.want(tok, OK)
+	b.want(tok, Revoked)
+	if _, _, err := b.redeem(tok, engine.Secret{}); !refusedFor(err, Revoked) {
+		t.Errorf("redeem: %v", err)
+	}
+	b.want(later, OK)
 	stranger := b.mint(engine.LinkRequest{Contact: engine.NewID(t0, 1, "nobody")}) // minting never looks at access
 	b.want(stranger, NoAccess)
 }

@@ -208,8 +208,31 @@ func TestAbsorbedContact(t *testing.T) {
 		}
 		late := b.mint(engine.LinkRequest{Contact: prov.Key, Ordinal: 10})
 		b.want(late, OK)
+		sid, red, err := b.redeem(late, engine.Secret{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := Session{Location: loc, Contact: red.Contact, Created: b.now}
+		holder := func() *engine.Person {
+			p, err := b.links.Holder(t.Context(), b.stores, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p
+		}
+		if p := holder(); !b.live(sid) || p == nil || p.Key != real.Key {
+			t.Errorf("the session is held by %v", p)
+		}
 		b.update(real.Key, func(tx engine.Tx) error { return b.links.RevokeContact(tx, loc, real.Key, b.now) })
 		b.want(late, Revoked)
+		if _, _, err := b.redeem(late, sid); !refusedFor(err, Revoked) {
+			t.Errorf("redeem by the browser that holds the session: %v", err)
+		}
+		if p := holder(); p != nil {
+			t.Errorf("the session is held by %v after all links were ended", p)
+		}
+		b.now = b.now.Add(time.Second)
+		b.want(b.mint(engine.LinkRequest{Contact: prov.Key, Ordinal: 10}), OK)
 		real.Absorbed = prov.Key // a circle is an error, not an endless walk
 		b.save(real)
 		if _, err := b.links.Look(t.Context(), b.stores, tok, b.now); err == nil || !strings.Contains(err.Error(), "circle") {
@@ -235,7 +258,7 @@ func TestReasonsAndSummaries(t *testing.T) {
 		}, Revoked, "This link does not work: Sam revoked it on 22 November 2026 at 09:00 UTC."},
 		{func(b *bench, _ Token) {
 			b.update(b.ada, func(tx engine.Tx) error { return b.links.RevokeContact(tx, loc, b.ada, b.now) })
-		}, Revoked, "This link does not work: all links of its contact, or of the key that it was made with, were revoked."},
+		}, Revoked, "This link does not work: it ended with its contact's access, or with the key that it was made with."},
 		{func(b *bench, _ Token) { b.person("c-17", "ada@elsewhere.test", "+14155550199") }, Moved,
 			"This link does not work: the address that it was sent to is no longer the contact's."},
 		{func(b *bench, _ Token) {

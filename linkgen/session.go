@@ -2,6 +2,7 @@ package linkgen
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
@@ -71,8 +72,9 @@ func sessionKey(sid engine.Secret) []byte {
 
 func sessionID(key []byte) string { return "ses_" + hex.EncodeToString(key[:8]) }
 
-// Session returns the living session of what a browser holds, if there is one. It runs on the partition of
-// ShardOfSID. Whether the contact still has access is the caller's to ask.
+// Session returns the session of what a browser holds, and whether it lives. One that is over may still be known; one that
+// is not has no contact. It runs on the partition of ShardOfSID. Whether the contact still has access is the
+// caller's to ask.
 func (l *Links) Session(tx engine.Tx, sid engine.Secret, now time.Time) (Session, bool, error) {
 	return session(tx, sessionKey(sid), now)
 }
@@ -87,11 +89,29 @@ func session(tx engine.Tx, key []byte, now time.Time) (Session, bool, error) {
 	if _, err := load(tx, engine.SpaceHeads, accountKey(s.Location, s.Contact), &acc); err != nil {
 		return Session{}, false, err
 	}
-	if !s.alive(acc.Epoch, now) {
-		return Session{}, false, nil
-	}
 	s.ID = sessionID(key)
-	return s, true, nil
+	return s, s.alive(acc.Epoch, now), nil
+}
+
+// Holder returns whose session it is, as Person does. It is nil if the session is over because the contact that absorbed
+// its own lost all access since, and has some again.
+func (l *Links) Holder(ctx context.Context, stores engine.Stores, s Session) (*engine.Person, error) {
+	p, err := Person(ctx, stores, s.Location, s.Contact)
+	if err != nil || p == nil || p.Key == s.Contact || !p.HasAccess() {
+		return p, err
+	}
+	var acc account
+	err = stores.For(p.Key.Shard()).View(ctx, func(tx engine.Tx) error {
+		_, err := load(tx, engine.SpaceHeads, accountKey(s.Location, p.Key), &acc)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("session %s: %w", s.ID, err)
+	}
+	if !s.Created.After(acc.Revoked) {
+		return nil, nil
+	}
+	return p, nil
 }
 
 // alive reports whether a session of a contact, whose epoch is given, is not over.

@@ -19,7 +19,7 @@ type Info struct {
 	Uses      int       // times it was used
 	First     time.Time // its first use; zero if none
 	Last      time.Time
-	Revoked   time.Time // zero if it was not, or all of its contact's were
+	Revoked   time.Time // zero if it was not by itself
 	RevokedBy string
 	Sessions  int // living ones that it opened
 }
@@ -142,7 +142,7 @@ func (i Info) Summary(zone *time.Location) string {
 		return fmt.Sprintf("This link does not work: all of its uses (%d) are used up, the last on %s.", i.Link.MaxUses, at(i.Last))
 	case Revoked:
 		if i.Revoked.IsZero() {
-			return "This link does not work: all links of its contact, or of the key that it was made with, were revoked."
+			return "This link does not work: it ended with its contact's access, or with the key that it was made with."
 		}
 		return fmt.Sprintf("This link does not work: %s revoked it on %s.", i.RevokedBy, at(i.Revoked))
 	case Moved:
@@ -203,18 +203,17 @@ func endSessionsOf(tx engine.Tx, rec linkRecord) error {
 	return nil
 }
 
-// RevokeContact ends all links and sessions of a contact, at once and in constant time; of one that the contact absorbed,
-// the links.
+// RevokeContact ends all links and sessions of a contact, and of those that it absorbed, at once and in constant time.
+// They do not come back; what is minted later is not concerned.
 func (l *Links) RevokeContact(tx engine.Tx, location string, contact engine.ID, now time.Time) error {
 	key := accountKey(location, contact)
 	var acc account
 	if _, err := load(tx, engine.SpaceHeads, key, &acc); err != nil {
 		return fmt.Errorf("revoke links of contact %s: %w", contact, err)
 	}
-	for _, k := range acc.Sessions {
-		tx.Delete(engine.SpaceSessions, k)
-	}
-	if err := save(tx, engine.SpaceHeads, key, account{Epoch: acc.Epoch + 1, Revoked: now}); err != nil {
+	acc.Epoch++ // the sessions' records are deleted with the next one, or swept: until then a page can say what happened
+	acc.Revoked = now
+	if err := save(tx, engine.SpaceHeads, key, acc); err != nil {
 		return fmt.Errorf("revoke links of contact %s: %w", contact, err)
 	}
 	return nil

@@ -194,12 +194,13 @@ func (i *instance) openRunner(ctx context.Context) (err error) {
 		Compile: func(_ context.Context, _, id string, source []byte) (*engine.Workflow, error) {
 			return flowfile.LoadPinned(id, source, cat, i.loc)
 		},
-		Publisher: i.bus,
-		Dead:      i.bus.Dead,
-		Now:       i.cfg.Now,
-		Logger:    i.log,
-		Dedup:     i.cfg.Retain.Dedup,
-		History:   i.cfg.Retain.History,
+		Publisher:  i.bus,
+		Dead:       i.bus.Dead,
+		AccessLost: i.links.RevokeContact,
+		Now:        i.cfg.Now,
+		Logger:     i.log,
+		Dedup:      i.cfg.Retain.Dedup,
+		History:    i.cfg.Retain.History,
 		Channels: map[string]runner.Channel{
 			"email": {Workers: i.cfg.Email.SMTP.Conns},
 		},

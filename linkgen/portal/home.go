@@ -17,18 +17,22 @@ func (p *Portal) home(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	if !v.live {
+	if v.person == nil {
 		p.say(w, p.location(""), http.StatusOK, "signed_out")
 		return
 	}
 	loc := p.location(v.session.Location)
-	if !v.person.HasAccess() {
+	if !v.person.HasAccess() { // which ended the session, unless nobody told us of it
 		if err := p.end(r, p.presented(r)); err != nil {
 			p.fail(w, r, err)
 			return
 		}
 		p.clearCookie(w)
 		p.say(w, loc, http.StatusForbidden, "access_lost")
+		return
+	}
+	if !v.live {
+		p.say(w, loc, http.StatusOK, "signed_out")
 		return
 	}
 	p.touch(r, v)

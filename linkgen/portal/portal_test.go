@@ -143,6 +143,34 @@ func TestDeadLinksSayWhy(t *testing.T) {
 	}
 }
 
+// A learner who loses all access is told so by the page that was open, and stays out when access comes back.
+func TestSessionEndsWithAccess(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 1)
+	link := s.mint(s.ada, engine.LinkRequest{})
+	open, shut := s.browser(), s.browser() // one looks while there is no access, one does not
+	open.press(link)
+	shut.press(link)
+	held := s.ada.Offers
+	s.ada.Products, s.ada.Offers = nil, nil
+	s.save(s.ada)
+	s.update(s.ada.Key, func(tx engine.Tx) error { return s.links.RevokeContact(tx, locID, s.ada.Key, s.now()) })
+	open.wants(open.get("/"), 403, "Your access has ended")
+	open.wants(open.get(link), 410, "You have no course here yet")
+	s.ada.Offers = held
+	s.save(s.ada)
+	open.wants(open.get("/"), 200, "You are not signed in")
+	shut.wants(shut.get("/"), 200, "You are not signed in")
+	page := shut.get(link)
+	shut.wants(page, 410, "This link was ended")
+	if strings.Contains(page.body, "still signed in") {
+		t.Error("the page says that the ended session goes on")
+	}
+	s.pass(time.Second)
+	shut.wants(shut.press(s.mint(s.ada, engine.LinkRequest{})), 303)
+	shut.wants(shut.get("/"), 200, "Ada offer")
+}
+
 func TestMethodsAndForms(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)

@@ -11,9 +11,9 @@ import (
 
 // A visitor is who a browser is signed in as.
 type visitor struct {
-	live    bool // whether there is a session; all else is zero if not
-	session linkgen.Session
-	person  *engine.Person // never nil in a live session
+	live    bool            // whether there is a session
+	session linkgen.Session // one that is over may still be known
+	person  *engine.Person  // whose it is or was; never nil in a live session
 }
 
 // visitor reads the session of a request, and changes nothing.
@@ -28,10 +28,10 @@ func (p *Portal) visitor(r *http.Request) (visitor, error) {
 		v.session, v.live, err = p.Links.Session(tx, sid, p.Now())
 		return err
 	})
-	if err != nil || !v.live {
+	if err != nil || v.session.Contact.IsZero() {
 		return visitor{}, err
 	}
-	v.person, err = linkgen.Person(r.Context(), p.Stores, v.session.Location, v.session.Contact)
+	v.person, err = p.Links.Holder(r.Context(), p.Stores, v.session)
 	if err != nil || v.person == nil || p.Locations(v.session.Location) == nil {
 		return visitor{}, err
 	}

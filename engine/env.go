@@ -247,7 +247,7 @@ func (n *nounView) value() any {
 // nounValues returns the nouns in the order of their ids.
 func nounValues(m map[string]nounView) []any {
 	out := make([]any, 0, len(m))
-	for _, id := range slices.Sorted(maps.Keys(m)) {
+	for _, id := range sortedKeys(m) {
 		n := m[id]
 		out = append(out, n.value())
 	}

@@ -53,16 +53,13 @@ func (e *Event) Noun(kind string) *Noun {
 // Identity returns the hash of what makes the event itself: location, source, type, id. A second event with the
 // same identity is a duplicate.
 func (e *Event) Identity() [16]byte {
-	h := sha256.New()
-	var n [4]byte
-	for _, s := range []string{e.Location, e.Source, e.Type, e.ID} {
-		binary.BigEndian.PutUint32(n[:], uint32(len(s)))
-		h.Write(n[:])
-		h.Write([]byte(s))
+	said := make([]byte, 0, 256)
+	for _, s := range [...]string{e.Location, e.Source, e.Type, e.ID} {
+		said = binary.BigEndian.AppendUint32(said, uint32(len(s)))
+		said = append(said, s...)
 	}
-	var out [16]byte
-	copy(out[:], h.Sum(nil))
-	return out
+	sum := sha256.Sum256(said)
+	return [16]byte(sum[:16])
 }
 
 // Custom is what a site tells beyond the named fields. Its numbers are int64 if they are whole and fit, else float64.

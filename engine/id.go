@@ -21,17 +21,16 @@ var ErrBadID = errors.New("not an id")
 
 // NewID makes an ID of a time, a shard and the parts that make it unique. A time before 1970 counts as 1970.
 func NewID(at time.Time, shard uint16, parts ...string) ID {
-	h := sha256.New()
-	var n [8]byte
+	said := make([]byte, 0, 256)
 	for _, p := range parts {
-		binary.BigEndian.PutUint64(n[:], uint64(len(p)))
-		h.Write(n[:])
-		h.Write([]byte(p))
+		said = binary.BigEndian.AppendUint64(said, uint64(len(p)))
+		said = append(said, p...)
 	}
+	sum := sha256.Sum256(said)
 	var id ID
 	ms := uint64(min(max(at.UnixMilli(), 0), 1<<48-1))
 	binary.BigEndian.PutUint64(id[:8], ms<<16|uint64(shard))
-	copy(id[8:], h.Sum(nil)[:8])
+	copy(id[8:], sum[:8])
 	return id
 }
 

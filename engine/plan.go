@@ -23,24 +23,26 @@ func Plan(set *Set, p Person, ev Event, now time.Time) (Person, []Run, []Command
 		at = now
 	}
 	at = at.UTC()
+	pl := planner{set: set, p: p, ev: &ev, now: now}
 	if p.Since.IsZero() {
-		p.Since = now
+		pl.p.Since = now
 	}
-	apply(&p, &ev, at)
-	pl := planner{set: set, ev: &ev, now: now, ordinal: issueOf(&p, &ev, at)}
+	apply(&pl.p, &ev, at)
+	pl.ordinal = issueOf(&pl.p, &ev, at)
 	candidates := set.indexed().byType[ev.Type]
 	if len(candidates) == 0 {
-		return p, nil, nil, nil
+		return pl.p, nil, nil, nil
 	}
-	pl.decisions = make([]Decision, 0, len(candidates))
+	pl.decisions = make([]Decision, len(candidates))
 	for i := range candidates {
-		p = pl.consider(&candidates[i], p)
+		pl.consider(&candidates[i], &pl.decisions[i])
 	}
-	return p, pl.runs, pl.commands, pl.decisions
+	return pl.p, pl.runs, pl.commands, pl.decisions
 }
 
 type planner struct {
 	set     *Set
+	p       Person // as they are after what was considered
 	ev      *Event
 	now     time.Time
 	ordinal uint64
@@ -52,19 +54,16 @@ type planner struct {
 	decisions []Decision
 }
 
-// consider decides on one workflow, and returns the person as they are after it.
-func (pl *planner) consider(c *candidate, p Person) Person {
-	d := Decision{Workflow: c.w.ID}
-	d.Reason, d.Fault = pl.refuse(c, &p)
-	if d.Reason == "" {
-		p, d.Run = pl.start(c.w, p)
+// consider decides on one workflow.
+func (pl *planner) consider(c *candidate, d *Decision) {
+	d.Workflow = c.w.ID
+	if d.Reason, d.Fault = pl.refuse(c); d.Reason == "" {
+		d.Run = pl.start(c.w)
 	}
-	pl.decisions = append(pl.decisions, d)
-	return p
 }
 
 // refuse returns the first reason why the event does not start the workflow, or "".
-func (pl *planner) refuse(c *candidate, p *Person) (reason, fault string) {
+func (pl *planner) refuse(c *candidate) (reason, fault string) {
 	if c.w.Status == Draft {
 		return "the workflow is a draft", ""
 	}
@@ -73,20 +72,20 @@ func (pl *planner) refuse(c *candidate, p *Person) (reason, fault string) {
 	}
 	if c.w.When != nil {
 		if pl.env.roots == nil {
-			was := *p // the ledger may change, which expressions do not see
+			was := pl.p // the ledger may change, which expressions do not see
 			pl.env = NewEnv(pl.set.Location, &was, pl.ev, nil, pl.now)
 		}
 		if ok, fault := c.w.When.True(pl.env); !ok {
 			return "when does not hold: " + c.w.When.Source, fault
 		}
 	}
-	return pl.reentry(c.w, p), ""
+	return pl.reentry(c.w), ""
 }
 
 // reentry returns why the contact may not go through the workflow again, or "".
-func (pl *planner) reentry(w *Workflow, p *Person) string {
+func (pl *planner) reentry(w *Workflow) string {
 	kind, value := ledgerNoun(w, pl.ev)
-	last, ok := p.Starts[ledgerKey(w.ID, kind, value)]
+	last, ok := pl.p.Starts[ledgerKey(w.ID, kind, value)]
 	if !ok {
 		return ""
 	}
@@ -116,32 +115,33 @@ func (pl *planner) reentry(w *Workflow, p *Person) string {
 }
 
 // start makes a run of the workflow and takes it through its first steps.
-func (pl *planner) start(w *Workflow, p Person) (Person, ID) {
+func (pl *planner) start(w *Workflow) ID {
 	if pl.identity == "" {
 		id := pl.ev.Identity()
 		pl.identity = hex.EncodeToString(id[:])
 	}
 	r := Run{
-		ID:       NewID(pl.now, p.Key.Shard(), pl.ev.Location, pl.identity, w.ID),
-		Location: p.Location,
+		ID:       NewID(pl.now, pl.p.Key.Shard(), pl.ev.Location, pl.identity, w.ID),
+		Location: pl.p.Location,
 		Workflow: w.ID,
 		Version:  w.Version,
-		Contact:  p.Key,
+		Contact:  pl.p.Key,
 		Event:    *pl.ev,
 		Ordinal:  pl.ordinal,
 		Started:  pl.now,
 	}
 	r.Event.Contact = Contact{ID: pl.ev.Contact.ID}
 	r.Event.Warnings = nil
-	starts := make(map[string]Start, len(p.Starts)+1)
-	maps.Copy(starts, p.Starts)
+	starts := make(map[string]Start, len(pl.p.Starts)+1)
+	maps.Copy(starts, pl.p.Starts)
 	kind, value := ledgerNoun(w, pl.ev)
 	starts[ledgerKey(w.ID, kind, value)] = Start{At: pl.now, Run: r.ID}
-	p.Starts = starts
-	r, p, commands := Advance(w, pl.set.Location, r, p, Input{Begin: true}, pl.now)
+	pl.p.Starts = starts
+	var commands []Command
+	r, pl.p, commands = Advance(w, pl.set.Location, r, pl.p, Input{Begin: true}, pl.now)
 	pl.runs = append(pl.runs, r)
 	pl.commands = append(pl.commands, commands...)
-	return p, r.ID
+	return r.ID
 }
 
 // ledgerNoun returns what the workflow's starts are told apart by: the kind, and the event's noun of it. Events without

@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // The fields of each record. A tag keeps its meaning for ever; new fields take new tags. What a record's head says
 // (see records.go) is not said again.
@@ -15,7 +12,7 @@ func (w *FieldWriter) person(p *Person) {
 	w.Time(4, p.Since)
 	w.grants(5, p.Offers)
 	w.grants(6, p.Products)
-	for _, k := range slices.Sorted(maps.Keys(p.Starts)) {
+	for _, k := range sortedKeys(p.Starts) {
 		s := p.Starts[k]
 		w.Group(7, func() {
 			w.Text(1, k)
@@ -58,7 +55,7 @@ func (r *FieldReader) person(p *Person) {
 }
 
 func (w *FieldWriter) grants(tag byte, m map[string]*Grant) {
-	for _, id := range slices.Sorted(maps.Keys(m)) {
+	for _, id := range sortedKeys(m) {
 		g := m[id]
 		w.Group(tag, func() {
 			w.Text(1, id)
@@ -69,6 +66,16 @@ func (w *FieldWriter) grants(tag byte, m map[string]*Grant) {
 			w.Flag(6, g.Direct)
 		})
 	}
+}
+
+// sortedKeys is slices.Sorted(maps.Keys(m)) in one allocation.
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
 }
 
 func (r *FieldReader) grant(m *map[string]*Grant) {

@@ -245,10 +245,22 @@ func TestLinkByHand(t *testing.T) {
 
 func portalURL(w *world) string { return fmt.Sprintf("http://127.0.0.1:%d/", w.ports[0]) }
 
-// TestAccessRemoved ends links and sessions with the last access, and not before.
+// TestAccessRemoved ends links and sessions with the last access, and not before. They do not come back when access
+// does; links that were made in between work then.
 func TestAccessRemoved(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": "links: {keep: all}"})
+	for _, extra := range []string{"links: {keep: all}", "links: {keep: all}\npartitions: 4"} {
+		t.Run(extra, func(t *testing.T) {
+			t.Parallel()
+			testAccessRemoved(t, extra)
+		})
+	}
+}
+
+func testAccessRemoved(t *testing.T, extra string) {
+	w := newWorld(t, map[string]string{
+		"workflows/hello.yaml": helloWorkflow, "workflows/gone.yaml": mailWorkflow("offer_access_removed"), "extra": extra,
+	})
 	i, stop := w.start()
 	nc := w.connect()
 	w.grant(nc, "ada", "gold")
@@ -276,11 +288,27 @@ func TestAccessRemoved(t *testing.T) {
 	for n, link := range found {
 		refuses(t, fmt.Sprintf("link %d with nothing left", n), link, "You have no course here yet")
 	}
+	between := w.linksTo("ada")[3] // the mails come before the SMS: two of grants, two of removals
+	refuses(t, "the link that was made with nothing left", between, "You have no course here yet")
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	w.start()
+	i, _ = w.start()
+	nc = w.connect()
 	refuses(t, "after a restart", found[0], "You have no course here yet")
+
+	w.grant(nc, "ada", "lead")
+	w.quiet(i, nc)
+	for n, link := range found {
+		refuses(t, fmt.Sprintf("link %d after another grant", n), link, "This link was ended")
+	}
+	if _, pg := inside.open(http.MethodGet, portalURL(w), nil); strings.Contains(strings.Join(pg.text, "\n"), "Title of") {
+		t.Errorf("the old session after another grant: %q", pg.text)
+	}
+	now := w.linksTo("ada")
+	letsIn(t, "the link that was made with nothing left", between, "Title of lead")
+	letsIn(t, "the new mail's link", now[4], "Title of lead")
+	letsIn(t, "the new SMS's link", now[len(now)-1], "Title of lead")
 }
 
 // TestAddressChanges ends the links that were sent to an address that is the contact's no longer.

@@ -175,8 +175,12 @@ func (m *machine) ask(s *Step, path []string) {
 	m.commands = append(m.commands, Command{Task: t})
 }
 
-// env is made anew for each expression, since the story goes on between them.
-func (m *machine) env() Env { return NewEnv(m.loc, &m.p, &m.r.Event, &m.r, m.now) }
+// env is made anew for each expression, since the story goes on between them. It gets copies, lest every machine must
+// live on the heap.
+func (m *machine) env() Env {
+	p, r := m.p, m.r
+	return NewEnv(m.loc, &p, &r.Event, &r, m.now)
+}
 
 func (m *machine) note(path []string, s StepResult) {
 	s.Path, s.At = path, m.now

@@ -18,7 +18,7 @@ type LinkField struct {
 	To   string        // "lesson", "product" or "category" (the run's own), "lesson:intro" (a fixed one), or ""
 	TTL  time.Duration // how long it works; 0 means the project's setting
 	Uses int           // how often it may be opened; 0 means the project's setting, Unlimited no limit
-	App  string        // the app that it opens; "" means the project's first
+	App  string        // the app that it is for; "" is the client portal
 }
 
 // String writes the field as an author would.

@@ -135,6 +135,9 @@ func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, e
 	if n.Uses < 0 {
 		return console.Link{}, fmt.Errorf("%w: uses is a number above zero", console.ErrInvalid)
 	}
+	if !leadsSomewhere(n.To) {
+		return console.Link{}, fmt.Errorf("%w: to is product:, category: or lesson: and an id, as in product:go-101; not %q", console.ErrInvalid, n.To)
+	}
 	if n.App != "" {
 		if _, ok := i.cfg.Apps[n.App]; !ok {
 			return console.Link{}, fmt.Errorf("%w: no app %q in latchkey.yaml", console.ErrInvalid, n.App)
@@ -156,6 +159,16 @@ func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, e
 	l, err := i.Link(ctx, id)
 	l.URL = url.Reveal()
 	return l, err
+}
+
+// leadsSomewhere reports whether a link made by hand may lead to that: nowhere in particular, or a noun with an id.
+func leadsSomewhere(to string) bool {
+	noun, id, _ := strings.Cut(to, ":")
+	switch noun {
+	case "product", "category", "lesson":
+		return id != "" && strings.TrimSpace(id) == id
+	}
+	return to == ""
 }
 
 // days writes a length as users do: 30d and not 720h.

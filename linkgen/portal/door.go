@@ -4,6 +4,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -103,8 +104,25 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token
 		p.endElsewhere(r, presented, shard)
 		p.setCookie(w, fresh)
 	}
-	p.toPortal(w)
+	p.toPortal(w, landing(door))
 }
+
+// landing returns the anchor on the client portal that a link leads to: a product's card, if the learner holds it.
+// All else leads to its top.
+func landing(d linkgen.Door) string {
+	id, ok := strings.CutPrefix(d.Link.To, "product:")
+	if !ok || d.Person == nil {
+		return ""
+	}
+	if g := d.Person.Products[id]; g == nil || g.Removed {
+		return ""
+	}
+	return anchor(id)
+}
+
+// anchor returns the id of a product's card, as an URL's fragment writes it. Browsers look for a fragment as it is
+// written before they decode it.
+func anchor(product string) string { return "product-" + url.PathEscape(product) }
 
 // formToken reads the link page's form. It returns http.StatusOK, or the status to refuse it with.
 func formToken(w http.ResponseWriter, r *http.Request) (token string, status int) {
@@ -124,9 +142,13 @@ func formToken(w http.ResponseWriter, r *http.Request) (token string, status int
 	return "", http.StatusBadRequest
 }
 
-// toPortal sends the browser to the client portal.
-func (p *Portal) toPortal(w http.ResponseWriter) {
+// toPortal sends the browser to the client portal, at an anchor if there is one.
+func (p *Portal) toPortal(w http.ResponseWriter, anchor string) {
 	setHeaders(w, "", p.https())
-	w.Header().Set("Location", "/")
+	to := "/"
+	if anchor != "" {
+		to += "#" + anchor
+	}
+	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
 }

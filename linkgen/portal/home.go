@@ -46,7 +46,7 @@ func (p *Portal) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.clearCookie(w)
-	p.toPortal(w)
+	p.toPortal(w, "")
 }
 
 // A homePage is the client portal of one learner.
@@ -61,6 +61,7 @@ type homePage struct {
 // A granted is one offer or product.
 type granted struct {
 	Title string
+	ID    string // of a product's card, for links that lead to it
 	Since string
 	Via   string // the offers that a product came with
 }
@@ -89,7 +90,7 @@ func grants(held, offers map[string]*engine.Grant, zone *time.Location) []grante
 			}
 		}
 		slices.Sort(via)
-		item := granted{Title: title(id, g), Since: say("since", day(g.At, zone))}
+		item := granted{Title: title(id, g), ID: anchor(id), Since: say("since", day(g.At, zone))}
 		if len(via) > 0 {
 			item.Via = say("via", strings.Join(via, ", "))
 		}

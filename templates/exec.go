@@ -182,7 +182,7 @@ func (s *state) run(p *program) (string, error) {
 			return "", err
 		}
 	}
-	if err := p.html.Execute(&b, s); err != nil {
+	if err := p.html.Execute(bounded{&b}, s); err != nil {
 		return "", own(err)
 	}
 	if strings.Contains(b.String(), refused) {
@@ -250,6 +250,9 @@ func (s *state) execBlock(b *strings.Builder, n *node) error {
 			s.Enter(n.tag, item)
 			if err := s.exec(b, n.yes); err != nil {
 				return err
+			}
+			if b.Len() > maxRendered {
+				return s.tags[n.tag].fail(tooLong)
 			}
 		}
 		if len(list) == 0 {

@@ -294,6 +294,7 @@ func (sc *scanner) add(t *tag) {
 	case tagIf:
 		sc.scopes = append(sc.scopes, scope{tag: t})
 	case tagRange:
+		sc.checkRanges(t)
 		t.loop = sc.loops
 		sc.loops++
 		name := t.expr.name[strings.LastIndexByte(t.expr.name, '.')+1:]

@@ -41,6 +41,7 @@ type state struct {
 	oneLine bool
 	theme   theme
 	sample  bool // a dry run, to have the template checked in every position
+	rounds  int  // of all ranges so far
 
 	subject, preheader string // rendered, for the layout
 }
@@ -109,6 +110,9 @@ func (s *state) List(i int) ([]any, error) {
 	list, ok := items(v)
 	if !ok && !isBlank(v) {
 		return nil, t.fail(t.expr.name + ": it is not a list")
+	}
+	if s.rounds += len(list); s.rounds > maxRounds {
+		return nil, t.fail(fmt.Sprintf("%s: the ranges of this message have more than %d items in all", t.expr.name, maxRounds))
 	}
 	return list, nil
 }

@@ -21,16 +21,20 @@ func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Tim
 		}
 		return r, p, nil
 	}
-	m := machine{w: w, loc: loc, r: r, p: p, now: now}
+	m := machine{w: w, loc: loc, r: r, p: p, now: now, due: now}
 	m.r.Steps = slices.Clip(r.Steps) // so that nothing is appended in the caller's array
 	switch {
 	case in.Begin && r.State == "":
 		m.push(w.Steps, 0, nil)
 	case in.Timer && r.State == RunWaiting && r.Wait != nil && !r.Wait.Due.IsZero() && !now.Before(r.Wait.Due):
+		m.due = r.Wait.Due
 		if m.resume() {
 			m.note(r.At, StepResult{Kind: StepWait, Outcome: "waited"})
 		}
 	case in.Done != nil && r.State == RunSending && in.Done.ID == r.Task && in.Done.State.Over():
+		if in.Done.State == TaskExpired {
+			m.due = in.Done.NotBefore // what follows at once is as late
+		}
 		if m.resume() {
 			m.note(r.At, StepResult{Kind: in.Done.Kind, Outcome: string(in.Done.State), Task: in.Done.ID, Fault: in.Done.Error})
 		}
@@ -41,6 +45,16 @@ func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Tim
 	return m.r, m.p, m.commands
 }
 
+// Stop ends a run that cannot be moved by Advance, for that reason. One that is over stays as it is. It changes none of its
+// arguments.
+func Stop(r Run, p Person, reason string, now time.Time) (Run, Person, []Command) {
+	m := machine{r: r, p: p, now: now}
+	if !r.State.Over() {
+		m.end(RunStopped, reason)
+	}
+	return m.r, m.p, m.commands
+}
+
 // A machine takes a run through its workflow's steps. It ends, since each step is taken at most once and in order.
 type machine struct {
 	w        *Workflow
@@ -48,7 +62,8 @@ type machine struct {
 	r        Run
 	p        Person
 	now      time.Time
-	lists    []list // those around the position, the innermost last
+	due      time.Time // when this was to happen: before now, if the run was held
+	lists    []list    // those around the position, the innermost last
 	commands []Command
 }
 
@@ -121,7 +136,7 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 	switch s.Kind {
 	case StepWait:
 		m.r.State, m.r.At = RunWaiting, path
-		m.r.Wait = &Wait{Kind: "time", Since: m.now, Due: m.due(s.Wait)}
+		m.r.Wait = &Wait{Kind: "time", Since: m.now, Due: m.after(s.Wait)}
 		return true
 	case StepIf:
 		ok, fault := s.If.True(m.env())
@@ -145,8 +160,8 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 	return true
 }
 
-// due returns when a wait that begins now ends.
-func (m *machine) due(d Duration) time.Time {
+// after returns when a wait that begins now ends.
+func (m *machine) after(d Duration) time.Time {
 	if m.loc.Day > 0 {
 		return m.now.Add(time.Duration(float64(d.Fixed()) * float64(m.loc.Day) / float64(24*time.Hour)))
 	}
@@ -156,7 +171,7 @@ func (m *machine) due(d Duration) time.Time {
 // ask makes the task of an action, for which the run then waits.
 func (m *machine) ask(s *Step, path []string) {
 	t := &Task{
-		ID:        NewID(m.now, m.p.Key.Shard(), "task", m.r.ID.String(), strings.Join(path, "/")),
+		ID:        NewID(m.now, m.r.ID.Shard(), "task", m.r.ID.String(), strings.Join(path, "/")),
 		Location:  m.r.Location,
 		Run:       m.r.ID,
 		Workflow:  m.r.Workflow,
@@ -165,7 +180,7 @@ func (m *machine) ask(s *Step, path []string) {
 		Kind:      s.Kind,
 		Contact:   m.r.Contact,
 		Created:   m.now,
-		NotBefore: m.now,
+		NotBefore: m.due,
 		State:     TaskDue,
 		Changed:   m.now,
 		Class:     m.w.Class,

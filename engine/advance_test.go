@@ -291,3 +291,41 @@ func BenchmarkAdvance(b *testing.B) {
 		}
 	}
 }
+
+// A run's tasks are in its own partition, whoever its person is by now.
+func TestTaskInRunsPartition(t *testing.T) {
+	t.Parallel()
+	w := &Workflow{ID: "welcome", Version: "v1", Steps: []Step{{ID: "hello", Kind: "email"}}}
+	r := Run{ID: NewID(day1, 0x1234, "run"), Location: "academy", Workflow: "welcome", Contact: NewID(day1, 0x1234, "old")}
+	p := Person{Key: NewID(day1, 0x9999, "absorber"), Location: "academy"}
+	_, _, cmds := Advance(w, &Location{ID: "academy"}, r, p, Input{Begin: true}, day1)
+	if len(cmds) != 1 || cmds[0].Task == nil || cmds[0].Task.ID.Shard() != 0x1234 {
+		t.Errorf("commands: %+v", cmds)
+	}
+}
+
+// What follows a wait was to happen when the wait was over; and what follows a message that expired is as late.
+func TestLateness(t *testing.T) {
+	t.Parallel()
+	w := &Workflow{ID: "welcome", Version: "v1", Steps: []Step{
+		{ID: "sleep", Kind: StepWait}, {ID: "one", Kind: "email"}, {ID: "two", Kind: "email"}, {ID: "three", Kind: "email"},
+	}}
+	due, now := day1, day1.Add(30*24*time.Hour)
+	r := Run{
+		ID: NewID(day1, 1, "run"), Location: "academy", State: RunWaiting, At: []string{"sleep"}, Wait: &Wait{Kind: "time", Due: due},
+	}
+	in := Input{Timer: true}
+	for i, tt := range []struct {
+		outcome TaskState
+		want    time.Time
+	}{{TaskExpired, due}, {TaskSent, due}, {TaskSent, now}} {
+		var cmds []Command
+		r, _, cmds = Advance(w, &Location{ID: "academy"}, r, Person{}, in, now)
+		if len(cmds) != 1 || cmds[0].Task == nil || !cmds[0].Task.NotBefore.Equal(tt.want) {
+			t.Fatalf("message %d: %+v, want one not before %s", i+1, cmds, tt.want)
+		}
+		k := *cmds[0].Task
+		k.State = tt.outcome
+		in = Input{Done: &k}
+	}
+}

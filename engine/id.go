@@ -104,14 +104,21 @@ var clockKey = []byte("clock")
 // It is kept in the store, so that ids and decisions never go back in time.
 func Tick(tx Tx, now time.Time) time.Time {
 	ms := now.UnixMilli()
-	if b := tx.Get(SpaceMeta, clockKey); len(b) == 9 && b[0] == 1 {
-		if last := int64(binary.BigEndian.Uint64(b[1:])); last >= ms {
-			return time.UnixMilli(last).UTC()
-		}
+	if last := LastTick(tx); last.UnixMilli() >= ms {
+		return last
 	}
 	rec := make([]byte, 9)
 	rec[0] = 1
 	binary.BigEndian.PutUint64(rec[1:], uint64(ms))
 	tx.Put(SpaceMeta, clockKey, rec)
 	return time.UnixMilli(ms).UTC()
+}
+
+// LastTick returns the last time that Tick returned, or 1970 if there was none.
+func LastTick(tx Tx) time.Time {
+	b := tx.Get(SpaceMeta, clockKey)
+	if len(b) != 9 || b[0] != 1 {
+		return time.UnixMilli(0).UTC()
+	}
+	return time.UnixMilli(int64(binary.BigEndian.Uint64(b[1:]))).UTC()
 }

@@ -85,7 +85,7 @@ type Task struct {
 	Kind      string    `json:"kind"` // the action: "email", "sms"
 	Contact   ID        `json:"contact"`
 	Created   time.Time `json:"created"`
-	NotBefore time.Time `json:"not_before"`
+	NotBefore time.Time `json:"not_before"` // how late it is counts from here
 	State     TaskState `json:"state"`
 	Attempts  int       `json:"attempts,omitempty"`
 	Deadline  time.Time `json:"deadline,omitzero"` // no attempt is put off beyond it; set by the first attempt

@@ -67,13 +67,14 @@ func (c *channel) opening(now time.Time) time.Duration {
 	return max(0, c.opens.Sub(now))
 }
 
-// took notes that a worker took an attempt, and reports whether more should be made ready.
-func (c *channel) took() bool {
+// took notes that a worker took an attempt. It reports whether more should be made ready, and whether the channel is shut,
+// having gone down since this one was.
+func (c *channel) took(now time.Time) (more, shut bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.waiting--
 	c.active++
-	return c.waiting <= c.Workers
+	return c.waiting <= c.Workers, c.downs > 0 && now.Before(c.opens)
 }
 
 // ended notes an attempt's outcome, and reports whether the channel changed between up and down.
@@ -113,18 +114,19 @@ type result struct {
 	at      time.Time
 }
 
-// errUntried is the result of an attempt that was started and not carried out, because Run ended.
+// errUntried is the result of an attempt that was started and not carried out, because Run ended or its channel went down.
 var errUntried = errors.New("not carried out")
 
-// work carries out attempts until there are no more. When loops has ended, those not begun are handed back; drain
-// ends those that go on.
+// work carries out attempts until there are no more. When loops has ended or the channel is down, those not begun are handed
+// back, and keep their contact's lane; drain ends those that go on.
 func (r *Runner) work(loops, drain context.Context, ch *channel) {
 	for a := range ch.attempts {
-		if ch.took() {
+		more, shut := ch.took(time.Now())
+		if more {
 			r.wakeAll()
 		}
 		res := result{attempt: a, err: errUntried}
-		if loops.Err() == nil {
+		if loops.Err() == nil && !shut {
 			res.receipt, res.err = perform(drain, ch.action, a)
 		}
 		if ch.ended(res.err, time.Now()) {
@@ -134,7 +136,9 @@ func (r *Runner) work(loops, drain context.Context, ch *channel) {
 		res.at = time.Now()
 		p.mu.Lock()
 		p.results = append(p.results, res)
-		p.leave(a.item)
+		if !errors.Is(res.err, errUntried) {
+			p.leave(a.item)
+		}
 		p.mu.Unlock()
 		signal(p.settle)
 		signal(p.wake)

@@ -87,9 +87,8 @@ func (r *Runner) fire(ctx context.Context, p *partition) (int, error) {
 		held, again = nil, nil
 		for _, t := range due {
 			switch at, hold, err := s.fire(t); {
-			case err != nil:
-				r.cfg.Logger.Error().Err(err).Stringer("run", t.run).Msg("run cannot go on, trying again in a minute")
-				again = append(again, scheduled[timer]{s.now.Add(time.Minute).UnixMilli(), t})
+			case err != nil: // it can be neither read nor stored
+				r.cfg.Logger.Error().Err(err).Stringer("run", t.run).Msg("run passed over until the next start")
 			case hold:
 				held = append(held, t)
 			case at > 0:
@@ -129,7 +128,10 @@ func (s *scope) fire(t timer) (again int64, hold bool, err error) {
 	if hold {
 		return 0, true, nil
 	}
-	return 0, false, s.advance(loc, run, engine.Input{Timer: true})
+	if err := s.advance(loc, run, engine.Input{Timer: true}); err != nil {
+		return 0, false, s.stop(run, err)
+	}
+	return 0, false, nil
 }
 
 // contain makes an error of a panic, so that it concerns one task or run and not all that share its commit.
@@ -162,6 +164,28 @@ func (s *scope) advance(loc *engine.Location, run *engine.Run, in engine.Input) 
 	}
 	if err := s.saveRun(&next); err != nil {
 		return err
+	}
+	return s.commands(cmds)
+}
+
+// stop ends a run that cannot go on: its version or its person cannot be had, or the core failed on it. Better an end that
+// says so than a run that hangs.
+func (s *scope) stop(run *engine.Run, cause error) error {
+	person, err := s.person(run.Location, run.Contact)
+	if err == nil && person == nil {
+		return nil // it is fetched, and the transaction runs again
+	}
+	known := err == nil
+	if !known {
+		person = &engine.Person{Key: run.Contact}
+	}
+	s.r.cfg.Logger.Error().Err(cause).Stringer("run", run.ID).Str("workflow", run.Workflow).Msg("run cannot go on and is stopped")
+	stopped, changed, cmds := engine.Stop(*run, *person, "it cannot go on: "+cause.Error(), s.now)
+	if err := s.saveRun(&stopped); err != nil {
+		return err
+	}
+	if known {
+		s.keep(changed)
 	}
 	return s.commands(cmds)
 }

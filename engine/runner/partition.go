@@ -45,6 +45,7 @@ type item struct {
 	place       *place
 	ch          *channel
 	first       bool // it was never attempted, so it holds its contact's lane
+	laned       bool // it holds the lane already, while it waits to go
 }
 
 // A place is a location that has workflows, or whose records are in the store.
@@ -108,13 +109,40 @@ func (p *partition) add(it item, at, now int64) {
 		p.ready[it.ch].push(it)
 		return
 	}
+	if it.laned || p.enter(it) {
+		it.laned = false
+		p.ready[it.ch].push(it)
+	}
+}
+
+// enter gives a first attempt its contact's lane, or queues it behind the one that has it and returns false. The caller
+// holds mu.
+func (p *partition) enter(it item) bool {
 	behind, busy := p.lanes[it.contact]
 	if busy {
-		p.lanes[it.contact] = append(behind, it)
-		return
+		behind = append(behind, it)
 	}
-	p.lanes[it.contact] = nil
-	p.ready[it.ch].push(it)
+	p.lanes[it.contact] = behind
+	return !busy
+}
+
+// addOverdue queues a task to go at at, although it is due: it has its contact's lane until then, so that nothing passes it. It
+// returns false if it went behind another of its contact instead. The caller holds mu.
+func (p *partition) addOverdue(it item, at int64) bool {
+	if it.first {
+		if !p.enter(it) {
+			return false
+		}
+		it.laned = true
+	}
+	p.later.push(at, it)
+	return true
+}
+
+// giveBack puts a task that was taken back in front. The caller holds mu.
+func (p *partition) giveBack(it item) {
+	q := p.ready[it.ch]
+	q.returned = append(q.returned, it)
 }
 
 // leave says that the first attempt of it is over or put off, so that the next of its contact may go. The caller
@@ -150,8 +178,11 @@ func (p *partition) release(wall time.Time) {
 	now := p.now(wall)
 	tasks, timers := p.heldTasks, p.heldTimers
 	p.heldTasks, p.heldTimers = nil, nil
-	for i, it := range tasks {
-		p.add(it, now+spread(i), now)
+	slots := 0
+	for _, it := range tasks {
+		if p.addOverdue(it, now+spread(slots)) {
+			slots++
+		}
 	}
 	for i, t := range timers {
 		p.timers.push(now+spread(i), t)

@@ -26,6 +26,9 @@ func (r *Runner) recover(ctx context.Context) error {
 		return err
 	}
 	for _, p := range r.parts {
+		if err := p.loadClock(ctx); err != nil {
+			return err
+		}
 		interrupted, err := r.loadTasks(ctx, p)
 		if err != nil {
 			return err
@@ -50,7 +53,16 @@ func (r *Runner) recover(ctx context.Context) error {
 	return nil
 }
 
-// loadTasks queues what is due, and returns the tasks whose attempt was cut off.
+// loadClock lets the partition's time go on from that of its store.
+func (p *partition) loadClock(ctx context.Context) error {
+	return p.store.View(ctx, func(tx engine.Tx) error {
+		p.ticked(engine.LastTick(tx))
+		return nil
+	})
+}
+
+// loadTasks queues what is due, those overdue spread, and returns the tasks whose attempt was cut off. Of these, the ones
+// that are tried again are queued too, since their place is before what came after them.
 func (r *Runner) loadTasks(ctx context.Context, p *partition) (interrupted []item, err error) {
 	err = p.store.View(ctx, func(tx engine.Tx) error {
 		p.mu.Lock()
@@ -66,15 +78,22 @@ func (r *Runner) loadTasks(ctx context.Context, p *partition) (interrupted []ite
 			it := item{id: h.ID, contact: h.Contact, place: r.place(h.Location), ch: r.channel(h.Kind), first: true}
 			if h.State == engine.TaskSending {
 				interrupted = append(interrupted, it)
-				return true
+				if it.ch.Hold {
+					return true
+				}
 			}
 			due = append(due, scheduled[item]{dueMilli(h.NotBefore), it})
 			return true
 		})
 		inStreamOrder(tx, due)
 		now := p.now(r.cfg.Now())
+		slots := 0
 		for _, d := range due {
-			p.add(d.what, d.at, now)
+			if now-d.at <= overdueBy.Milliseconds() {
+				p.add(d.what, d.at, now)
+			} else if p.addOverdue(d.what, now+spread(slots)) {
+				slots++
+			}
 		}
 		return nil
 	})
@@ -144,7 +163,7 @@ func (r *Runner) loadTimers(ctx context.Context, p *partition) error {
 }
 
 // interrupted decides about a task whose attempt was committed and whose result was not: nobody knows whether
-// it happened.
+// it happened. One that is tried again is in the queues already.
 func (s *scope) interrupted(it item) (err error) {
 	defer contain(&err)
 	t, err := engine.LoadTask(s.tx, it.place.id, it.id)
@@ -152,8 +171,8 @@ func (s *scope) interrupted(it item) (err error) {
 		return err
 	}
 	if !it.ch.Hold {
-		t.State, t.NotBefore, t.Changed, t.Error = engine.TaskDue, s.now, s.now, errInterrupted.Error()
-		return s.saveTask(t, true)
+		t.State, t.Changed, t.Error = engine.TaskDue, s.now, errInterrupted.Error()
+		return s.saveTask(t, false)
 	}
 	loc, _ := it.place.inForce(t.Workflow)
 	if loc == nil {

@@ -22,8 +22,12 @@ type scope struct {
 	have   *supplies
 	lack   lacking
 
-	timers  []scheduled[timer]
-	tasks   []scheduled[item]
+	timers []scheduled[timer]
+	tasks  []scheduled[item]
+	// Tasks whose attempt was not carried out still have their lane: those returned go first when there is room again,
+	// those dropped leave it.
+	returned, dropped []item
+
 	notices bool
 	guests  []*engine.Person // changed persons of other partitions
 }
@@ -227,7 +231,7 @@ func dueMilli(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli(
 
 // enqueue puts what the commit caused into the queues.
 func (s *scope) enqueue() {
-	if len(s.tasks)+len(s.timers) == 0 && !s.notices {
+	if len(s.tasks)+len(s.timers)+len(s.returned)+len(s.dropped) == 0 && !s.notices {
 		return
 	}
 	p := s.p
@@ -240,7 +244,13 @@ func (s *scope) enqueue() {
 	for _, t := range s.timers {
 		p.timers.push(t.at, t.what)
 	}
-	if len(s.tasks)+len(s.timers) > 0 {
+	for _, it := range s.returned {
+		p.giveBack(it)
+	}
+	for _, it := range s.dropped {
+		p.leave(it)
+	}
+	if len(s.tasks)+len(s.timers)+len(s.returned)+len(s.dropped) > 0 {
 		signal(p.wake)
 	}
 	if s.notices {

@@ -94,6 +94,9 @@ func (r *Runner) settleSome(drain context.Context, p *partition, last bool) (lef
 		for _, res := range batch {
 			if err := s.settle(res); err != nil {
 				r.cfg.Logger.Error().Err(err).Stringer("task", res.id).Msg("result cannot be stored")
+				if errors.Is(res.err, errUntried) {
+					s.dropped = append(s.dropped, res.item)
+				}
 			}
 		}
 		return nil
@@ -118,9 +121,7 @@ func (s *scope) settle(res result) (err error) {
 		return fmt.Errorf("task %s is not being sent", res.id)
 	}
 	if errors.Is(res.err, errUntried) {
-		t.State, t.NotBefore, t.Changed = engine.TaskDue, s.now, s.now
-		t.Attempts--
-		return s.saveTask(t, true)
+		return s.handBack(res, t)
 	}
 	run, err := engine.LoadRun(s.tx, t.Location, t.Run)
 	if err != nil {
@@ -142,6 +143,19 @@ func (s *scope) settle(res result) (err error) {
 		return err
 	}
 	return s.notify(sentNotice(t, res.call.Person))
+}
+
+// handBack makes a task due as if its attempt had not been started.
+func (s *scope) handBack(res result, t *engine.Task) error {
+	t.State, t.Changed = engine.TaskDue, s.now
+	if t.Attempts--; t.Attempts == 0 {
+		t.Deadline = time.Time{}
+	}
+	if err := s.saveTask(t, false); err != nil {
+		return err
+	}
+	s.returned = append(s.returned, res.item)
+	return nil
 }
 
 // stateOf returns what becomes of a task after an attempt.
@@ -219,13 +233,10 @@ func (s *scope) finish(t *engine.Task, run *engine.Run, loc *engine.Location, st
 	if err := s.end(t, state, cause); err != nil || run == nil {
 		return err
 	}
-	err := s.advance(loc, run, engine.Input{Done: t})
-	if err == nil {
-		return nil
+	if err := s.advance(loc, run, engine.Input{Done: t}); err != nil {
+		return s.stop(run, err)
 	}
-	// The steps cannot be had: better an end that says so than a run that hangs.
-	run.State, run.Ended, run.End = engine.RunStopped, s.now, err.Error()
-	return s.saveRun(run)
+	return nil
 }
 
 func sentNotice(t *engine.Task, p *engine.Person) *engine.Notice {

@@ -37,7 +37,7 @@ func (r *Runner) startTasks(ctx context.Context, p *partition) (int, error) {
 	if err != nil {
 		for _, it := range batch {
 			it.ch.giveBack(1)
-			p.ready[it.ch].returned = append(p.ready[it.ch].returned, it)
+			p.giveBack(it)
 		}
 		p.inHand -= len(batch)
 		return 0, fmt.Errorf("start tasks: %w", err)

@@ -22,7 +22,7 @@ func loadConfig(dir string, env []string, flags map[string]string) (*Config, []e
 	c := defaultConfig(dir)
 	r := &configReader{c: c, env: envMap(env), settings: settings(), pos: map[string]engine.Pos{}}
 	file := filepath.Join(dir, "latchkey.yaml")
-	src, err := os.ReadFile(file)
+	src, err := readFile(file)
 	switch {
 	case err == nil:
 		c.File = file

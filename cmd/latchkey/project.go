@@ -41,7 +41,7 @@ func (a *app) config(dir string, flags map[string]string) (*Config, error) {
 // asks for it.
 func readProject(cfg *Config, deps actions.Deps) *project {
 	p := &project{cfg: cfg, loc: cfg.EngineLocation()}
-	fsys := os.DirFS(cfg.Dir)
+	fsys := openProjectFS(cfg.Dir)
 	deps.Options = cfg.templateOptions()
 	var problems []engine.Problem
 	p.templates, problems = actions.ReadTemplates(fsys, "templates", deps.Options)
@@ -162,7 +162,7 @@ func (a *app) showProblem(w io.Writer, dir string, p engine.Problem) {
 	if !filepath.IsAbs(p.File) {
 		p.File = filepath.Join(dir, p.File) // so that an editor finds it from here
 	}
-	src, _ := os.ReadFile(p.File) // without it the problem is shown by itself
+	src, _ := readFile(p.File) // without it the problem is shown by itself
 	fmt.Fprint(w, flowfile.Excerpt(p, src))
 }
 

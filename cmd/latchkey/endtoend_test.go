@@ -1,6 +1,9 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -18,7 +21,16 @@ const adaGold = `{"contact": {"id": "c-1", "email": "ada@example.com", "phone": 
 
 func TestEventToOpenDoor(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow})
+	for _, partitions := range []string{"1", "4"} {
+		t.Run(partitions, func(t *testing.T) {
+			t.Parallel()
+			testEventToOpenDoor(t, "partitions: "+partitions)
+		})
+	}
+}
+
+func testEventToOpenDoor(t *testing.T, extra string) {
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": extra})
 	w.start()
 	w.send(w.connect(), "offer_access_granted", "1", adaGold)
 
@@ -37,4 +49,29 @@ func TestEventToOpenDoor(t *testing.T) {
 	letsIn(t, "link of the mail", inHTML[0], "Gold")
 	letsIn(t, "link of the SMS", inSMS[0], "Gold")
 	letsIn(t, "link of the mail, again", inHTML[0], "Gold")
+}
+
+// TestReplyTo has the project's reply_to on its mails, and a step's own instead.
+func TestReplyTo(t *testing.T) {
+	t.Parallel()
+	own := strings.Replace(helloWorkflow, "      subject:", "      reply_to: ada.mentor@acme.test\n      subject:", 1)
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "workflows/mentor.yaml": own})
+	file := filepath.Join(w.dir, "latchkey.yaml")
+	config, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := strings.Replace(string(config), "email: {", "email: {reply_to: help@acme.test, ", 1)
+	if err := os.WriteFile(file, []byte(with), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	w.send(w.connect(), "offer_access_granted", "1", adaGold)
+	got := map[string]bool{}
+	for _, m := range w.waitMails(2) {
+		got[m.replyTo] = true
+	}
+	if len(got) != 2 || !got["<help@acme.test>"] || !got["<ada.mentor@acme.test>"] {
+		t.Errorf("answers go to %v", got)
+	}
 }

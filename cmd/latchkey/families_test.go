@@ -48,10 +48,20 @@ func (w *world) grant(nc *nats.Conn, contact, offer string) {
 // event's link ends them once its message is accepted, and not before; and a restart changes nothing.
 func TestLinksOfOneEventLiveTogether(t *testing.T) {
 	t.Parallel()
+	for _, partitions := range []string{"1", "4"} {
+		t.Run(partitions, func(t *testing.T) {
+			t.Parallel()
+			testLinksOfOneEvent(t, "partitions: "+partitions)
+		})
+	}
+}
+
+func testLinksOfOneEvent(t *testing.T, extra string) {
 	w := newWorld(t, map[string]string{
 		"workflows/hello.yaml":  helloWorkflow,
 		"workflows/second.yaml": mailWorkflow("offer_access_granted"),
 		"workflows/lesson.yaml": mailWorkflow("lesson_completed"),
+		"extra":                 extra,
 	})
 	i, stop := w.start()
 	nc := w.connect()

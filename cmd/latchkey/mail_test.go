@@ -11,7 +11,7 @@ import (
 
 // mailParts is a mail as a reader sees it.
 type mailParts struct {
-	id, to, subject, html, text string
+	id, to, replyTo, subject, html, text string
 }
 
 var linkPattern = regexp.MustCompile(`https?://[^\s"'<>()]+/l/[A-Za-z0-9_-]{36}`)
@@ -39,6 +39,7 @@ func readMail(t *testing.T, raw []byte) mailParts {
 	m.id, _ = r.Header.MessageID()
 	m.subject, _ = r.Header.Subject()
 	m.to, _ = r.Header.Text("To")
+	m.replyTo, _ = r.Header.Text("Reply-To")
 	for {
 		p, err := r.NextPart()
 		if err == io.EOF {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -96,11 +97,16 @@ func (c Config) newLink(r *http.Request) (any, error) {
 	return c.Links.New(r.Context(), n)
 }
 
+var errTooLarge = errors.New("body is too large")
+
 // readBody reads one JSON value, strictly.
 func readBody(r *http.Request, into any) error {
 	dec := json.NewDecoder(http.MaxBytesReader(nil, r.Body, maxBody))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
+			return fmt.Errorf("%w: one request takes %d MiB", errTooLarge, maxBody>>20)
+		}
 		return fmt.Errorf("%w: body: %v", ErrInvalid, err)
 	}
 	if _, err := dec.Token(); err != io.EOF {

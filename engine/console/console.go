@@ -156,6 +156,8 @@ func answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
 			WriteProblem(w, http.StatusNotFound, err.Error())
 		case errors.Is(err, ErrInvalid):
 			WriteProblem(w, http.StatusBadRequest, strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": "))
+		case errors.Is(err, errTooLarge):
+			WriteProblem(w, http.StatusRequestEntityTooLarge, err.Error())
 		case err != nil:
 			WriteProblem(w, http.StatusInternalServerError, err.Error())
 		default:

@@ -96,12 +96,12 @@ func Listen(addr string, opts Options) (*Sink, error) {
 // Addr is the address it listens at, host:port.
 func (s *Sink) Addr() string { return s.socket.Addr().String() }
 
-// Close ends the server and its connections.
+// Close ends the server and its connections. It may be called again.
 func (s *Sink) Close() error {
 	s.socket.Close() // go-smtp does not know of it until it serves
 	err := s.server.Close()
 	<-s.done
-	if errors.Is(err, net.ErrClosed) {
+	if errors.Is(err, net.ErrClosed) || errors.Is(err, gosmtp.ErrServerClosed) {
 		return nil
 	}
 	return err

@@ -1,0 +1,202 @@
+package console_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latchkey/engine"
+	"latchkey/engine/console"
+)
+
+// A house is all that the console asks, with what it was asked for.
+type house struct {
+	asked []string
+	err   error // what everything answers, if set
+}
+
+func (h *house) note(format string, args ...any) error {
+	h.asked = append(h.asked, fmt.Sprintf(format, args...))
+	return h.err
+}
+
+func (h *house) Messages(_ context.Context, q console.Query) ([]console.Message, error) {
+	if err := h.note("messages %+v", q); err != nil || q.Contact == "quiet" {
+		return nil, err
+	}
+	return []console.Message{{ID: "m1", Subject: "A & <b>", Links: []string{"lnk_1"}}}, nil
+}
+
+func (h *house) Contact(_ context.Context, location, ref string) (*engine.Person, error) {
+	return &engine.Person{Location: location, Contact: engine.Contact{ID: ref}}, h.note("contact %s %s", location, ref)
+}
+
+func (h *house) Import(_ context.Context, location string, rows []console.Row) (console.ImportResult, error) {
+	return console.ImportResult{Added: len(rows)}, h.note("import %s %d", location, len(rows))
+}
+
+func (h *house) New(_ context.Context, n console.NewLink) (console.Link, error) {
+	return console.Link{ID: "lnk_1", URL: "https://learn.acme.test/l/x"}, h.note("new %+v", n)
+}
+
+func (h *house) Link(_ context.Context, id string) (console.Link, error) {
+	return console.Link{ID: id}, h.note("link %s", id)
+}
+
+func (h *house) Revoke(_ context.Context, id string) (console.Link, error) {
+	return console.Link{ID: id}, h.note("revoke %s", id)
+}
+
+func (h *house) OfContact(_ context.Context, location, ref string) ([]console.Link, error) {
+	return nil, h.note("links of %s %s", location, ref)
+}
+
+func (h *house) status(context.Context) (map[string]any, error) {
+	return map[string]any{"commits": 7}, h.note("status")
+}
+
+func (h *house) ask(method, target, body string) *httptest.ResponseRecorder {
+	w := httptest.NewRecorder()
+	console.Handler(console.Config{
+		Messages: h, Contacts: h, Links: h, Status: h.status,
+		Location: &engine.Location{ID: "academy", Name: `Acme <i>&`, BaseURL: "https://learn.acme.test"},
+	}).ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
+	return w
+}
+
+// TestAnswers has requests that are right, what the house is asked for them, and a part of the answer.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ method, target, body, asks, says string }{
+		{"GET", "/v1/status", "", "status", `"commits": 7`},
+		{"GET", "/v1/messages", "", "messages {Location:academy Limit:100 Before: Contact: Run: State:}", `"subject": "A & <b>"`},
+		{"GET", "/v1/messages?contact=quiet", "", "messages {Location:academy Limit:100 Before: Contact:quiet Run: State:}", "[]"},
+		{"GET", "/v1/messages?limit=1000&before=b&contact=a%40b.c&run=r&state=expired", "", "messages {Location:academy Limit:1000 Before:b Contact:a@b.c Run:r State:expired}", `"links": [`},
+		{"GET", "/v1/messages?limit=1", "", "messages {Location:academy Limit:1 Before: Contact: Run: State:}", `"id": "m1"`},
+		{"GET", "/v1/contacts/ada@example.com", "", "contact academy ada@example.com", `"id": "ada@example.com"`},
+		{"GET", "/v1/contacts/a%2Fb", "", "contact academy a/b", `"id": "a/b"`},
+		{"GET", "/v1/contacts/ada/links", "", "links of academy ada", "[]"},
+		{"POST", "/v1/contacts", `[{"contact": {"id": "a"}}, {"contact": {"email": "b@c.d"}, "offers": [{"id": "gold"}]}]`, "import academy 2", `"added": 2`},
+		{"POST", "/v1/contacts", `[]`, "import academy 0", `"added": 0`},
+		{"POST", "/v1/links", `{"contact": "ada", "to": "product:x", "ttl": "2h", "uses": 3, "app": "courses"}`, "new {Location:academy Contact:ada App:courses To:product:x TTL:2h Uses:3}", `"url": "https://learn.acme.test/l/x"`},
+		{"POST", "/v1/links", `{"contact": "ada", "location": "academy"}`, "new {Location:academy Contact:ada App: To: TTL: Uses:0}", `"id": "lnk_1"`},
+		{"GET", "/v1/links/lnk_1", "", "link lnk_1", `"id": "lnk_1"`},
+		{"POST", "/v1/links/lnk_1/revoke", "", "revoke lnk_1", `"id": "lnk_1"`},
+	} {
+		h := new(house)
+		w := h.ask(c.method, c.target, c.body)
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), c.says) || !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%s %s: %d %s", c.method, c.target, w.Code, w.Body)
+		}
+		if diff := cmp.Diff([]string{c.asks}, h.asked); diff != "" {
+			t.Errorf("%s %s asks for (-want +got)\n%s", c.method, c.target, diff)
+		}
+		if got := w.Header(); got.Get("Content-Type") != "application/json" || got.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s %s: headers %v", c.method, c.target, got)
+		}
+	}
+}
+
+// TestRefusals has requests that are wrong: none reaches the house, and each answer is problem+json that says why.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		method, target, body string
+		status               int
+		says                 string
+	}{
+		{"GET", "/v1/messages?limit=0", "", 400, "limit is a number from 1 to 1000"},
+		{"GET", "/v1/messages?limit=1001", "", 400, "limit is"},
+		{"GET", "/v1/messages?limit=-1", "", 400, "limit is"},
+		{"GET", "/v1/messages?limit=ten", "", 400, "limit is"},
+		{"GET", "/v1/messages?state=lost", "", 400, `no state "lost"; there are due`},
+		{"GET", "/v1/messages?sate=sent", "", 400, `no parameter "sate"; there are limit`},
+		{"POST", "/v1/contacts", ``, 400, "body"},
+		{"POST", "/v1/contacts", `[`, 400, "body"},
+		{"POST", "/v1/contacts", `{}`, 400, "body"},
+		{"POST", "/v1/contacts", `[] []`, 400, "more than one JSON value"},
+		{"POST", "/v1/contacts", `[{"contact": {"id": "a"}}, {"contact": {"phone": "+14155550123"}}]`, 400, "row 2: needs contact.id or contact.email"},
+		{"POST", "/v1/contacts", `[{"contact": {"id": "a"}, "ofers": []}]`, 400, `"ofers"`},
+		{"POST", "/v1/contacts", "[" + strings.Repeat(" ", 16<<20), 413, "too large"},
+		{"POST", "/v1/links", `{}`, 400, "contact is missing"},
+		{"POST", "/v1/links", `{"contact": 7}`, 400, "body"},
+		{"POST", "/v1/links", `{"contact": "ada", "tll": "2h"}`, 400, `"tll"`},
+		{"POST", "/v1/links", `{"contact": "ada", "location": "elsewhere"}`, 404, `"elsewhere"`},
+		{"GET", "/v1/", "", 404, "there is no GET /v1/"},
+		{"GET", "/v1/nothing", "", 404, "there is no GET /v1/nothing"},
+		{"DELETE", "/v1/messages", "", 404, "there is no DELETE /v1/messages"},
+		{"GET", "/v1/links/lnk_1/revoke", "", 404, "there is no GET"},
+		{"GET", "/v1/contacts/a/b", "", 404, "there is no GET"},
+	} {
+		h := new(house)
+		checkProblem(t, c.method+" "+c.target, h.ask(c.method, c.target, c.body), c.status, c.says)
+		if len(h.asked) > 0 {
+			t.Errorf("%s %s asks for %v", c.method, c.target, h.asked)
+		}
+	}
+}
+
+// TestErrors has what the house's errors become.
+func TestErrors(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		err    error
+		status int
+		says   string
+	}{
+		{fmt.Errorf("contact %q: %w", "bob", console.ErrNotFound), 404, `contact "bob": not found`},
+		{fmt.Errorf("%w: ttl: too long", console.ErrInvalid), 400, "ttl: too long"},
+		{errors.New("store is closed"), 500, "store is closed"},
+	} {
+		for _, target := range []string{"/v1/status", "/v1/messages", "/v1/contacts/bob", "/v1/contacts/bob/links", "/v1/links/lnk_1"} {
+			checkProblem(t, target, (&house{err: c.err}).ask("GET", target, ""), c.status, c.says)
+		}
+		for target, body := range map[string]string{"/v1/contacts": "[]", "/v1/links": `{"contact": "bob"}`, "/v1/links/lnk_1/revoke": ""} {
+			checkProblem(t, target, (&house{err: c.err}).ask("POST", target, body), c.status, c.says)
+		}
+	}
+	checkProblem(t, "/", (&house{err: errors.New("store is closed")}).ask("GET", "/", ""), 500, "store is closed")
+}
+
+// checkProblem wants problem+json (RFC 9457) whose detail says something.
+func checkProblem(t *testing.T, what string, w *httptest.ResponseRecorder, status int, says string) {
+	t.Helper()
+	var p struct {
+		Title, Detail string
+		Status        int
+	}
+	if err := json.Unmarshal(w.Body.Bytes(), &p); err != nil {
+		t.Errorf("%s: %v: %s", what, err, w.Body)
+		return
+	}
+	if w.Code != status || p.Status != status || p.Title != http.StatusText(status) || !strings.Contains(p.Detail, says) ||
+		strings.HasPrefix(p.Detail, "invalid") || w.Header().Get("Content-Type") != "application/problem+json" {
+		t.Errorf("%s: %d, want %d and %q: %s", what, w.Code, status, says, w.Body)
+	}
+}
+
+func TestHome(t *testing.T) {
+	t.Parallel()
+	w := new(house).ask("GET", "/", "")
+	for _, want := range []string{"Acme &lt;i&gt;&amp;", "https://learn.acme.test", `href="/outbox"`, "commits", ">7<"} {
+		if !strings.Contains(w.Body.String(), want) {
+			t.Errorf("the page does not say %q:\n%s", want, w.Body)
+		}
+	}
+	if csp := w.Header().Get("Content-Security-Policy"); w.Code != 200 || !strings.HasPrefix(csp, "default-src 'none'") || w.Header().Get("Cache-Control") != "no-store" {
+		t.Errorf("%d %v", w.Code, w.Header())
+	}
+	if w := new(house).ask("GET", "/nowhere", ""); w.Code != http.StatusNotFound {
+		t.Errorf("/nowhere: %d", w.Code)
+	}
+	if w := new(house).ask("POST", "/", ""); w.Code != http.StatusMethodNotAllowed {
+		t.Errorf("POST /: %d", w.Code)
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -13,13 +14,19 @@ import (
 // TestBenchEvents measures a little with the real processes: this binary stands in for the command.
 func TestBenchEvents(t *testing.T) {
 	t.Parallel()
-	var out, errs bytes.Buffer
+	var out bytes.Buffer
+	errs, err := os.Create(filepath.Join(t.TempDir(), "stderr")) // a file, since several processes write to it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer errs.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
-	a := &app{env: append(os.Environ(), asCommand+"=latchkey", "GORACE=atexit_sleep_ms=0"), in: strings.NewReader(""), out: &out, err: &errs}
+	a := &app{env: append(os.Environ(), asCommand+"=latchkey", "GORACE=atexit_sleep_ms=0"), in: strings.NewReader(""), out: &out, err: errs}
 	args := []string{"latchkey", "bench", "events", "-n", "200", "--for", "1s", "--contacts", "500", "-o", "json"}
 	if code := a.run(ctx, args); code != exitOK {
-		t.Fatalf("exit code %d\n%s\n%s", code, out.String(), errs.String())
+		said, _ := os.ReadFile(errs.Name())
+		t.Fatalf("exit code %d\n%s\n%s", code, out.String(), said)
 	}
 	var f map[string]float64
 	if err := json.Unmarshal(out.Bytes(), &f); err != nil {

@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"latchkey/engine"
@@ -83,25 +84,16 @@ func (r *Runner) takeOver(tx engine.Tx, a absorption, old *engine.Person) (forwa
 	return forward, engine.SavePerson(tx, &joined)
 }
 
-// leaveForward makes the old person a forward. Runs of it may have ended since it was read, which the other's ledger
-// is then told.
+// leaveForward makes the old person a forward.
 func (r *Runner) leaveForward(ctx context.Context, a absorption, from *partition) error {
-	var latest engine.Person
-	err := from.store.Update(ctx, func(tx engine.Tx) error {
+	return from.store.Update(ctx, func(tx engine.Tx) error {
 		old, err := engine.LoadPerson(tx, a.location, a.from)
 		if err != nil {
 			return err
 		}
-		latest = *old
 		_, forward := engine.Absorb(engine.Person{Key: a.to}, *old)
 		return engine.SavePerson(tx, &forward)
 	})
-	if err != nil {
-		return err
-	}
-	latest.Key = a.to
-	r.endStarts(ctx, []*engine.Person{&latest})
-	return nil
 }
 
 // eventsOf returns the identities of a person's past events by the end of their key.
@@ -116,30 +108,38 @@ func eventsOf(tx engine.Tx, location string, key engine.ID) map[string]string {
 	return events
 }
 
-// endStarts notes in the ledger of persons of other partitions that runs ended which began under a key that they
-// absorbed. It follows the commit of the run's end: a crash between the two leaves the entry open.
-func (r *Runner) endStarts(ctx context.Context, people []*engine.Person) {
-	for _, guest := range people {
-		err := r.partition(guest.Key).store.Update(ctx, func(tx engine.Tx) error {
-			p, err := engine.LoadPerson(tx, guest.Location, guest.Key)
-			if err != nil || p == nil {
-				return err
+// endStarts ends in the ledger those runs of other partitions that are over: they began under a key that the person
+// absorbed, and their end is stored there alone. It returns nil if they must be looked at first.
+func (s *scope) endStarts(p *engine.Person) *engine.Person {
+	if len(s.r.parts) == 1 {
+		return p
+	}
+	var ended map[string]engine.Start
+	lacks := false
+	for k, start := range p.Starts {
+		if start.Ended || s.r.partition(start.Run) == s.p {
+			continue
+		}
+		over, known := s.have.over[start.Run]
+		if !known {
+			s.lack.run(start.Run, p.Location)
+			lacks = true
+		}
+		if over {
+			if ended == nil {
+				ended = maps.Clone(p.Starts)
 			}
-			changed := false
-			for k, s := range p.Starts {
-				if g := guest.Starts[k]; g.Ended && !s.Ended && g.Run == s.Run {
-					s.Ended = true
-					p.Starts[k] = s
-					changed = true
-				}
-			}
-			if !changed {
-				return nil
-			}
-			return engine.SavePerson(tx, p)
-		})
-		if err != nil {
-			r.cfg.Logger.Error().Err(err).Stringer("contact", guest.Key).Msg("end of a run not noted in the ledger")
+			start.Ended = true
+			ended[k] = start
 		}
 	}
+	switch {
+	case lacks:
+		return nil
+	case ended == nil:
+		return p
+	}
+	mended := *p
+	mended.Starts = ended
+	return &mended
 }

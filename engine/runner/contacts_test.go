@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -208,6 +209,64 @@ func TestAbsorb(t *testing.T) {
 			w.stop()
 		}
 	})
+}
+
+// TestAbsorbedRunEnds lets a run of an absorbed contact end while the partition of the one that absorbed it cannot be written.
+// The ledger knows it nevertheless.
+func TestAbsorbedRunEnds(t *testing.T) {
+	t.Parallel()
+	apart := 0
+	for i := range 6 {
+		var full atomic.Bool
+		refuse := func(int64) (before, after error) {
+			if full.Load() {
+				return engine.ErrFull, nil
+			}
+			return nil, nil
+		}
+		m := newMortal(enginetest.NewStores(4), func(int64) (error, error) { return nil, nil })
+		w := newWorld(t, m)
+		once := flow("welcome", "offer_access_granted", "wait 1h", "email")
+		once.Reentry = engine.Reentry{Allow: "after_end", Key: "offer"}
+		w.start(once)
+		id, email := fmt.Sprint("absorber", i), fmt.Sprintf("ada%d@example.com", i)
+		w.handle(grantedTo("", email, "gold"))
+		old := w.key(email)
+		w.handle(granted(id, "silver"))
+		w.handle(login(id, email))
+		w.idle()
+		own := m.Stores.For(w.key(id).Shard())
+		if own == m.Stores.For(old.Shard()) {
+			w.stop()
+			continue
+		}
+		apart++
+		w.handle(granted(id, "gold"))
+		if n := w.Stats().Waiting; n != 2 {
+			t.Errorf("%d runs wait, want 2: gold's has not ended", n)
+		}
+		w.stop()
+		m.wrapped[own] = &mortalStore{own, newMortal(m.Stores, refuse)}
+		w.start(once)
+		full.Store(true)
+		w.clock.move(time.Hour)
+		eventually(t, "gold's run ends", func() bool {
+			runs, err := w.Runs(t.Context(), Filter{State: "finished"})
+			return err == nil && len(runs) == 1
+		})
+		w.stop()
+		full.Store(false)
+		w.start(once)
+		w.handle(granted(id, "gold"))
+		runs, err := w.Runs(t.Context(), Filter{})
+		if err != nil || len(runs) != 3 {
+			t.Errorf("%d runs, %v, want 3: gold's may begin again", len(runs), err)
+		}
+		w.stop()
+	}
+	if apart == 0 {
+		t.Error("all were in one partition with their absorber")
+	}
 }
 
 // TestAbsorbDies lets the process die at each commit while one contact absorbs another.

@@ -191,6 +191,9 @@ func (s *scope) plan(e planned, generation uint64) error {
 	case err != nil || person == nil:
 		return err
 	}
+	if person = s.endStarts(person); person == nil {
+		return nil // the transaction runs again
+	}
 	changed, runs, cmds, decisions, err := plan(e.set, person, ev, s.now)
 	if err != nil {
 		return &planFault{err: err}

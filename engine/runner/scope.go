@@ -29,18 +29,19 @@ type scope struct {
 	returned, dropped []item
 
 	notices bool
-	guests  []*engine.Person // changed persons of other partitions
 }
 
 // supplies are what a transaction needs and cannot read itself: versions of workflows that are not compiled, and
-// persons of other partitions.
+// persons and runs of other partitions.
 type supplies struct {
 	people map[engine.ID]*engine.Person
+	over   map[engine.ID]bool   // whether the run is over
 	failed map[versionKey]error // versions that cannot be had
 }
 
 type lacking struct {
 	people   map[engine.ID]string // -> location
+	runs     map[engine.ID]string // likewise
 	versions map[versionKey]bool
 }
 
@@ -49,7 +50,7 @@ var errLacking = errors.New("something of another partition is needed first")
 // update runs fn in one Update of p. If fn lacked supplies, nothing is stored, they are fetched, and it runs again; fn
 // must pass over what it cannot do yet. After the commit, what fn caused is queued.
 func (r *Runner) update(ctx context.Context, p *partition, fn func(*scope) error) error {
-	have := &supplies{people: map[engine.ID]*engine.Person{}, failed: map[versionKey]error{}}
+	have := &supplies{people: map[engine.ID]*engine.Person{}, over: map[engine.ID]bool{}, failed: map[versionKey]error{}}
 	wall := r.cfg.Now()
 	for {
 		var s *scope
@@ -61,7 +62,7 @@ func (r *Runner) update(ctx context.Context, p *partition, fn func(*scope) error
 			if err := fn(s); err != nil {
 				return err
 			}
-			if len(s.lack.people)+len(s.lack.versions) > 0 {
+			if len(s.lack.people)+len(s.lack.runs)+len(s.lack.versions) > 0 {
 				return errLacking
 			}
 			return s.savePeople()
@@ -77,7 +78,6 @@ func (r *Runner) update(ctx context.Context, p *partition, fn func(*scope) error
 		}
 		p.ticked(s.now)
 		s.enqueue()
-		r.endStarts(ctx, s.guests)
 		return nil
 	}
 }
@@ -105,7 +105,24 @@ func (r *Runner) fetch(ctx context.Context, lack lacking, have *supplies) error 
 			return fmt.Errorf("person %s: %w", key, err)
 		}
 	}
+	for id, location := range lack.runs {
+		err := r.partition(id).store.View(ctx, func(tx engine.Tx) error {
+			run, err := engine.LoadRun(tx, location, id)
+			have.over[id] = err == nil && (run == nil || run.State.Over()) // nil is over for long
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("run %s: %w", id, err)
+		}
+	}
 	return nil
+}
+
+func (l *lacking) run(id engine.ID, location string) {
+	if l.runs == nil {
+		l.runs = map[engine.ID]string{}
+	}
+	l.runs[id] = location
 }
 
 // person returns the person of a key, or whoever absorbed them. It is nil, without an error, if they must be
@@ -160,8 +177,7 @@ func (s *scope) keep(p engine.Person) { s.dirty[p.Key] = &p }
 func (s *scope) savePeople() error {
 	for key, p := range s.dirty {
 		if s.r.partition(key) != s.p {
-			s.guests = append(s.guests, p)
-			continue
+			continue // a run under a key that they absorbed ended; see endStarts
 		}
 		if err := engine.SavePerson(s.tx, p); err != nil {
 			return err

@@ -52,7 +52,9 @@ var _ engine.Stores = (*Stores)(nil)
 // Open opens the store in dir and makes it if there is none; dir is made with mode 0700 and files with 0600.
 // It fails if another process holds the store (ErrInUse, after a second), if it has another number of partitions,
 // or if one of its files is missing, damaged or of another store.
-func Open(dir string, opt Options) (*Stores, error) {
+func Open(dir string, opt Options) (_ *Stores, err error) {
+	defer faultsPanic()()
+	defer guard(dir, opt.Logger, &err)
 	n := opt.Partitions
 	if n == 0 {
 		n = 1

@@ -85,14 +85,16 @@ func (s *Store) Update(ctx context.Context, fn func(engine.Tx) error) error {
 }
 
 // View runs fn on the state after the last commit; see engine.Store. Views run beside one another and beside
-// the writer. A view that takes long keeps the file from using pages again that were freed meanwhile.
-func (s *Store) View(ctx context.Context, fn func(engine.Tx) error) error {
+// the writer. A panic, which a damaged file causes too, is returned as an error. A view that takes long keeps the file from using pages again that were freed meanwhile.
+func (s *Store) View(ctx context.Context, fn func(engine.Tx) error) (err error) {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	if err := s.ended(); err != nil {
 		return err
 	}
+	defer faultsPanic()()
+	defer guard(s.db.Path(), s.log, &err)
 	tx, err := s.db.Begin(false)
 	if err != nil {
 		return s.beginError(err)

@@ -52,6 +52,7 @@ func (s *Store) do(ctx context.Context, c *call) error {
 // write is the writer: group after group until the store is closed.
 func (s *Store) write(ctx context.Context) {
 	defer close(s.stopped)
+	defer faultsPanic()()
 	var next *call
 	for {
 		if next == nil {
@@ -80,10 +81,17 @@ func (s *Store) writeGroup(ctx context.Context, first *call) (next *call) {
 	g := &group{store: s, tx: tx, buckets: newBuckets(tx)}
 	complete := false
 	defer func() {
-		if !complete { // a function ended this goroutine (runtime.Goexit), or bbolt panicked
-			tx.Rollback()
-			g.answer(s.lose(errors.New("writer ended by a function")))
+		if complete {
+			return
 		}
+		why := errors.New("writer ended by a function") // runtime.Goexit
+		if v := recover(); v != nil {                   // bbolt
+			s.log.Error().Interface("panic", v).Bytes("stack", debug.Stack()).Msg("commit panicked")
+			why = unreadable(s.db.Path(), v)
+		}
+		g.answer(s.lose(why))
+		defer func() { _ = recover() }() // it reads the file, too
+		tx.Rollback()
 	}()
 	next = g.gather(first)
 	err = g.commit(ctx)

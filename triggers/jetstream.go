@@ -209,12 +209,11 @@ func (c *Consumer) durable(ctx context.Context, stream jetstream.Stream, start u
 			cons, err = c.makeDurable(ctx, stream, start)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("consumer %s: %w", durableName, err)
+			return nil, fmt.Errorf("consumer %s: %w%s", durableName, err, c.bus.damagedConsumer(err))
 		}
 		if owner := cons.CachedInfo().Config.Metadata[storeKey]; owner != c.cfg.StoreID {
-			return nil, engine.Final(fmt.Errorf("consumer %s of stream %s belongs to another store (%s; this one is %s): two instances must not share "+
-				"a stream, as each would get a part of the events. End the other one; if there is none any more, run: nats consumer rm %s %s",
-				durableName, StreamCourses, orUnknown(owner), c.cfg.StoreID, StreamCourses, durableName))
+			return nil, engine.Final(fmt.Errorf("consumer %s of stream %s belongs to another store (%s; this one is %s): %s",
+				durableName, StreamCourses, orUnknown(owner), c.cfg.StoreID, c.bus.foreignConsumer()))
 		}
 		switch fit, err := stands(ctx, stream, cons.CachedInfo(), start); {
 		case err != nil:

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -213,6 +215,53 @@ func TestForeignDurableIsRefused(t *testing.T) {
 	err = c.Run(t.Context())
 	if !engine.IsFinal(err) || !strings.Contains(err.Error(), "belongs to another store (store-1; this one is store-2)") {
 		t.Errorf("got %v", err)
+	}
+	// The server ends with this process: its command cannot be the cure.
+	if _, err := os.Stat(b.consumerFolder()); err != nil || strings.Contains(b.foreignConsumer(), "nats consumer rm") {
+		t.Errorf("%v: %s", err, b.foreignConsumer())
+	}
+}
+
+// TestDamagedConsumer spoils what the server in the process keeps of the durable consumer: the error says what to remove, and
+// after that the events go on where the store left off.
+func TestDamagedConsumer(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	start := func() *Bus { return openBus(t, func(c *Config) { c.Dir = dir }) }
+	b, h := start(), newMemory()
+	_, js := rawClient(t, b)
+	put(t, js, loginSubject, login("1"), "Nats-Msg-Id", "1")
+	stop := consume(t, b, h, nil)
+	h.awaitEvents(t, 1)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	folder := b.consumerFolder()
+	b.Close()
+	if err := os.WriteFile(filepath.Join(folder, "o.dat"), []byte("damaged"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+
+	b = start()
+	c, err := NewConsumer(b, ConsumerConfig{Handler: h, StoreID: "store-1", Logger: b.log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = c.Run(t.Context()); err == nil || !strings.Contains(err.Error(), folder) {
+		t.Fatalf("got %v, want what to remove", err)
+	}
+	b.Close()
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+
+	b = start()
+	_, js = rawClient(t, b)
+	consume(t, b, h, nil)
+	put(t, js, loginSubject, login("2"), "Nats-Msg-Id", "2")
+	h.awaitEvents(t, 2)
+	if got := h.ids(); !slices.Equal(got, []string{"1", "2"}) {
+		t.Errorf("got %v", got)
 	}
 }
 

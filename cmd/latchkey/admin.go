@@ -110,8 +110,7 @@ func (i adminContacts) Import(ctx context.Context, location string, rows []conso
 	contacts := make([]runner.ImportedContact, len(rows))
 	var cl cleaner
 	for n, r := range rows {
-		var err error
-		if r.Contact, err = cl.clean(r.Contact); err != nil {
+		if err := cl.row(&r); err != nil {
 			return console.ImportResult{}, fmt.Errorf("%w: row %d: %w", console.ErrInvalid, n+1, err)
 		}
 		contacts[n] = runner.ImportedContact(r)

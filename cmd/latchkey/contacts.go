@@ -188,6 +188,47 @@ func (cl *cleaner) clean(c engine.Contact) (engine.Contact, error) {
 	return ev.Contact, err
 }
 
+// maxNouns is how many offers, and how many products, one row of an import may name.
+const maxNouns = 1000
+
+// row checks a row of an import, its contact and what they hold.
+func (cl *cleaner) row(r *console.Row) (err error) {
+	if r.Contact, err = cl.clean(r.Contact); err != nil {
+		return err
+	}
+	for _, list := range []struct {
+		kind  string
+		nouns []engine.Noun
+	}{{"offer", r.Offers}, {"product", r.Products}} {
+		if len(list.nouns) > maxNouns {
+			return fmt.Errorf("it names %d %ss; a row may name %d", len(list.nouns), list.kind, maxNouns)
+		}
+		for i, n := range list.nouns {
+			if list.nouns[i], err = cl.noun(list.kind, n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// noun returns an offer or a product as it would come out of an event.
+func (cl *cleaner) noun(kind string, n engine.Noun) (engine.Noun, error) {
+	data, err := json.Marshal(map[string]any{"contact": engine.Contact{ID: "import"}, kind: n})
+	if err != nil {
+		return n, err
+	}
+	ev, err := cl.dec.Decode(triggers.Message{Subject: "courses.import." + kind + "_access_granted", Data: data, Seq: 1})
+	if err == nil && len(ev.Warnings) > 0 {
+		err = errors.New(ev.Warnings[0])
+	}
+	if err != nil {
+		why, _, _ := strings.Cut(err.Error(), ": "+kind+"_access_granted") // a trigger means nothing here
+		return n, errors.New(why)
+	}
+	return *ev.Noun(kind), nil
+}
+
 func readJSONRows(b []byte, report func(int, string, ...any)) []console.Row {
 	var rows []console.Row
 	var cl cleaner
@@ -202,7 +243,7 @@ func readJSONRows(b []byte, report func(int, string, ...any)) []console.Row {
 		dec.DisallowUnknownFields()
 		err := dec.Decode(&r)
 		if err == nil {
-			r.Contact, err = cl.clean(r.Contact)
+			err = cl.row(&r)
 		}
 		if err != nil {
 			report(n, "%v", err)
@@ -290,7 +331,7 @@ func readCSV(b []byte, report func(int, string, ...any)) []console.Row {
 		}
 		row, err := csvRow(head, rec)
 		if err == nil {
-			row.Contact, err = cl.clean(row.Contact)
+			err = cl.row(&row)
 		}
 		if err != nil {
 			report(line, "%v", err)

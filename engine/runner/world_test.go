@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -238,6 +239,7 @@ func (w *world) force(workflows ...*engine.Workflow) {
 
 // batch makes a batch of events: "type id [email]", each with the next sequence.
 func (w *world) batch(events ...engine.Event) engine.Batch {
+	events = slices.Clone(events) // a table's are shared by subtests that run beside one another
 	for i := range events {
 		w.seq++
 		events[i].Ordinal = w.seq

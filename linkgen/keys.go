@@ -13,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"latchkey/engine"
 )
 
 const (
@@ -162,6 +164,6 @@ func (k *key) linkMAC(kind Kind, location string, t Token) []byte {
 // addressMAC is what is stored of the address that a link was sent to.
 func (k *key) addressMAC(location, address string) []byte {
 	h := hmac.New(sha256.New, k.address)
-	fmt.Fprintf(h, "%s\x00%s", location, strings.ToLower(strings.TrimSpace(address)))
+	fmt.Fprintf(h, "%s\x00%s", location, engine.NormalAddress(address))
 	return h.Sum(nil)[:16]
 }

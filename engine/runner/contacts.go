@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"latchkey/engine"
@@ -147,7 +148,11 @@ func (r *Runner) Lookup(ctx context.Context, location, text string) ([]engine.ID
 		if !a.provisional.IsZero() {
 			keys = append(keys, a.provisional)
 		}
-		for _, id := range a.ids {
+		ids, err := a.first(math.MaxInt)
+		if err != nil {
+			return err
+		}
+		for _, id := range ids {
 			e, _, err := d.id(location, id)
 			if err != nil {
 				return err

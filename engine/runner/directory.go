@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"latchkey/engine"
@@ -51,13 +50,54 @@ type idEntry struct {
 	email string
 }
 
+// A placeholder ("none@example.com") may be held by very many ids, so they stay as they are stored.
 type address struct {
 	provisional engine.ID // a contact that is known by the address alone; zero if there is none
-	ids         []string
+	ids         []byte    // each with its length as a varint before it
+}
+
+// each calls fn for each id until it returns false.
+func (a address) each(fn func(id []byte) bool) error {
+	for b := a.ids; len(b) > 0; {
+		n, w := binary.Uvarint(b)
+		if w <= 0 || n > uint64(len(b)-w) {
+			return fmt.Errorf("directory: %w", engine.ErrRecord)
+		}
+		if !fn(b[w : w+int(n)]) {
+			return nil
+		}
+		b = b[w+int(n):]
+	}
+	return nil
+}
+
+// first returns the first ids, at most limit of them.
+func (a address) first(limit int) (ids []string, err error) {
+	err = a.each(func(id []byte) bool {
+		ids = append(ids, string(id))
+		return len(ids) < limit
+	})
+	return ids, err
+}
+
+func (a *address) add(id string) {
+	a.ids = append(binary.AppendUvarint(slices.Clip(a.ids), uint64(len(id))), id...)
+}
+
+func (a *address) drop(id string) error {
+	var left address
+	err := a.each(func(held []byte) bool {
+		if string(held) != id {
+			left.ids = append(binary.AppendUvarint(left.ids, uint64(len(held))), held...)
+		}
+		return true
+	})
+	a.ids = left.ids
+	return err
 }
 
 // normal is the form in which addresses are compared.
-func normal(email string) string { return strings.ToLower(strings.TrimSpace(email)) }
+func normal(email string) string { return engine.NormalAddress(email) }
 
 // resolve returns the key of a contact, and makes one at first sight. Returns errAmbiguous, errTooLong, errNobody
 // or, if readOnly, errMustWrite.
@@ -76,13 +116,17 @@ func (d *resolver) resolve(location string, c *engine.Contact) (engine.ID, error
 
 func (d *resolver) resolveAddress(location, email string) (engine.ID, error) {
 	a, err := d.address(location, email)
+	var ids []string
+	if err == nil {
+		ids, err = a.first(2)
+	}
 	switch {
 	case err != nil:
 		return engine.ID{}, err
-	case len(a.ids) > 1:
+	case len(ids) > 1:
 		return engine.ID{}, errAmbiguous
-	case len(a.ids) == 1:
-		e, _, err := d.id(location, a.ids[0])
+	case len(ids) == 1:
+		e, _, err := d.id(location, ids[0])
 		return e.key, err
 	case !a.provisional.IsZero():
 		return a.provisional, nil
@@ -122,7 +166,7 @@ func (d *resolver) resolveID(location, id, email string) (engine.ID, error) {
 		return engine.ID{}, err
 	}
 	if email != "" {
-		a.ids = append(a.ids, id)
+		a.add(id)
 		d.putAddress(location, email, a)
 	}
 	e.email = email
@@ -144,7 +188,9 @@ func (d *resolver) dropHolder(location, email, id string) error {
 	if err != nil {
 		return err
 	}
-	a.ids = slices.DeleteFunc(a.ids, func(s string) bool { return s == id })
+	if err := a.drop(id); err != nil {
+		return err
+	}
 	d.putAddress(location, email, a)
 	return nil
 }
@@ -184,13 +230,8 @@ func (d *resolver) address(location, email string) (a address, err error) {
 		return a, fmt.Errorf("directory: %w", engine.ErrRecord)
 	}
 	a.provisional = engine.ID(b[1:17])
-	for b = b[17:]; len(b) > 0; {
-		n, w := binary.Uvarint(b)
-		if w <= 0 || n > uint64(len(b)-w) {
-			return a, fmt.Errorf("directory: %w", engine.ErrRecord)
-		}
-		a.ids = append(a.ids, string(b[w:w+int(n)]))
-		b = b[w+int(n):]
+	if len(b) > 17 {
+		a.ids = b[17:]
 	}
 	return a, nil
 }
@@ -202,12 +243,8 @@ func (d *resolver) putAddress(location, email string, a address) {
 		d.tx.Delete(engine.SpaceDirectory, key)
 		return
 	}
-	b := append([]byte{1}, a.provisional[:]...)
-	for _, id := range a.ids {
-		b = binary.AppendUvarint(b, uint64(len(id)))
-		b = append(b, id...)
-	}
-	d.tx.Put(engine.SpaceDirectory, key, b)
+	b := append(make([]byte, 0, 17+len(a.ids)), 1)
+	d.tx.Put(engine.SpaceDirectory, key, append(append(b, a.provisional[:]...), a.ids...))
 }
 
 // An absorption is one that is not done yet.

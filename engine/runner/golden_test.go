@@ -51,7 +51,9 @@ func TestGoldenRecords(t *testing.T) {
 	day := time.Date(2026, 11, 2, 9, 30, 0, 123e6, time.UTC)
 	key, other := engine.NewID(day, 0x1234, "person"), engine.NewID(day, 0x4321, "other")
 	entry := idEntry{key, "ada@example.com"}
-	alone, shared := address{provisional: key}, address{ids: []string{"c-17", "c-18"}}
+	alone, shared := address{provisional: key}, address{}
+	shared.add("c-17")
+	shared.add("c-18")
 	pos := position{created: day.Add(5), generation: 2, seq: 1<<40 + 7}
 	dir := func(tx engine.Tx) *resolver { return &resolver{tx: tx} }
 	tests := []struct {

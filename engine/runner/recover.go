@@ -29,6 +29,7 @@ func (r *Runner) recover(ctx context.Context) error {
 		if err := p.loadClock(ctx); err != nil {
 			return err
 		}
+		r.compareClocks(p)
 		interrupted, err := r.loadTasks(ctx, p)
 		if err != nil {
 			return err
@@ -51,6 +52,20 @@ func (r *Runner) recover(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// aheadBy is how far the store's time may be before the wall clock's without a word: a leap second, a small correction.
+const aheadBy = time.Minute
+
+// compareClocks says so if the store's time is ahead, since a clock that was wrong once and then put right is seen by
+// nothing but waits that do not end.
+func (r *Runner) compareClocks(p *partition) {
+	store := time.UnixMilli(p.clock.Load()).UTC()
+	if ahead := store.Sub(r.cfg.Now()); ahead > aheadBy {
+		r.cfg.Logger.Error().Time("store_time", store).Str("ahead", ahead.Round(time.Second).String()).
+			Msg("this machine's clock is behind the last time that the store has seen: waits and retries stand still until it gets there. " +
+				"If it was ahead by mistake, put back a copy of the data folder from before")
+	}
 }
 
 // loadClock lets the partition's time go on from that of its store.

@@ -60,12 +60,7 @@ func applyContact(to, c *Contact) {
 		to.Consent.SMS = c.Consent.SMS
 	}
 	if len(c.Custom) > 0 {
-		to.Custom = maps.Clone(to.Custom)
-		if to.Custom == nil {
-			to.Custom = make(Custom, len(c.Custom))
-		}
-		maps.Copy(to.Custom, c.Custom)
-		maps.DeleteFunc(to.Custom, func(_ string, v any) bool { return v == nil })
+		to.Custom = mergeCustom(to.Custom, c.Custom)
 	}
 }
 

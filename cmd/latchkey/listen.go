@@ -160,8 +160,8 @@ func adminHosts(l net.Listener, more []string) []string {
 // browser can send. Health is open.
 func needKey(key engine.Secret, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		given, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-		if !ok {
+		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		if !strings.EqualFold(scheme, "Bearer") { // RFC 9110: schemes know no case
 			_, given, _ = r.BasicAuth()
 		}
 		open := r.Method == http.MethodGet && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz")

@@ -167,3 +167,12 @@ func (k *key) addressMAC(location, address string) []byte {
 	fmt.Fprintf(h, "%s\x00%s", location, engine.NormalAddress(address))
 	return h.Sum(nil)[:16]
 }
+
+// IDs returns the ids of the keys, the minting one first. They are no secrets.
+func (ks *Keys) IDs() []string {
+	ids := make([]string, 0, len(ks.list))
+	for _, k := range ks.list {
+		ids = append(ids, k.id)
+	}
+	return ids
+}

@@ -80,43 +80,59 @@ func dialable(listen string) string {
 // do sends one request and reads the answer into out. An answer that is no success becomes an error with the
 // server's own words.
 func (cl *client) do(ctx context.Context, method, path string, in, out any) error {
+	res, err := cl.send(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode >= 300 {
+		return cl.refused(res)
+	}
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
+	if err != nil {
+		return err
+	}
+	return json.Unmarshal(b, out)
+}
+
+const maxAnswer = 64 << 20
+
+func (cl *client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
 	var body io.Reader
 	if in != nil {
 		b, err := json.Marshal(in)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		body = bytes.NewReader(b)
 	}
 	req, err := http.NewRequestWithContext(ctx, method, cl.base+path, body)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	if !cl.key.IsZero() {
 		req.Header.Set("Authorization", "Bearer "+cl.key.Reveal())
 	}
 	res, err := cl.http.Do(req)
+	var op *net.OpError
+	if errors.As(err, &op) && op.Op == "dial" {
+		return nil, fmt.Errorf("no server answers at %s; start one with: latchkey run", cl.base)
+	}
+	return res, err
+}
+
+// refused reads the server's words from an answer that is no success.
+func (cl *client) refused(res *http.Response) error {
+	b, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
 	if err != nil {
-		var op *net.OpError
-		if errors.As(err, &op) && op.Op == "dial" {
-			return fmt.Errorf("no server answers at %s; start one with: latchkey run", cl.base)
-		}
 		return err
 	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, 64<<20))
-	if err != nil {
-		return err
+	var p struct{ Detail string }
+	if json.Unmarshal(b, &p) == nil && p.Detail != "" {
+		return errors.New(p.Detail)
 	}
-	if res.StatusCode >= 300 {
-		var p struct{ Detail string }
-		if json.Unmarshal(b, &p) == nil && p.Detail != "" {
-			return errors.New(p.Detail)
-		}
-		return fmt.Errorf("%s answered %s", cl.base, res.Status)
-	}
-	return json.Unmarshal(b, out)
+	return fmt.Errorf("%s answered %s", cl.base, res.Status)
 }
 
 // print writes v in the form that --output asks for; text writes the text form.

@@ -66,7 +66,12 @@ func accessLog(name string, log zerolog.Logger, next http.Handler) http.Handler 
 		rec := &recorder{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			route := routeOf(r)
-			if p := recover(); p != nil {
+			p := recover()
+			if p == http.ErrAbortHandler { // what is on its way must not look whole
+				log.Debug().Str("listener", name).Str("route", route).Msg("answer broken off")
+				panic(p)
+			}
+			if p != nil {
 				log.Error().Str("listener", name).Str("route", route).Interface("panic", p).Msg("request failed")
 				if !rec.wrote {
 					http.Error(rec, "Something went wrong. Please try again.", http.StatusInternalServerError)

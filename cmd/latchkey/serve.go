@@ -288,6 +288,7 @@ func (i *instance) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", i.readyz)
+	mux.HandleFunc("GET /v1/backup", i.backup)
 	pages := i.outbox.Handler()
 	mux.Handle("/outbox", pages)
 	mux.Handle("/outbox/", pages)

@@ -164,7 +164,10 @@ func openFiles(dir string, n int, noSync bool) (files []*bbolt.DB, err error) {
 	return files, makeStore(dir, files, id)
 }
 
-func fileName(dir string, i int) string { return filepath.Join(dir, fmt.Sprintf("p%02d.db", i)) }
+func fileName(dir string, i int) string { return filepath.Join(dir, FileName(i)) }
+
+// FileName returns the name of the i-th partition's file in the folder of a store.
+func FileName(i int) string { return fmt.Sprintf("p%02d.db", i) }
 
 func openFile(path string, noSync bool) (*bbolt.DB, error) {
 	if err := checkSize(path); err != nil {

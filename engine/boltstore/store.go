@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -112,28 +111,6 @@ func (s *Store) View(ctx context.Context, fn func(engine.Tx) error) (err error) 
 
 // Position returns the last commit that went through the journal or came from it by Apply.
 func (s *Store) Position() engine.Position { return *s.position.Load() }
-
-// Snapshot writes the file as it is after some commit to w, and returns that commit's position. What it wrote
-// can be opened as a store's file. It is a long view: pages freed meanwhile wait for its end.
-func (s *Store) Snapshot(w io.Writer) (engine.Position, error) {
-	if err := s.ended(); err != nil {
-		return engine.Position{}, err
-	}
-	tx, err := s.db.Begin(false)
-	if err != nil {
-		return engine.Position{}, s.beginError(err)
-	}
-	defer tx.Rollback()
-	v := view{buckets: newBuckets(tx)}
-	pos, err := decodePosition(v.Get(engine.SpaceMeta, positionKey))
-	if err != nil {
-		return engine.Position{}, err
-	}
-	if _, err := tx.WriteTo(w); err != nil {
-		return engine.Position{}, fmt.Errorf("write snapshot: %w", err)
-	}
-	return pos, nil
-}
 
 // Stats returns what the store did since it was opened.
 func (s *Store) Stats() Stats {

@@ -77,7 +77,7 @@ func testBackup(t *testing.T, partitions int) {
 	if err != nil || aside != "" {
 		t.Fatalf("restored, aside %q: %v", aside, err)
 	}
-	if m.Events.Sequence < before || m.Events.Sequence >= all || len(m.Parts) != partitions {
+	if partitions == 1 && m.Events.Sequence < before || m.Events.Sequence >= all || len(m.Parts) != partitions { // more store it late
 		t.Fatalf("manifest: %+v", m)
 	}
 	i, _ = w.start(elsewhere, func(c *Config) { c.Data = fresh })

@@ -80,7 +80,7 @@ func parseID(name, text string) (engine.ID, error) {
 
 // person finds the one contact that text names.
 func (i *instance) person(ctx context.Context, text string) (*engine.Person, error) {
-	keys, err := i.runner.Lookup(ctx, i.loc.ID, text)
+	keys, err := i.runner.Lookup(ctx, i.cfg.Location, text)
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func (i *instance) person(ctx context.Context, text string) (*engine.Person, err
 	default:
 		return nil, fmt.Errorf("%w: %d contacts have the address %q; give an id", console.ErrInvalid, len(keys), text)
 	}
-	p, err := i.runner.Person(ctx, i.loc.ID, keys[0])
+	p, err := i.runner.Person(ctx, i.cfg.Location, keys[0])
 	if err == nil && p == nil {
 		err = fmt.Errorf("contact %q: %w", text, console.ErrNotFound)
 	}
@@ -130,7 +130,7 @@ func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, e
 	if err != nil {
 		return console.Link{}, err
 	}
-	req := engine.LinkRequest{Location: i.loc.ID, Contact: p.Key, App: n.App, To: n.To, Uses: n.Uses, Channel: "hand", ByHand: true}
+	req := engine.LinkRequest{Location: i.cfg.Location, Contact: p.Key, App: n.App, To: n.To, Uses: n.Uses, Channel: "hand", ByHand: true}
 	if n.Uses < 0 {
 		return console.Link{}, fmt.Errorf("%w: uses is a number above zero", console.ErrInvalid)
 	}
@@ -138,7 +138,7 @@ func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, e
 		return console.Link{}, fmt.Errorf("%w: to is product:, category: or lesson: and an id, as in product:go-101; not %q", console.ErrInvalid, n.To)
 	}
 	if n.App != "" {
-		if _, ok := i.cfg.Apps[n.App]; !ok {
+		if _, ok := i.inForce().cfg.Apps[n.App]; !ok {
 			return console.Link{}, fmt.Errorf("%w: no app %q in latchkey.yaml", console.ErrInvalid, n.App)
 		}
 	}
@@ -147,8 +147,8 @@ func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, e
 		if err != nil {
 			return console.Link{}, fmt.Errorf("%w: ttl: %v", console.ErrInvalid, err)
 		}
-		if req.TTL = d.Fixed(); req.TTL > i.cfg.Links.MaxTTL {
-			return console.Link{}, fmt.Errorf("%w: ttl: links.max_ttl is %v", console.ErrInvalid, days(i.cfg.Links.MaxTTL))
+		if req.TTL = d.Fixed(); req.TTL > i.inForce().cfg.Links.MaxTTL {
+			return console.Link{}, fmt.Errorf("%w: ttl: links.max_ttl is %v", console.ErrInvalid, days(i.inForce().cfg.Links.MaxTTL))
 		}
 	}
 	id, url, err := i.mint(ctx, req)
@@ -224,7 +224,7 @@ func linkError(id string, err error) error {
 func (i *instance) linkOf(info linkgen.Info) console.Link {
 	l := info.Link
 	out := console.Link{
-		ID: l.ID, Says: info.Summary(i.loc.Zone), State: string(info.State), Location: l.Location, Contact: l.Contact.String(),
+		ID: l.ID, Says: info.Summary(i.inForce().loc.Zone), State: string(info.State), Location: l.Location, Contact: l.Contact.String(),
 		App: l.App, To: l.To, Channel: l.Channel, Workflow: l.Workflow, Step: l.Step,
 		Created: l.Created, Expires: l.Expires, Uses: info.Uses, MaxUses: l.MaxUses,
 	}
@@ -256,7 +256,7 @@ func (i adminLinks) OfContact(ctx context.Context, _, ref string) ([]console.Lin
 	if err != nil {
 		return nil, err
 	}
-	infos, err := i.links.List(ctx, i.stores, i.loc.ID, p.Key, 50, i.cfg.Now())
+	infos, err := i.links.List(ctx, i.stores, i.cfg.Location, p.Key, 50, i.cfg.Now())
 	if err != nil {
 		return nil, err
 	}

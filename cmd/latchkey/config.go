@@ -44,6 +44,9 @@ type Config struct {
 	Now func() time.Time
 	// Partitions is how many files the store is split into. It is fixed when the store is made.
 	Partitions int
+
+	env   []string // what it was read with, to read it again
+	flags map[string]string
 }
 
 // AdminConfig is the listener for operators: console, admin API, outbox, health.

@@ -20,6 +20,7 @@ import (
 // (key -> value). It returns every problem at once; the config is of use only if none of them is an error.
 func loadConfig(dir string, env []string, flags map[string]string) (*Config, []engine.Problem) {
 	c := defaultConfig(dir)
+	c.env, c.flags = env, flags
 	r := &configReader{c: c, env: envMap(env), settings: settings(), pos: map[string]engine.Pos{}}
 	file := filepath.Join(dir, "latchkey.yaml")
 	src, err := readFile(file)

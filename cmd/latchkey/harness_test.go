@@ -23,13 +23,14 @@ import (
 // A world is a project on disk with everything around it: an SMTP server, a Twilio look-alike, a log. Instances come
 // and go in it (start, stop), and what they sent stays.
 type world struct {
-	t      *testing.T
-	dir    string
-	smtp   *sink.Sink // nil while it is down
-	mailAt string     // where it listens, also after it was down
-	twilio *httptest.Server
-	ports  []int // portal, admin, NATS
-	ahead  atomic.Int64
+	t       *testing.T
+	dir     string
+	smtp    *sink.Sink // nil while it is down
+	mailAt  string     // where it listens, also after it was down
+	twilio  *httptest.Server
+	ports   []int // portal, admin, NATS
+	ahead   atomic.Int64
+	hangUps <-chan os.Signal // of the instances to come
 
 	mu    sync.Mutex
 	mails []sink.Mail
@@ -179,6 +180,7 @@ func (w *world) start(tune ...func(*Config)) (_ *instance, stop func() error) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	i.files.hangUps = w.hangUps
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- i.serve(ctx) }()

@@ -41,6 +41,7 @@ var owners = map[string][]string{
 	"github.com/nats-io/":       {"triggers"},
 	"go.etcd.io/bbolt":          {"engine/boltstore"},
 	"github.com/wneessen/":      {"actions/smtp"},
+	"github.com/fsnotify/":      {"cmd/latchkey"},
 	"github.com/twilio/":        {"actions/twilio"},
 	"go.yaml.in/yaml":           {"engine/flowfile", "cmd/latchkey"},
 	"github.com/expr-lang/expr": {"engine"},

@@ -11,7 +11,7 @@ import (
 
 // mailParts is a mail as a reader sees it.
 type mailParts struct {
-	id, to, replyTo, subject, html, text string
+	id, from, to, replyTo, subject, html, text string
 }
 
 var linkPattern = regexp.MustCompile(`https?://[^\s"'<>()]+/l/[A-Za-z0-9_-]{36}`)
@@ -38,6 +38,7 @@ func readMail(t *testing.T, raw []byte) mailParts {
 	var m mailParts
 	m.id, _ = r.Header.MessageID()
 	m.subject, _ = r.Header.Subject()
+	m.from, _ = r.Header.Text("From")
 	m.to, _ = r.Header.Text("To")
 	m.replyTo, _ = r.Header.Text("Reply-To")
 	for {

@@ -22,6 +22,7 @@ type project struct {
 	loc       *engine.Location
 	workflows []*engine.Workflow
 	templates *actions.Library
+	catalog   *engine.Catalog // with these templates and settings
 	problems  []engine.Problem
 }
 
@@ -47,7 +48,8 @@ func readProject(cfg *Config, deps actions.Deps) *project {
 	p.templates, problems = actions.ReadTemplates(fsys, "templates", deps.Options)
 	p.problems = append(p.problems, problems...)
 	deps.Templates = p.templates
-	p.workflows, problems = flowfile.LoadDir(fsys, "workflows", catalog(deps), p.loc)
+	p.catalog = catalog(deps)
+	p.workflows, problems = flowfile.LoadDir(fsys, "workflows", p.catalog, p.loc)
 	p.problems = append(p.problems, problems...)
 	p.problems = append(p.problems, p.checkChannels()...)
 	sortProblems(p.problems)

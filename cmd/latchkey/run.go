@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
+	"os/signal"
 	"runtime/debug"
 	"strings"
+	"syscall"
 
 	"github.com/urfave/cli/v3"
 )
@@ -13,7 +16,7 @@ import (
 func (a *app) runCommand() *cli.Command {
 	return &cli.Command{
 		Name: "run", Usage: "everything on one machine: NATS, store, engine, the learners' pages and yours", ArgsUsage: "[DIR]",
-		Description: "Ctrl-C or SIGTERM ends it within seconds and loses nothing.\n\nExample:\n  latchkey run academy",
+		Description: "Ctrl-C or SIGTERM ends it within seconds and loses nothing. Changed files take effect by themselves; SIGHUP has\nthem read at once.\n\nExample:\n  latchkey run academy",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "listen", Usage: "learners' `ADDRESS`"},
 			&cli.StringFlag{Name: "admin-listen", Usage: "operators' `ADDRESS`"},
@@ -22,6 +25,9 @@ func (a *app) runCommand() *cli.Command {
 			&cli.StringFlag{Name: "log-level", Usage: "debug, info, warn or error"},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
+			hangUps := make(chan os.Signal, 1)
+			signal.Notify(hangUps, syscall.SIGHUP)
+			defer signal.Stop(hangUps)
 			dir, err := oneDir(c)
 			if err != nil {
 				return err
@@ -45,6 +51,7 @@ func (a *app) runCommand() *cli.Command {
 				return err
 			}
 			defer i.close()
+			i.files.hangUps = hangUps
 			fmt.Fprintln(a.out, i.says())
 			return i.serve(ctx)
 		},
@@ -62,7 +69,7 @@ func (a *app) spareMemory() {
 // says tells where everything is.
 func (i *instance) says() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s runs with %s. Ctrl-C ends it.\n", i.cfg.Name, count(len(i.project.workflows), "workflow"))
+	fmt.Fprintf(&b, "%s runs with %s. Ctrl-C ends it.\n", i.cfg.Name, count(len(i.inForce().workflows), "workflow"))
 	fmt.Fprintf(&b, "  learners   %s\n", i.cfg.BaseURL)
 	fmt.Fprintf(&b, "  you        http://%s\n", dialable(i.adminListener.Addr().String()))
 	if url := i.bus.URL(); url != "" {

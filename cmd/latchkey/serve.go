@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -28,8 +29,7 @@ import (
 
 // An instance is one running Latchkey: every part, made in the order of the fields.
 type instance struct {
-	cfg *Config
-	loc *engine.Location
+	cfg *Config // as it was at the start; project has what may change since
 	log zerolog.Logger
 
 	portalListener net.Listener
@@ -42,7 +42,8 @@ type instance struct {
 	outbox         *outbox.Outbox
 	mailer         actions.Mailer
 	texter         actions.Texter
-	project        *project
+	project        atomic.Pointer[project] // the files that are in force
+	files          files
 	runner         *runner.Runner
 	consumer       *triggers.Consumer
 	closers        []func() // in the order of opening
@@ -50,7 +51,7 @@ type instance struct {
 
 // open makes every part and starts none. What was opened is closed again if a later part fails.
 func open(ctx context.Context, cfg *Config, log zerolog.Logger) (_ *instance, err error) {
-	i := &instance{cfg: cfg, loc: cfg.EngineLocation(), log: log}
+	i := &instance{cfg: cfg, log: log}
 	defer func() {
 		if err != nil {
 			i.close()
@@ -107,7 +108,7 @@ func (i *instance) openStores(context.Context) (err error) {
 		}
 	})
 	i.links = linkgen.New(i.keys, func(location string) (linkgen.Settings, bool) {
-		return i.cfg.linkSettings(), location == i.cfg.Location
+		return i.inForce().cfg.linkSettings(), location == i.cfg.Location
 	})
 	return nil
 }
@@ -167,32 +168,34 @@ func (i *instance) openSenders(context.Context) error {
 	return nil
 }
 
-func (i *instance) deps() actions.Deps {
+// deps is what actions work with under a configuration.
+func (i *instance) deps(cfg *Config) actions.Deps {
 	return actions.Deps{
 		Mailer: i.mailer, Texter: i.texter,
-		From: i.cfg.Email.From, ReplyTo: i.cfg.Email.ReplyTo, TextFrom: i.cfg.SMS.From,
+		From: cfg.Email.From, ReplyTo: cfg.Email.ReplyTo, TextFrom: cfg.SMS.From,
 		LoginLink: i.links.Mint, Settle: i.links.Settle,
 	}
 }
 
 func (i *instance) openProject(context.Context) error {
-	i.project = readProject(i.cfg, i.deps())
-	logProblems(i.log, i.project.problems)
-	if mistakes(i.project.problems) {
+	i.files.seen = lookAt(i.cfg.Dir)
+	p := readProject(i.cfg, i.deps(i.cfg))
+	logProblems(i.log, p.problems)
+	if mistakes(p.problems) {
 		return fmt.Errorf("%wthe project has mistakes; latchkey check %s shows them", silent{errUsage}, i.cfg.Dir)
 	}
+	i.project.Store(p)
+	i.files.state.Store(&filesState{ReadAt: i.cfg.Now(), InForce: true})
 	return nil
 }
 
 func (i *instance) openRunner(ctx context.Context) (err error) {
-	deps := i.deps()
-	deps.Options, deps.Templates = i.cfg.templateOptions(), i.project.templates
-	cat := catalog(deps)
 	i.runner, err = runner.New(runner.Config{
 		Stores:  i.stores,
-		Catalog: cat,
+		Catalog: i.liveCatalog(),
 		Compile: func(_ context.Context, _, id string, source []byte) (*engine.Workflow, error) {
-			return flowfile.LoadPinned(id, source, cat, i.loc)
+			p := i.inForce()
+			return flowfile.LoadPinned(id, source, p.catalog, p.loc)
 		},
 		Publisher:  i.bus,
 		Dead:       i.bus.Dead,
@@ -208,7 +211,7 @@ func (i *instance) openRunner(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return i.runner.SetWorkflows(ctx, engine.NewSet(i.loc, i.project.workflows))
+	return i.runner.SetWorkflows(ctx, engine.NewSet(i.inForce().loc, i.inForce().workflows))
 }
 
 func (i *instance) openConsumer(context.Context) error {
@@ -239,6 +242,7 @@ func (i *instance) serve(ctx context.Context) error {
 	start("engine", i.runner.Run)
 	start("events", i.consumer.Run)
 	start("housekeeping", i.keepHouse)
+	start("files", i.watchFiles)
 	start("portal", func(ctx context.Context) error {
 		return serveHTTP(ctx, i.portalListener, i.portalHandler(), i.log)
 	})
@@ -275,10 +279,10 @@ func (i *instance) portalHandler() http.Handler {
 	p := portal.New(portal.Config{
 		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.cfg.Location, Log: i.log, Now: i.cfg.Now,
 		Locations: func(id string) *engine.Location {
-			if id != i.loc.ID {
+			if id != i.cfg.Location {
 				return nil
 			}
-			return i.loc
+			return i.inForce().loc
 		},
 	})
 	return accessLog("portal", i.log, sameOrigin(p, originOf(i.cfg.BaseURL)))
@@ -293,7 +297,8 @@ func (i *instance) adminHandler() http.Handler {
 	mux.Handle("/outbox", pages)
 	mux.Handle("/outbox/", pages)
 	mux.Handle("/", console.Handler(console.Config{
-		Messages: adminMessages{i}, Contacts: adminContacts{i}, Links: adminLinks{i}, Location: i.loc, Status: i.status,
+		Messages: adminMessages{i}, Contacts: adminContacts{i}, Links: adminLinks{i}, Status: i.status,
+		Location: i.inForce().loc, Name: func() string { return i.inForce().loc.Name },
 	}))
 	var h http.Handler = mux
 	if !loopbackAddr(i.cfg.Admin.Listen) {
@@ -352,6 +357,7 @@ func (i *instance) status(context.Context) (map[string]any, error) {
 	s, r := i.stores.Stats(), i.runner.Stats()
 	return map[string]any{
 		"commits": s.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "held": r.Held, "sending": r.Sending,
+		"files": i.files.state.Load(),
 	}, nil
 }
 

@@ -125,6 +125,8 @@ type Config struct {
 	Contacts Contacts
 	Links    Links
 	Location *engine.Location
+	// Name gives the location's name as it is now.
+	Name func() string
 	// Status gives the figures of GET /v1/status.
 	Status func(context.Context) (map[string]any, error)
 }

@@ -66,7 +66,7 @@ func (h *house) ask(method, target, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	console.Handler(console.Config{
 		Messages: h, Contacts: h, Links: h, Status: h.status,
-		Location: &engine.Location{ID: "academy", Name: `Acme <i>&`, BaseURL: "https://learn.acme.test"},
+		Location: &engine.Location{ID: "academy", BaseURL: "https://learn.acme.test"}, Name: func() string { return `Acme <i>&` },
 	}).ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
 	return w
 }

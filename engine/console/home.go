@@ -22,5 +22,5 @@ func (c Config) home(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
-	_ = homePage.Execute(w, map[string]any{"Location": c.Location, "Status": status})
+	_ = homePage.Execute(w, map[string]any{"Name": c.Name(), "BaseURL": c.Location.BaseURL, "Status": status})
 }

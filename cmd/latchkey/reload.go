@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"latchkey/engine"
+)
+
+// This file puts changed files in force while an instance runs. All of a project's files are in force or none: they speak
+// of one another, and half of a change is not what anybody wrote.
+
+const (
+	settleTime = 200 * time.Millisecond // files that did not change for so long are read: whoever writes them is done
+	pollTime   = 2 * time.Second        // how often files are looked at where the system tells of no changes
+)
+
+// files is what an instance knows of the project's files. seen belongs to whoever reads them: open, then watchFiles.
+type files struct {
+	seen    map[string]os.FileInfo
+	hangUps <-chan os.Signal // nil if nobody asks by signal
+	state   atomic.Pointer[filesState]
+}
+
+// A filesState says how the files were when they were last read.
+type filesState struct {
+	ReadAt   time.Time `json:"read_at"`
+	InForce  bool      `json:"in_force"`           // whether the newest ones are; else the ones before them
+	Mistakes []string  `json:"mistakes,omitempty"` // why they are not
+	Restart  []string  `json:"restart,omitempty"`  // settings that have changed and wait for a restart
+}
+
+// String is for the page that shows the status.
+func (s *filesState) String() string {
+	switch {
+	case !s.InForce:
+		return "not in force"
+	case len(s.Restart) > 0:
+		return "in force, restart"
+	}
+	return "in force"
+}
+
+// inForce returns the project that is in force.
+func (i *instance) inForce() *project { return i.project.Load() }
+
+// A liveAction is the action of its kind as it is in the project that is in force.
+type liveAction struct {
+	*instance
+	kind string
+}
+
+var _ engine.Action = liveAction{}
+
+func (a liveAction) action() engine.Action { return a.inForce().catalog.Actions[a.kind] }
+
+// Decode implements engine.Action.
+func (a liveAction) Decode(n engine.Node, sc engine.StepContext) any { return a.action().Decode(n, sc) }
+
+// Begin implements engine.Action.
+func (a liveAction) Begin(tx engine.Tx, call engine.Call) (engine.Attempt, error) {
+	return a.action().Begin(tx, call)
+}
+
+// Perform implements engine.Action.
+func (a liveAction) Perform(ctx context.Context, call engine.Call, at engine.Attempt) (engine.Receipt, error) {
+	return a.action().Perform(ctx, call, at)
+}
+
+// Settle implements engine.Action.
+func (a liveAction) Settle(tx engine.Tx, call engine.Call, state engine.TaskState) error {
+	return a.action().Settle(tx, call, state)
+}
+
+// liveCatalog is the catalog of whatever project is in force.
+func (i *instance) liveCatalog() *engine.Catalog {
+	cat := *i.inForce().catalog
+	cat.Actions = maps.Clone(cat.Actions)
+	for kind := range cat.Actions {
+		cat.Actions[kind] = liveAction{i, kind}
+	}
+	return &cat
+}
+
+// watchFiles reads the project's files again when they have changed, and at once on a hang-up signal, until ctx ends.
+func (i *instance) watchFiles(ctx context.Context) error {
+	var events <-chan fsnotify.Event
+	var faults <-chan error
+	w, err := fsnotify.NewWatcher()
+	if err != nil {
+		i.log.Warn().Err(err).Stringer("every", pollTime).Msg("the system tells of no changed files, looking for them")
+	} else {
+		defer w.Close()
+		events, faults = w.Events, w.Errors
+	}
+	poll := time.NewTicker(pollTime)
+	defer poll.Stop()
+	for {
+		if w != nil {
+			for _, folder := range []string{".", "workflows", "templates"} {
+				_ = w.Add(filepath.Join(i.cfg.Dir, folder)) // a folder that is not there, or came anew, is tried again
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-i.files.hangUps:
+			i.reload(ctx)
+			continue
+		case <-events:
+		case <-faults: // some changes went unheard: the files are looked at anyway
+		case <-poll.C:
+		}
+		if len(changes(i.files.seen, lookAt(i.cfg.Dir))) > 0 && i.settled(ctx) {
+			i.reload(ctx)
+		}
+	}
+}
+
+// settled waits until nobody writes the files any more, for three seconds at most. It reports whether ctx is still on.
+func (i *instance) settled(ctx context.Context) bool {
+	last := lookAt(i.cfg.Dir)
+	for range 15 {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(settleTime):
+		}
+		next := lookAt(i.cfg.Dir)
+		if len(changes(last, next)) == 0 {
+			break
+		}
+		last = next
+	}
+	return true
+}
+
+// lookAt returns the files of a project that are read, by their path in it.
+func lookAt(dir string) map[string]os.FileInfo {
+	found := map[string]os.FileInfo{}
+	look := func(name string) {
+		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			found[name] = info
+		}
+	}
+	look("latchkey.yaml")
+	for folder, endings := range map[string][]string{"workflows": {".yaml", ".yml"}, "templates": {".md", ".html", ".txt"}} {
+		look(folder)
+		entries, _ := os.ReadDir(filepath.Join(dir, folder)) // a folder that cannot be read is a mistake once it is read
+		for _, e := range entries {
+			if slices.Contains(endings, path.Ext(e.Name())) && !strings.HasPrefix(e.Name(), ".") {
+				look(path.Join(folder, e.Name()))
+			}
+		}
+	}
+	return found
+}
+
+// changes returns the names of files that are not the same in both, sorted. Of a folder, only its presence counts.
+func changes(before, after map[string]os.FileInfo) (names []string) {
+	for name, a := range after {
+		b := before[name]
+		same := b != nil && os.SameFile(a, b) && a.Mode() == b.Mode() &&
+			(a.IsDir() || a.Size() == b.Size() && a.ModTime().Equal(b.ModTime()))
+		if !same {
+			names = append(names, name)
+		}
+	}
+	for name := range before {
+		if after[name] == nil {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// reload reads the files again and puts them in force. If one of them has a mistake, all are as they were before.
+func (i *instance) reload(ctx context.Context) {
+	seen := lookAt(i.cfg.Dir) // before reading: what changes meanwhile is read again
+	changed := changes(i.files.seen, seen)
+	i.files.seen = seen
+	state := &filesState{ReadAt: i.cfg.Now()}
+	cfg := i.inForce().cfg
+	fresh, problems := i.cfg.again()
+	if !mistakes(problems) {
+		cfg, state.Restart = i.cfg.changedBy(fresh)
+	}
+	next := readProject(cfg, i.deps(cfg))
+	problems = append(problems, next.problems...)
+	logProblems(i.log, problems)
+	if mistakes(problems) {
+		for _, p := range problems {
+			if !p.Warning {
+				state.Mistakes = append(state.Mistakes, p.String())
+			}
+		}
+		i.files.state.Store(state)
+		i.log.Error().Strs("changed", changed).Int("mistakes", len(state.Mistakes)).
+			Msg("changed files are not in force: the ones before them are, until the mistakes are mended")
+		return
+	}
+	if err := i.putInForce(ctx, next); err != nil {
+		state.Mistakes = []string{err.Error()}
+		i.files.state.Store(state)
+		i.log.Error().Err(err).Msg("changed files are not in force")
+		return
+	}
+	state.InForce = true
+	i.files.state.Store(state)
+	for _, key := range state.Restart {
+		i.log.Warn().Str("setting", key).Msg("has changed and takes effect after a restart")
+	}
+	i.log.Info().Strs("changed", changed).Int("workflows", len(next.workflows)).Msg("changed files are in force")
+}
+
+// putInForce swaps the project. Templates and settings come first: a new workflow must find its templates.
+func (i *instance) putInForce(ctx context.Context, next *project) error {
+	prior := i.project.Swap(next)
+	if err := i.runner.SetWorkflows(ctx, engine.NewSet(next.loc, next.workflows)); err != nil {
+		i.project.Store(prior)
+		i.files.seen = nil // so that it is tried again
+		return err
+	}
+	return nil
+}
+
+// again reads the configuration as it was read before.
+func (c *Config) again() (*Config, []engine.Problem) {
+	fresh, problems := loadConfig(c.Dir, c.env, c.flags)
+	if c.File != "" && fresh.File == "" && !mistakes(problems) {
+		problems = append(problems, engine.Problem{Pos: engine.Pos{File: c.File, Line: 1, Col: 1},
+			Msg: "the file is gone; without it every setting would be the default. Restart if that is meant"})
+	}
+	return fresh, problems
+}
+
+// changedBy returns the configuration with those settings of a fresh one that may change while it is in use, and the
+// keys of other settings that differ.
+func (c *Config) changedBy(fresh *Config) (_ *Config, restart []string) {
+	next := *c
+	next.Name, next.Zone, next.Brand, next.Support = fresh.Name, fresh.Zone, fresh.Brand, fresh.Support
+	next.Links, next.Apps, next.Custom = fresh.Links, fresh.Apps, fresh.Custom
+	next.Email.From, next.Email.ReplyTo, next.SMS.From = fresh.Email.From, fresh.Email.ReplyTo, fresh.SMS.From
+	for _, fixed := range []struct {
+		key       string
+		was, will any
+	}{
+		{"location", c.Location, fresh.Location},
+		{"base_url", c.BaseURL, fresh.BaseURL},
+		{"listen", c.Listen, fresh.Listen},
+		{"admin", c.Admin, fresh.Admin},
+		{"data", c.Data, fresh.Data},
+		{"keys", c.Keys, fresh.Keys},
+		{"partitions", c.Partitions, fresh.Partitions},
+		{"nats", c.NATS, fresh.NATS},
+		{"email.smtp", c.Email.SMTP, fresh.Email.SMTP},
+		{"sms.twilio", c.SMS.Twilio, fresh.SMS.Twilio},
+		{"retention", c.Retain, fresh.Retain},
+		{"log", c.Log, fresh.Log},
+	} {
+		if !reflect.DeepEqual(fixed.was, fixed.will) {
+			restart = append(restart, fixed.key)
+		}
+	}
+	return &next, restart
+}

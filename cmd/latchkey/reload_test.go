@@ -1,0 +1,238 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"latchkey/engine/runner"
+)
+
+// edit changes files of a project, all at once; "" removes one. It returns when they were read.
+func (w *world) edit(t *testing.T, i *instance, files map[string]string) *filesState {
+	t.Helper()
+	before := i.files.state.Load()
+	for name, text := range files {
+		path := filepath.Join(w.dir, name)
+		err := os.MkdirAll(filepath.Dir(path), 0o700)
+		if text != "" {
+			err = errors.Join(err, os.WriteFile(path, []byte(text), 0o600))
+		} else {
+			err = errors.Join(err, os.Remove(path))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return w.read(t, i, before)
+}
+
+// read returns how the files are, once they are no longer as before.
+func (w *world) read(t *testing.T, i *instance, before *filesState) *filesState {
+	t.Helper()
+	for range 1000 {
+		if s := i.files.state.Load(); s != before {
+			return s
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("files were not read again\n%s", w.logTail())
+	return nil
+}
+
+// setting returns the world's latchkey.yaml with one line changed.
+func (w *world) setting(t *testing.T, old, changed string) map[string]string {
+	t.Helper()
+	src, err := os.ReadFile(filepath.Join(w.dir, "latchkey.yaml"))
+	if err != nil || !strings.Contains(string(src), old) {
+		t.Fatalf("no %q in the settings: %v", old, err)
+	}
+	return map[string]string{"latchkey.yaml": strings.Replace(string(src), old, changed, 1)}
+}
+
+const greetWorkflow = `name: Hello
+class: transactional
+triggers: [new_sign_up]
+reentry: always
+steps:
+  - email: {template: hello}
+`
+
+const greetTemplate = "---\nsubject: one by <<location.name>>\n---\nCome in: <<login_url>>\n"
+
+// TestReload changes the files of a running instance. Each line is a change, the mail that the next event gives, and a
+// mistake that keeps the files before it in force.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": greetWorkflow, "templates/hello.md": greetTemplate,
+		"extra": "custom: {sign: Mara}\n"})
+	i, _ := w.start()
+	nc := w.connect()
+	inline := strings.Replace(greetWorkflow, "{template: hello}", "{subject: four, text: '<<login_url>>'}", 1)
+	for n, c := range []struct {
+		name    string
+		files   map[string]string
+		subject string
+		mistake string
+	}{
+		{"nothing", nil, "one by Acme Academy", ""},
+		{"a template", map[string]string{"templates/hello.md": strings.Replace(greetTemplate, "one", "two", 1)}, "two by Acme Academy", ""},
+		{"a broken template", map[string]string{"templates/hello.md": strings.Replace(greetTemplate, "<<location.name>>", "<<location.nam>>", 1)},
+			"two by Acme Academy", "templates/hello.md:2:"},
+		{"mended", map[string]string{"templates/hello.md": strings.Replace(greetTemplate, "one", "three", 1)}, "three by Acme Academy", ""},
+		{"a broken workflow", map[string]string{"workflows/hello.yaml": strings.Replace(inline, "email", "emial", 1)},
+			"three by Acme Academy", "workflows/hello.yaml:6:"},
+		{"a workflow that is mended", map[string]string{"workflows/hello.yaml": inline}, "four", ""},
+		{"a template and who needs it", map[string]string{"templates/hello.md": "", "templates/other.txt": "subject: five\n\n<<login_url>>\n",
+			"workflows/hello.yaml": strings.Replace(greetWorkflow, "hello}", "other, subject: five}", 1)}, "five", ""},
+		{"a template that is needed goes", map[string]string{"templates/other.txt": ""}, "five", "workflows/hello.yaml:6:"},
+		{"a folder comes anew", map[string]string{"templates/other.txt": "<<custom.sign>>: <<login_url>>\n"}, "five", ""},
+		{"a setting that is needed goes", w.setting(t, "custom: {sign: Mara}", ""), "five", "templates/other.txt:1:"},
+		{"the settings go", map[string]string{"latchkey.yaml": ""}, "five", "latchkey.yaml:1:1: the file is gone"},
+	} {
+		if c.files != nil {
+			s := w.edit(t, i, c.files)
+			if s.InForce != (c.mistake == "") {
+				t.Fatalf("%s: %+v\n%s", c.name, *s, w.logTail())
+			}
+			if c.mistake != "" && !strings.Contains(strings.Join(s.Mistakes, "\n"), c.mistake) {
+				t.Errorf("%s: mistakes %q lack %q", c.name, s.Mistakes, c.mistake)
+			}
+		}
+		w.send(nc, "new_sign_up", c.name, `{"contact":{"email":"ada@example.com"}}`)
+		mails := w.waitMails(n + 1)
+		if got := mails[n].subject; got != c.subject {
+			t.Errorf("%s: subject %q, want %q", c.name, got, c.subject)
+		}
+	}
+}
+
+// TestReloadSettings changes latchkey.yaml: what may change does, and the rest is said to need a restart.
+func TestReloadSettings(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": greetWorkflow, "templates/hello.md": greetTemplate})
+	i, _ := w.start()
+	nc := w.connect()
+	files := w.setting(t, "name: Acme Academy", "name: Zenith\nbrand: \"#aa1122\"\nlinks: {ttl: 2h, max_ttl: 2d}\napps: {courses: {url: https://learn.acme.test}}")
+	files["latchkey.yaml"] = strings.NewReplacer("Acme <hello@acme.test>", "Zenith <desk@acme.test>", "+14155550100", "+14155550199",
+		"level: debug", "level: warn").Replace(files["latchkey.yaml"]) + "partitions: 3\n"
+	s := w.edit(t, i, files)
+	if want := []string{"partitions", "log"}; !s.InForce || !slices.Equal(s.Restart, want) {
+		t.Fatalf("%+v, want a restart for %v\n%s", *s, want, w.logTail())
+	}
+	w.send(nc, "new_sign_up", "a", `{"contact":{"id":"ada","email":"ada@example.com"}}`)
+	m := w.waitMails(1)[0]
+	if m.subject != "one by Zenith" || !strings.Contains(m.from, "desk@acme.test") {
+		t.Errorf("mail %q from %s", m.subject, m.from)
+	}
+	if _, page := w.get("/"); !strings.Contains(page, "<h1>Zenith</h1>") || !strings.Contains(page, "in force, restart") {
+		t.Errorf("console: %s", page)
+	}
+	var status struct{ Files filesState }
+	w.ask("GET", "/v1/status", "", &status)
+	if !status.Files.InForce || status.Files.ReadAt.IsZero() || !slices.Equal(status.Files.Restart, s.Restart) {
+		t.Errorf("status: %+v", status.Files)
+	}
+	var made struct{ Created, Expires time.Time }
+	w.ask("POST", "/v1/links", `{"contact":"ada","app":"courses"}`, &made)
+	if got := made.Expires.Sub(made.Created); got != 2*time.Hour {
+		t.Errorf("a link lives %v", got)
+	}
+}
+
+// TestReloadHeld pauses and deletes a workflow while it runs: its runs hold, and go on when it is live again.
+func TestReloadHeld(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, file string
+		want       []string
+	}{
+		{"paused", strings.Replace(courseWorkflow, "live", "paused", 1), []string{"ada first", "ada second", "bob first", "bob second"}},
+		{"deleted", "", []string{"ada first", "ada second"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"workflows/course.yaml": courseWorkflow, "workflows/other.yaml": mailWorkflow("new_sign_up")})
+			i, _ := w.start()
+			nc := w.connect()
+			w.grant(nc, "ada", "gold")
+			w.quiet(i, nc)
+			if s := w.edit(t, i, map[string]string{"workflows/course.yaml": c.file}); !s.InForce {
+				t.Fatalf("%+v", *s)
+			}
+			w.pass(2 * time.Hour)
+			w.grant(nc, "bob", "gold")
+			w.quiet(i, nc)
+			w.until(t, "held", i, func(s runner.Stats) bool { return s.Held == len(c.want)/2 })
+			if got := w.sent(); !slices.Equal(got, []string{"ada first"}) {
+				t.Fatalf("while it is %s: %v", c.name, got)
+			}
+			if s := w.edit(t, i, map[string]string{"workflows/course.yaml": courseWorkflow}); !s.InForce {
+				t.Fatalf("%+v", *s)
+			}
+			w.waitMails(1 + len(c.want)/2)
+			w.quiet(i, nc)
+			w.pass(2 * time.Hour)
+			w.waitMails(len(c.want))
+			w.quiet(i, nc)
+			if got := w.sent(); !slices.Equal(got, c.want) {
+				t.Errorf("live again: %v, want %v", got, c.want)
+			}
+		})
+	}
+}
+
+// TestReloadHangUp asks by signal: files are read although none has changed.
+func TestReloadHangUp(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": greetWorkflow, "templates/hello.md": greetTemplate})
+	signals := make(chan os.Signal, 1)
+	w.hangUps = signals
+	i, _ := w.start()
+	before := i.files.state.Load()
+	signals <- syscall.SIGHUP
+	if s := w.read(t, i, before); !s.InForce {
+		t.Errorf("%+v", *s)
+	}
+}
+
+// TestChanges changes one file of a folder in each way.
+func TestChanges(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name   string
+		change func(dir string) error
+		want   []string
+	}{
+		{"nothing", func(string) error { return nil }, nil},
+		{"written", func(d string) error { return os.WriteFile(d+"/workflows/a.yaml", []byte("longer"), 0o600) }, []string{"workflows/a.yaml"}},
+		{"touched", func(d string) error {
+			return os.Chtimes(d+"/workflows/a.yaml", time.Time{}, time.Unix(1, 0))
+		}, []string{"workflows/a.yaml"}},
+		{"renamed over", func(d string) error {
+			info, err := os.Stat(d + "/workflows/a.yaml")
+			return errors.Join(err, os.WriteFile(d+"/new", []byte("b"), 0o600), os.Chtimes(d+"/new", time.Time{}, info.ModTime()),
+				os.Rename(d+"/new", d+"/workflows/a.yaml"))
+		}, []string{"workflows/a.yaml"}},
+		{"removed", func(d string) error { return os.Remove(d + "/workflows/a.yaml") }, []string{"workflows/a.yaml"}},
+		{"added", func(d string) error { return os.WriteFile(d+"/workflows/b.yaml", nil, 0o600) }, []string{"workflows/b.yaml"}},
+		{"an editor's file", func(d string) error { return os.WriteFile(d+"/workflows/.a.yaml.swp", nil, 0o600) }, nil},
+		{"another file", func(d string) error { return os.WriteFile(d+"/workflows/notes.org", nil, 0o600) }, nil},
+		{"a folder", func(d string) error { return os.Mkdir(d+"/templates", 0o700) }, []string{"templates"}},
+	} {
+		dir := writeProject(t, map[string]string{"workflows/a.yaml": "a"})
+		before := lookAt(dir)
+		if err := c.change(dir); err != nil {
+			t.Fatal(err)
+		}
+		if got := changes(before, lookAt(dir)); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}

@@ -22,9 +22,25 @@ type EventRecord struct {
 
 // SaveEvent stores what an event caused, in SpaceDecisions in the order of time.
 func SaveEvent(tx Tx, e *EventRecord) {
-	id := NewID(e.At, e.Contact.Shard())
-	binary.BigEndian.PutUint64(id[8:], e.Ordinal)
+	id := EventRecordID(e.At, e.Contact, e.Ordinal)
 	tx.Put(SpaceDecisions, Key(e.Location, id[:]), encodeEvent(e))
+}
+
+// EventRecordID returns what the record of an event is found and sorted by. It is not the publisher's id, which need not be
+// unique and says nothing of time.
+func EventRecordID(at time.Time, contact ID, ordinal uint64) ID {
+	id := NewID(at, contact.Shard())
+	binary.BigEndian.PutUint64(id[8:], ordinal)
+	return id
+}
+
+// LoadEvent returns the record of that EventRecordID, or nil.
+func LoadEvent(tx Tx, location string, id ID) (*EventRecord, error) {
+	b := tx.Get(SpaceDecisions, Key(location, id[:]))
+	if b == nil {
+		return nil, nil
+	}
+	return DecodeEvent(b)
 }
 
 func encodeEvent(e *EventRecord) []byte {

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"latchkey/actions"
-	"latchkey/actions/outbox"
 	"latchkey/engine"
 	"latchkey/engine/console"
 	"latchkey/engine/runner"
@@ -16,56 +15,6 @@ import (
 )
 
 // This file answers the console's questions with what the other rooms know.
-
-type adminMessages struct{ *instance }
-
-// Messages joins tasks with what the outbox holds of them.
-func (i adminMessages) Messages(ctx context.Context, q console.Query) ([]console.Message, error) {
-	f := runner.Filter{Location: q.Location, Limit: q.Limit, State: q.State}
-	var err error
-	if f.Before, err = parseID("before", q.Before); err != nil {
-		return nil, err
-	}
-	if f.Run, err = parseID("run", q.Run); err != nil {
-		return nil, err
-	}
-	if q.Contact != "" {
-		p, err := i.person(ctx, q.Contact)
-		if err != nil {
-			return nil, err
-		}
-		f.Contact = p.Key
-	}
-	tasks, err := i.runner.Tasks(ctx, f)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]console.Message, 0, len(tasks))
-	for _, t := range tasks {
-		m := messageOf(t)
-		kept, err := i.outbox.Get(ctx, t.ID)
-		switch {
-		case err == nil:
-			m.Text, m.HTML = kept.Text, kept.HTML
-		case !errors.Is(err, outbox.ErrNotFound):
-			return nil, err
-		}
-		out = append(out, m)
-	}
-	return out, nil
-}
-
-func messageOf(t engine.Task) console.Message {
-	m := console.Message{
-		ID: t.ID.String(), At: t.Created, Location: t.Location, Channel: t.Kind, Class: string(t.Class),
-		Contact: t.Contact.String(), To: t.To, Subject: t.Subject, Workflow: t.Workflow, Run: t.Run.String(),
-		Step: strings.Join(t.Step, "/"), State: string(t.State), Attempts: t.Attempts, Error: t.Error, Links: t.Links,
-	}
-	if m.Links == nil {
-		m.Links = []string{}
-	}
-	return m
-}
 
 func parseID(name, text string) (engine.ID, error) {
 	if text == "" {

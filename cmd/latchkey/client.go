@@ -77,6 +77,9 @@ func dialable(listen string) string {
 	return net.JoinHostPort(host, port)
 }
 
+// errNotFound marks the answer of a server that does not have what it was asked for.
+var errNotFound = errors.New("not found")
+
 // do sends one request and reads the answer into out. An answer that is no success becomes an error with the
 // server's own words.
 func (cl *client) do(ctx context.Context, method, path string, in, out any) error {
@@ -129,7 +132,11 @@ func (cl *client) refused(res *http.Response) error {
 		return err
 	}
 	var p struct{ Detail string }
-	if json.Unmarshal(b, &p) == nil && p.Detail != "" {
+	switch {
+	case json.Unmarshal(b, &p) != nil || p.Detail == "":
+	case res.StatusCode == http.StatusNotFound:
+		return fmt.Errorf("%w%s", silent{errNotFound}, p.Detail)
+	default:
 		return errors.New(p.Detail)
 	}
 	return fmt.Errorf("%s answered %s", cl.base, res.Status)

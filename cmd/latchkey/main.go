@@ -105,7 +105,8 @@ func (a *app) root() *cli.Command {
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // run decides
 		Commands: []*cli.Command{
 			a.runCommand(), a.demoCommand(), a.checkCommand(), a.publishCommand(),
-			a.linkCommand(), a.contactsCommand(), a.backupCommand(), a.restoreCommand(),
+			a.linkCommand(), a.contactsCommand(), a.runsCommand(), a.messagesCommand(), a.explainCommand(),
+			a.backupCommand(), a.restoreCommand(),
 			a.benchCommand(), a.versionCommand(), a.helpCommand(),
 		},
 	}

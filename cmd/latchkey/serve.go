@@ -297,7 +297,7 @@ func (i *instance) adminHandler() http.Handler {
 	mux.Handle("/outbox", pages)
 	mux.Handle("/outbox/", pages)
 	mux.Handle("/", console.Handler(console.Config{
-		Messages: adminMessages{i}, Contacts: adminContacts{i}, Links: adminLinks{i}, Status: i.status,
+		Messages: adminMessages{i}, Contacts: adminContacts{i}, Links: adminLinks{i}, History: adminHistory{i}, Status: i.status,
 		Location: i.inForce().loc, Name: func() string { return i.inForce().loc.Name },
 	}))
 	var h http.Handler = mux

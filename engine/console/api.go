@@ -6,53 +6,23 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"strconv"
-
-	"latchkey/engine"
 )
 
 const (
 	defaultLimit = 100
-	maxLimit     = 1000
 	maxBody      = 16 << 20 // an import may be large
 )
 
 func (c Config) listMessages(r *http.Request) (any, error) {
-	v := r.URL.Query()
-	q := Query{
-		Location: c.Location.ID, Limit: defaultLimit,
-		Before: v.Get("before"), Contact: v.Get("contact"), Run: v.Get("run"), State: v.Get("state"),
-	}
-	for key := range v {
-		switch key {
-		case "limit", "before", "contact", "run", "state":
-		default:
-			return nil, fmt.Errorf("%w: no parameter %q; there are limit, before, contact, run and state", ErrInvalid, key)
-		}
-	}
-	if s := v.Get("limit"); s != "" {
-		n, err := strconv.Atoi(s)
-		if err != nil || n < 1 || n > maxLimit {
-			return nil, fmt.Errorf("%w: limit is a number from 1 to %d", ErrInvalid, maxLimit)
-		}
-		q.Limit = n
-	}
-	if !knownState(q.State) {
-		return nil, fmt.Errorf("%w: no state %q; there are due, sending, sent, unknown, failed, suppressed and expired", ErrInvalid, q.State)
+	q, err := c.query(r.URL.Query(), MessageStates(), "limit", "before", "contact", "workflow", "run", "state")
+	if err != nil {
+		return nil, err
 	}
 	ms, err := c.Messages.Messages(r.Context(), q)
 	if ms == nil {
 		ms = []Message{}
 	}
 	return ms, err
-}
-
-func knownState(s string) bool {
-	switch engine.TaskState(s) {
-	case "", engine.TaskDue, engine.TaskSending, engine.TaskSent, engine.TaskUnknown, engine.TaskFailed, engine.TaskSuppressed, engine.TaskExpired:
-		return true
-	}
-	return false
 }
 
 func (c Config) showContact(r *http.Request) (any, error) {

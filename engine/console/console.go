@@ -18,6 +18,8 @@ import (
 type Messages interface {
 	// Messages returns at most q.Limit messages, newest first.
 	Messages(ctx context.Context, q Query) ([]Message, error)
+	// Message returns ErrNotFound for one that is not, or no more, in the history.
+	Message(ctx context.Context, location, id string) (Message, error)
 }
 
 // Contacts finds and loads learners.
@@ -45,7 +47,7 @@ var (
 	ErrInvalid = errors.New("invalid")
 )
 
-// A Query selects messages. Zero fields select all.
+// A Query selects messages, runs or events. Zero fields select all.
 type Query struct {
 	Location string
 	Limit    int
@@ -53,6 +55,8 @@ type Query struct {
 	Contact  string // id, address or key
 	Run      string
 	State    string
+	Workflow string
+	Event    string // the publisher's id
 }
 
 // A Message is one line of GET /v1/messages. Text and HTML are set while the outbox holds them; links are ids.
@@ -73,6 +77,8 @@ type Message struct {
 	State    string    `json:"state"`
 	Attempts int       `json:"attempts"`
 	Error    string    `json:"error,omitempty"`
+	Changed  time.Time `json:"changed,omitzero"` // when State last changed
+	Next     time.Time `json:"next,omitzero"`    // when a due one is attempted
 	Links    []string  `json:"links"`
 }
 
@@ -124,6 +130,7 @@ type Config struct {
 	Messages Messages
 	Contacts Contacts
 	Links    Links
+	History  History
 	Location *engine.Location
 	// Name gives the location's name as it is now.
 	Name func() string
@@ -137,6 +144,11 @@ func Handler(c Config) http.Handler {
 	mux.HandleFunc("GET /{$}", c.home)
 	mux.HandleFunc("GET /v1/status", answer(func(r *http.Request) (any, error) { return c.Status(r.Context()) }))
 	mux.HandleFunc("GET /v1/messages", answer(c.listMessages))
+	mux.HandleFunc("GET /v1/messages/{id}", answer(c.showMessage))
+	mux.HandleFunc("GET /v1/runs", answer(c.listRuns))
+	mux.HandleFunc("GET /v1/runs/{id}", answer(c.showRun))
+	mux.HandleFunc("GET /v1/events", answer(c.listEvents))
+	mux.HandleFunc("GET /v1/events/{id}", answer(c.showEvent))
 	mux.HandleFunc("GET /v1/contacts/{ref}", answer(c.showContact))
 	mux.HandleFunc("GET /v1/contacts/{ref}/links", answer(c.contactLinks))
 	mux.HandleFunc("POST /v1/contacts", answer(c.importContacts))

@@ -17,6 +17,8 @@ type Filter struct {
 	Contact  engine.ID
 	Run      engine.ID // for Tasks
 	State    string    // for Tasks and Runs
+	Workflow string    // for Tasks and Runs
+	Event    string    // for Events: the publisher's id
 }
 
 // Tasks returns tasks, newest first.
@@ -25,7 +27,8 @@ func (r *Runner) Tasks(ctx context.Context, f Filter) ([]engine.Task, error) {
 		spaces: []engine.Space{engine.SpaceDue, engine.SpaceTasks},
 		wanted: func(k, v []byte) bool {
 			h, err := engine.ReadTaskHead(k, v)
-			return err == nil && f.fits(h.Contact, string(h.State)) && (f.Run.IsZero() || f.Run == h.Run)
+			return err == nil && f.fits(h.Contact, string(h.State)) && (f.Run.IsZero() || f.Run == h.Run) &&
+				names(v, f.Workflow, engine.DecodeTask, func(t *engine.Task) string { return t.Workflow })
 		},
 		decode: engine.DecodeTask,
 	})
@@ -37,22 +40,64 @@ func (r *Runner) Runs(ctx context.Context, f Filter) ([]engine.Run, error) {
 		spaces: []engine.Space{engine.SpaceActive, engine.SpaceRuns},
 		wanted: func(k, v []byte) bool {
 			h, err := engine.ReadRunHead(k, v)
-			return err == nil && f.fits(h.Contact, string(h.State))
+			return err == nil && f.fits(h.Contact, string(h.State)) &&
+				names(v, f.Workflow, engine.DecodeRun, func(r *engine.Run) string { return r.Workflow })
 		},
 		decode: engine.DecodeRun,
 	})
 }
 
-// Events returns what was made of events, newest first.
+// Events returns what was made of events, newest first. There is no index by the publisher's ids: Event looks through all
+// that is kept, so it takes about as long as reading that much from disk.
 func (r *Runner) Events(ctx context.Context, f Filter) ([]engine.EventRecord, error) {
 	return newest(ctx, r, f, records[engine.EventRecord]{
 		spaces: []engine.Space{engine.SpaceDecisions},
 		wanted: func(_, v []byte) bool {
 			contact, err := engine.EventContact(v)
-			return err == nil && (f.Contact.IsZero() || f.Contact == contact)
+			return err == nil && (f.Contact.IsZero() || f.Contact == contact) &&
+				names(v, f.Event, engine.DecodeEvent, func(e *engine.EventRecord) string { return e.ID })
 		},
 		decode: engine.DecodeEvent,
 	})
+}
+
+// FindRun returns the run, active or over, or nil.
+func (r *Runner) FindRun(ctx context.Context, location string, id engine.ID) (run *engine.Run, err error) {
+	err = r.partition(id).store.View(ctx, func(tx engine.Tx) error {
+		run, err = engine.LoadRun(tx, location, id)
+		return err
+	})
+	return run, err
+}
+
+// FindTask returns the task, over or not, or nil.
+func (r *Runner) FindTask(ctx context.Context, location string, id engine.ID) (t *engine.Task, err error) {
+	err = r.partition(id).store.View(ctx, func(tx engine.Tx) error {
+		t, err = engine.LoadTask(tx, location, id)
+		return err
+	})
+	return t, err
+}
+
+// FindEvent returns what was made of the event that started the run, or nil if that is not kept any more.
+func (r *Runner) FindEvent(ctx context.Context, run *engine.Run) (e *engine.EventRecord, err error) {
+	err = r.partition(run.ID).store.View(ctx, func(tx engine.Tx) error {
+		e, err = engine.LoadEvent(tx, run.Location, engine.EventRecordID(run.Started, run.Contact, run.Event.Ordinal))
+		return err
+	})
+	return e, err
+}
+
+// names reports whether a record says want in one of its fields. Most that do not are passed over without being decoded.
+func names[T any](record []byte, want string, decode func([]byte) (*T, error), field func(*T) string) bool {
+	if want == "" {
+		return true
+	}
+	if !bytes.Contains(record, []byte(want)) {
+		return false
+	}
+	rec, err := decode(record)
+	return err == nil && field(rec) == want
 }
 
 func (f Filter) fits(contact engine.ID, state string) bool {

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"text/tabwriter"
+
+	"github.com/urfave/cli/v3"
+
+	"latchkey/engine"
+	"latchkey/engine/console"
+)
+
+func (a *app) explainCommand() *cli.Command {
+	return &cli.Command{
+		Name: "explain", Usage: "say what an event, or each event of a contact, caused, and why it caused nothing else", ArgsUsage: "EVENT|CONTACT",
+		Description: "EVENT is the id that its publisher gave it: several events that share one are all shown.\n" +
+			"CONTACT is an id or an e-mail address; it is looked for if there is no such event.\n\n" +
+			"Examples:\n  latchkey explain order-4711\n  latchkey explain ada@example.com --limit 5",
+		Flags: append(append(clientFlags(), pageFlags("events of a contact", "this record of an event")...),
+			&cli.BoolFlag{Name: "contact", Usage: "it is a contact, even if an event has that id"}),
+		Action: a.explain,
+	}
+}
+
+// An explained event has the stories of the runs that it started.
+type explained struct {
+	console.Event
+	Runs []console.RunStory `json:"runs"`
+}
+
+func (a *app) explain(ctx context.Context, c *cli.Command) error {
+	if c.Args().Len() != 1 || c.Args().First() == "" {
+		return usagef("explain takes one event's id, or one contact: an id or an e-mail address")
+	}
+	cl, err := a.client(c)
+	if err != nil {
+		return err
+	}
+	events, err := a.explainable(ctx, c, cl)
+	if err != nil {
+		return err
+	}
+	all := make([]explained, len(events))
+	for i, e := range events {
+		all[i] = explained{e, []console.RunStory{}}
+		for _, d := range e.Decisions {
+			if d.State == "" {
+				continue // none started, or it is not kept any more
+			}
+			var s console.RunStory
+			if err := cl.do(ctx, http.MethodGet, "/v1/runs/"+d.Run, nil, &s); err != nil {
+				return err
+			}
+			all[i].Runs = append(all[i].Runs, s)
+		}
+	}
+	return printList(a, c, all, func(w io.Writer) {
+		for i, e := range all {
+			if i > 0 {
+				fmt.Fprintln(w)
+			}
+			showExplained(w, e)
+		}
+	})
+}
+
+// explainable returns the events to explain: those of that id, else those of that contact.
+func (a *app) explainable(ctx context.Context, c *cli.Command, cl *client) (events []console.Event, err error) {
+	ref := c.Args().First()
+	if !c.Bool("contact") {
+		err = cl.do(ctx, http.MethodGet, "/v1/events/"+url.PathEscape(ref), nil, &events)
+		if !errors.Is(err, errNotFound) {
+			return events, err
+		}
+	}
+	var p engine.Person
+	if cerr := cl.do(ctx, http.MethodGet, "/v1/contacts/"+url.PathEscape(ref), nil, &p); errors.Is(cerr, errNotFound) && err != nil {
+		return nil, fmt.Errorf("there is neither an event nor a contact %q: %w", ref, err)
+	} else if cerr != nil {
+		return nil, cerr
+	}
+	v := url.Values{"contact": {p.Key.String()}, "limit": {fmt.Sprint(c.Int("limit"))}}
+	if b := c.String("before"); b != "" {
+		v.Set("before", b)
+	}
+	if err := cl.do(ctx, http.MethodGet, "/v1/events?"+v.Encode(), nil, &events); err != nil {
+		return nil, err
+	}
+	more(a, len(events), c.Int("limit"), func() string { return events[len(events)-1].Record })
+	return events, nil
+}
+
+func showExplained(w io.Writer, e explained) {
+	fmt.Fprintln(w, row(e.Type+" "+e.ID))
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, cells := range [][2]string{
+		{"happened", stamp(e.Time)}, {"applied", stamp(e.At)}, {"source", e.Source}, {"contact", e.Contact}, {"record", e.Record},
+	} {
+		if cells[1] != "" {
+			fmt.Fprintln(tw, "  "+row(cells[0], cells[1]))
+		}
+	}
+	for _, warning := range e.Warnings {
+		fmt.Fprintln(tw, "  "+row("warning", warning))
+	}
+	tw.Flush()
+	if len(e.Decisions) == 0 {
+		fmt.Fprintln(w, "  No workflow had this trigger.")
+	}
+	showDecisions(w, "  ", e.Decisions)
+	for _, s := range e.Runs {
+		fmt.Fprintf(w, "  Run %s of %s:\n", s.ID, s.Workflow)
+		showStory(w, "    ", s.Story)
+	}
+}

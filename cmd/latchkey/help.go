@@ -25,6 +25,7 @@ var topics = []struct{ name, about string }{
 	{"workflow", "workflow files: triggers, steps, expressions"},
 	{"template", "the << >> language of messages"},
 	{"links", "login links: how long they live, what ends them"},
+	{"runs", "what happened: runs, messages, why an event started nothing"},
 	{"operation", "backup and restore"},
 	{"commands", "the command line, its exit codes"},
 }

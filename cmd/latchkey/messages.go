@@ -80,6 +80,6 @@ func showMessage(w io.Writer, m console.Message) {
 	}
 	tw.Flush()
 	if m.Text != "" {
-		fmt.Fprintf(w, "\n%s\n", strings.TrimRight(plain(m.Text, "\n"), "\n"))
+		fmt.Fprintf(w, "\n%s\n", strings.TrimRight(printable(m.Text, "\n"), "\n"))
 	}
 }

@@ -197,13 +197,13 @@ func table[T any](w io.Writer, head string, things []T, line func(T) string) {
 // row joins the cells of one line. What publishers wrote may not break out of its cell.
 func row(cells ...string) string {
 	for i, s := range cells {
-		cells[i] = plain(s, "")
+		cells[i] = printable(s, "")
 	}
 	return strings.Join(cells, "\t")
 }
 
-// plain puts blanks for control characters, which would command the terminal, but for those to keep.
-func plain(s, keep string) string {
+// printable puts blanks for control characters, which would command the terminal, but for those to keep.
+func printable(s, keep string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) && !strings.ContainsRune(keep, r) {
 			return ' '

@@ -34,6 +34,10 @@ func (h *house) Messages(_ context.Context, q console.Query) ([]console.Message,
 	return []console.Message{{ID: "m1", Subject: "A & <b>", Links: []string{"lnk_1"}}}, nil
 }
 
+func (h *house) Message(_ context.Context, location, id string) (console.Message, error) {
+	return console.Message{ID: id, Links: []string{}}, h.note("message %s %s", location, id)
+}
+
 func (h *house) Contact(_ context.Context, location, ref string) (*engine.Person, error) {
 	return &engine.Person{Location: location, Contact: engine.Contact{ID: ref}}, h.note("contact %s %s", location, ref)
 }
@@ -65,7 +69,7 @@ func (h *house) status(context.Context) (map[string]any, error) {
 func (h *house) ask(method, target, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	console.Handler(console.Config{
-		Messages: h, Contacts: h, Links: h, Status: h.status,
+		Messages: h, Contacts: h, Links: h, History: past{h}, Status: h.status,
 		Location: &engine.Location{ID: "academy", BaseURL: "https://learn.acme.test"}, Name: func() string { return `Acme <i>&` },
 	}).ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
 	return w
@@ -76,10 +80,11 @@ func TestAnswers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ method, target, body, asks, says string }{
 		{"GET", "/v1/status", "", "status", `"commits": 7`},
-		{"GET", "/v1/messages", "", "messages {Location:academy Limit:100 Before: Contact: Run: State:}", `"subject": "A & <b>"`},
-		{"GET", "/v1/messages?contact=quiet", "", "messages {Location:academy Limit:100 Before: Contact:quiet Run: State:}", "[]"},
-		{"GET", "/v1/messages?limit=1000&before=b&contact=a%40b.c&run=r&state=expired", "", "messages {Location:academy Limit:1000 Before:b Contact:a@b.c Run:r State:expired}", `"links": [`},
-		{"GET", "/v1/messages?limit=1", "", "messages {Location:academy Limit:1 Before: Contact: Run: State:}", `"id": "m1"`},
+		{"GET", "/v1/messages", "", "messages {Location:academy Limit:100 Before: Contact: Run: State: Workflow: Event:}", `"subject": "A & <b>"`},
+		{"GET", "/v1/messages?contact=quiet", "", "messages {Location:academy Limit:100 Before: Contact:quiet Run: State: Workflow: Event:}", "[]"},
+		{"GET", "/v1/messages?limit=1000&before=b&contact=a%40b.c&run=r&state=expired&workflow=w", "", "messages {Location:academy Limit:1000 Before:b Contact:a@b.c Run:r State:expired Workflow:w Event:}", `"links": [`},
+		{"GET", "/v1/messages?limit=1", "", "messages {Location:academy Limit:1 Before: Contact: Run: State: Workflow: Event:}", `"id": "m1"`},
+		{"GET", "/v1/messages/m1", "", "message academy m1", `"id": "m1"`},
 		{"GET", "/v1/contacts/ada@example.com", "", "contact academy ada@example.com", `"id": "ada@example.com"`},
 		{"GET", "/v1/contacts/a%2Fb", "", "contact academy a/b", `"id": "a/b"`},
 		{"GET", "/v1/contacts/ada/links", "", "links of academy ada", "[]"},
@@ -155,7 +160,7 @@ func TestErrors(t *testing.T) {
 		{fmt.Errorf("%w: ttl: too long", console.ErrInvalid), 400, "ttl: too long"},
 		{errors.New("store is closed"), 500, "store is closed"},
 	} {
-		for _, target := range []string{"/v1/status", "/v1/messages", "/v1/contacts/bob", "/v1/contacts/bob/links", "/v1/links/lnk_1"} {
+		for _, target := range []string{"/v1/status", "/v1/messages", "/v1/messages/m", "/v1/runs", "/v1/runs/r", "/v1/events", "/v1/events/e", "/v1/contacts/bob", "/v1/contacts/bob/links", "/v1/links/lnk_1"} {
 			checkProblem(t, target, (&house{err: c.err}).ask("GET", target, ""), c.status, c.says)
 		}
 		for target, body := range map[string]string{"/v1/contacts": "[]", "/v1/links": `{"contact": "bob"}`, "/v1/links/lnk_1/revoke": ""} {

@@ -188,7 +188,7 @@ func (c Config) showRun(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return rec.story(c.Location.Zone), nil
+	return rec.Story(c.Location.Zone), nil
 }
 
 func (c Config) showMessage(r *http.Request) (any, error) {

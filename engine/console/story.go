@@ -9,8 +9,8 @@ import (
 	"latchkey/engine"
 )
 
-// story tells a run from its event to its end, or to what it waits for. Times within sentences are in zone.
-func (rec *RunRecord) story(zone *time.Location) RunStory {
+// Story tells a run from its event to its end, or to what it waits for. Times within sentences are in zone.
+func (rec *RunRecord) Story(zone *time.Location) RunStory {
 	r := &rec.Run
 	s := RunStory{Run: runOf(r), Messages: rec.Messages, Steps: make([]Step, 0, len(r.Steps))}
 	if rec.Person != nil {
@@ -160,12 +160,12 @@ func sinceOf(r *engine.Run, messages map[string]*Message) time.Time {
 	return at
 }
 
-// standing says how things are with a run: "finished: came to its last step", "waits in wait-1 until …".
+// standing says how things are with a run: "is finished: came to its last step", "waits in wait-1 until …".
 func standing(r *engine.Run, zone *time.Location) string {
 	at := strings.Join(r.At, "/")
 	switch {
 	case r.State.Over():
-		return string(r.State) + ": " + r.End
+		return "is " + string(r.State) + ": " + r.End
 	case r.Wait != nil && !r.Wait.Due.IsZero():
 		return "waits in " + at + " until " + clock(r.Wait.Due, zone)
 	case r.State == engine.RunSending:

@@ -56,6 +56,7 @@ func TestPages(t *testing.T) {
 		if err != nil || len(events) != 8 || events[0].Decisions[0].Run.IsZero() || events[0].Ordinal != 39 {
 			t.Errorf("events %+v, %v", events, err)
 		}
+		testFind(t, w, events[0])
 		cut := all[19].ID.Time()
 		for _, p := range w.parts {
 			for _, space := range []engine.Space{engine.SpaceTasks, engine.SpaceRuns, engine.SpaceDecisions} {
@@ -68,6 +69,34 @@ func TestPages(t *testing.T) {
 			t.Errorf("%d tasks left, want 20", len(left))
 		}
 	})
+}
+
+// testFind looks for single records, and for those of a workflow and of a publisher's id.
+func testFind(t *testing.T, w *world, ev engine.EventRecord) {
+	t.Helper()
+	ctx := t.Context()
+	run := must(w.FindRun(ctx, place1, ev.Decisions[0].Run))(t)
+	if run == nil || run.Event.ID != ev.ID {
+		t.Fatalf("run of event %s: %+v", ev.ID, run)
+	}
+	if got := must(w.FindEvent(ctx, run))(t); got == nil || got.ID != ev.ID || got.Ordinal != ev.Ordinal {
+		t.Errorf("event of the run: %+v", got)
+	}
+	if got := must(w.FindTask(ctx, place1, run.Steps[0].Task))(t); got == nil || got.Run != run.ID {
+		t.Errorf("task of the run: %+v", got)
+	}
+	if got := must(w.FindRun(ctx, place1, ev.Contact))(t); got != nil {
+		t.Errorf("a contact's key finds run %+v", got)
+	}
+	if got := must(w.Events(ctx, Filter{Event: ev.ID}))(t); len(got) != 1 || got[0].Ordinal != ev.Ordinal {
+		t.Errorf("events by id: %+v", got)
+	}
+	for name, n := range map[string]int{"welcome": 40, "welcom": 0} {
+		runs, tasks := must(w.Runs(ctx, Filter{Workflow: name}))(t), must(w.Tasks(ctx, Filter{Workflow: name}))(t)
+		if len(runs) != n || len(tasks) != n {
+			t.Errorf("workflow %s: %d runs, %d tasks, want %d", name, len(runs), len(tasks), n)
+		}
+	}
 }
 
 func must[T any](v T, err error) func(testing.TB) T {

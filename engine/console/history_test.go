@@ -1,0 +1,167 @@
+package console_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"latchkey/engine"
+	"latchkey/engine/console"
+)
+
+// noon is when everything in these tests begins; ids are made of it.
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+var (
+	ada   = engine.NewID(noon, 7, "ada")
+	run1  = engine.NewID(noon, 7, "run 1")
+	task1 = engine.NewID(noon, 7, "task 1")
+	task2 = engine.NewID(noon, 7, "task 2")
+)
+
+// A past is the house's history: one run of one event.
+type past struct{ h *house }
+
+func aRun() engine.Run {
+	return engine.Run{
+		ID: run1, Location: "academy", Workflow: "welcome", Version: "v1", Contact: ada, State: engine.RunWaiting, Started: noon.Add(time.Second),
+		Event: engine.Event{ID: "e/1", Type: "offer_access_granted", Time: noon, Offer: &engine.Noun{ID: "gold", Title: "Gold"}},
+		At:    []string{"pause"}, Wait: &engine.Wait{Since: noon.Add(time.Minute), Due: noon.Add(time.Hour)},
+	}
+}
+
+func anEvent() engine.EventRecord {
+	return engine.EventRecord{
+		Location: "academy", ID: "e/1", Type: "offer_access_granted", Contact: ada, Time: noon, At: noon.Add(time.Second), Ordinal: 5,
+		Decisions: []engine.Decision{
+			{Workflow: "bobs", Reason: "when does not hold: x > 1", Fault: "x is nothing"},
+			{Workflow: "gone", Run: engine.NewID(noon, 7, "gone")},
+			{Workflow: "welcome", Run: run1},
+		},
+	}
+}
+
+func (p past) Runs(_ context.Context, q console.Query) ([]engine.Run, error) {
+	if err := p.h.note("runs %+v", q); err != nil || q.Contact == "quiet" {
+		return nil, err
+	}
+	return []engine.Run{aRun()}, nil
+}
+
+func (p past) Run(_ context.Context, location, id string) (console.RunRecord, error) {
+	ev := anEvent()
+	return console.RunRecord{Run: aRun(), Event: &ev, Person: &engine.Person{Contact: engine.Contact{FirstName: "Ada"}}}, p.h.note("run %s %s", location, id)
+}
+
+func (p past) Events(_ context.Context, q console.Query) ([]console.EventRecord, error) {
+	if err := p.h.note("events %+v", q); err != nil || q.Contact == "quiet" || q.Event == "never" {
+		return nil, err
+	}
+	return []console.EventRecord{{EventRecord: anEvent(), Runs: map[engine.ID]engine.Run{run1: aRun()}}}, nil
+}
+
+func TestHistoryAnswers(t *testing.T) {
+	t.Parallel()
+	const none = "Before: Contact: Run: State: Workflow: Event:}"
+	for _, c := range []struct{ target, asks, says string }{
+		{"/v1/runs", "runs {Location:academy Limit:100 " + none, `"until": "2026-11-22T13:00:00Z"`},
+		{"/v1/runs?contact=quiet", "runs {Location:academy Limit:100 Before: Contact:quiet Run: State: Workflow: Event:}", "[]"},
+		{"/v1/runs?limit=2&before=b&workflow=w&state=stopped", "runs {Location:academy Limit:2 Before:b Contact: Run: State:stopped Workflow:w Event:}", `"workflow": "welcome"`},
+		{"/v1/runs/r1", "run academy r1", `"name": "Ada"`},
+		{"/v1/events?contact=quiet&before=b&limit=1", "events {Location:academy Limit:1 Before:b Contact:quiet Run: State: Workflow: Event:}", "[]"},
+		{"/v1/events", "events {Location:academy Limit:100 " + none, `"did not start: when does not hold: x > 1 (x is nothing)"`},
+		{"/v1/events/e%2F1", "events {Location:academy Limit:100 Before: Contact: Run: State: Workflow: Event:e/1}", `"started run ` + run1.String() + `, which waits in pause until 22 Nov 2026 13:00:00 UTC"`},
+	} {
+		h := new(house)
+		w := h.ask("GET", c.target, "")
+		if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), c.says) || !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%s: %d %s", c.target, w.Code, w.Body)
+		}
+		if diff := cmp.Diff([]string{c.asks}, h.asked); diff != "" {
+			t.Errorf("%s asks for (-want +got)\n%s", c.target, diff)
+		}
+	}
+	for target, want := range map[string]struct {
+		status int
+		says   string
+	}{
+		"/v1/runs?state=sent":   {400, `no state "sent"; there are waiting, sending, finished and stopped`},
+		"/v1/runs?run=r":        {400, `no parameter "run"; there are limit`},
+		"/v1/runs?limit=1001":   {400, "limit is a number from 1 to 1000"},
+		"/v1/events?state=sent": {400, `no parameter "state"; there are limit, before and contact`},
+		"/v1/events/never":      {404, `event "never" is not in the history`},
+	} {
+		checkProblem(t, target, new(house).ask("GET", target, ""), want.status, want.says)
+	}
+}
+
+// TestStory has runs in each of their states, and the sentences that tell of them.
+func TestStory(t *testing.T) {
+	t.Parallel()
+	step := func(id, kind, outcome string, task engine.ID, fault string) engine.StepResult {
+		return engine.StepResult{Path: []string{id}, Kind: kind, Outcome: outcome, Task: task, Fault: fault, At: noon.Add(time.Minute)}
+	}
+	mail := console.Message{
+		ID: task1.String(), Channel: "email", Step: "hello", To: "ada@example.com", Subject: "Hello", State: "sent", Attempts: 1,
+		Links: []string{"lnk_1"}, Changed: noon.Add(time.Minute),
+	}
+	retried := mail
+	retried.Attempts, retried.Links = 3, nil
+	due := mail
+	due.ID, due.State, due.Attempts, due.Error, due.Next, due.Links = task2.String(), "due", 2, "451 later", noon.Add(time.Hour), []string{"lnk_1", "lnk_2"}
+	named := "hello (\"Hello\") to ada@example.com by email"
+	began := []string{"offer_access_granted happened (event e/1), offer Gold (gold)", "workflow welcome started"}
+	for name, c := range map[string]struct {
+		edit     func(*engine.Run)
+		messages []console.Message
+		want     []string
+	}{
+		"waits": {func(*engine.Run) {}, nil, []string{"now it waits in pause until 22 Nov 2026 13:00:00 UTC"}},
+		"each kind of step": {func(r *engine.Run) {
+			r.State, r.End, r.Ended, r.Wait, r.At = engine.RunFinished, "came in", noon.Add(time.Hour), nil, nil
+			r.Redeemed = noon.Add(30 * time.Minute)
+			r.Steps = []engine.StepResult{
+				step("hello", "email", "sent", task1, ""), step("text", "sms", "skipped", engine.ID{}, ""), step("fork", "if", "else", engine.ID{}, "x is nothing"),
+				step("pause", "wait", "waited", engine.ID{}, ""), step("old", "sms", "sent", task2, ""), step("done", "end", "ended", engine.ID{}, ""),
+			}
+		}, []console.Message{mail}, []string{
+			"sent " + named + ", message " + task1.String() + ", link lnk_1", "skipped text: its when did not hold",
+			"took the branch else of fork (x is nothing)", "the wait pause was over", "sent old by sms, message " + task2.String(), "came to done",
+			"a link of this run let the learner in for the first time", "finished: came in",
+		}},
+		"bad ends": {func(r *engine.Run) {
+			r.State, r.End, r.Ended = engine.RunStopped, "its step is gone", noon.Add(time.Hour)
+			r.Steps = []engine.StepResult{
+				step("hello", "email", "failed", task1, "550"), step("hello", "email", "unknown", task1, ""), step("hello", "email", "suppressed", task1, ""),
+				step("hello", "email", "expired", task1, ""),
+			}
+		}, []console.Message{retried}, []string{
+			"did not send " + named + ": failed, 3 attempts (550), message " + task1.String(), "may have sent " + named + ": nobody knows, 3 attempts, message " + task1.String(),
+			"did not send " + named + ": suppressed, 3 attempts, message " + task1.String(), "did not send " + named + ": expired, 3 attempts, message " + task1.String(),
+			"stopped: its step is gone",
+		}},
+		"tries again": {func(r *engine.Run) { r.State, r.Wait, r.At, r.Task = engine.RunSending, nil, []string{"hello"}, task2 }, []console.Message{due}, []string{
+			"now it is sending " + named + ": attempt 2 failed (451 later), the next is at 22 Nov 2026 13:00:00 UTC, message " + task2.String() + ", links lnk_1 lnk_2",
+		}},
+		"its message is gone": {func(r *engine.Run) { r.State, r.Wait, r.At, r.Task = engine.RunSending, nil, []string{"hello"}, task2 }, nil, []string{"now it is sending hello"}},
+	} {
+		r := aRun()
+		c.edit(&r)
+		rec := console.RunRecord{Run: r, Messages: c.messages}
+		var got []string
+		for i, l := range rec.Story(time.UTC).Story {
+			got = append(got, l.Says)
+			if l.At.IsZero() {
+				t.Errorf("%s: line %d has no time", name, i)
+			}
+		}
+		if diff := cmp.Diff(append(began[:2:2], c.want...), got); diff != "" {
+			t.Errorf("%s (-want +got)\n%s", name, diff)
+		}
+	}
+}

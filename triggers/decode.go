@@ -66,6 +66,28 @@ func (d *Decoder) Decode(m Message) (engine.Event, error) {
 	if err != nil {
 		return engine.Event{}, err
 	}
+	return d.complete(ev, kind, data)
+}
+
+// decodeTyped reads a CloudEvent that came without a subject: its type alone names the trigger.
+func (d *Decoder) decodeTyped(location string, m Message) (engine.Event, error) {
+	ev := engine.Event{Location: location, Time: m.Time.UTC()}
+	data, err := readAttributes(m, &ev)
+	if err != nil {
+		return engine.Event{}, err
+	}
+	if ev.Type == "" {
+		return engine.Event{}, errors.New("this is no CloudEvent, it has no specversion: bare data belongs to /v1/events/{trigger}")
+	}
+	kind, ok := lookup(ev.Type[strings.LastIndexByte(ev.Type, '.')+1:])
+	if !ok {
+		return engine.Event{}, fmt.Errorf("unknown trigger %s in the event's type", quote(ev.Type))
+	}
+	return d.complete(ev, kind, data)
+}
+
+// complete checks the attributes and reads the data.
+func (d *Decoder) complete(ev engine.Event, kind engine.TriggerKind, data map[string]any) (engine.Event, error) {
 	if err := checkAttributes(kind, &ev); err != nil {
 		return engine.Event{}, err
 	}
@@ -114,13 +136,16 @@ func readAttributes(m Message, ev *engine.Event) (map[string]any, error) {
 	if h.binary {
 		return body, h.ce.fill(ev)
 	}
-	ev.Source = "nats:" + subjectPrefix + ev.Location
+	ev.Source = bareSource(ev.Location)
 	ev.ID = h.msgID
 	if ev.ID == "" {
 		ev.ID = "seq-" + strconv.FormatUint(m.Seq, 10) + "@" + ev.Time.Format(time.RFC3339Nano)
 	}
 	return body, nil
 }
+
+// bareSource is the source of bare data, however it came: an id that is sent over NATS and over HTTP is one event.
+func bareSource(location string) string { return "nats:" + subjectPrefix + location }
 
 func isCloudEvents(contentType string) bool {
 	return strings.HasPrefix(contentType, "application/cloudevents")

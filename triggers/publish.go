@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"strconv"
 	"time"
 
@@ -132,17 +131,39 @@ func (ce cloudEvent) message(prefix, location string) (*nats.Msg, error) {
 
 // send stores messages of one stream in order, many to a flush of the disk, and returns how many were there before.
 func (b *Bus) send(ctx context.Context, stream string, msgs []*nats.Msg) (duplicates int, err error) {
-	for chunk := range chunks(msgs) {
-		if len(chunk) > 1 && b.sendAtomic(ctx, stream, chunk) {
-			continue
+	for _, r := range b.sendEach(ctx, stream, msgs) {
+		if r.err != nil {
+			return duplicates, r.err
 		}
-		n, err := b.sendSingly(ctx, stream, chunk)
-		duplicates += n
-		if err != nil {
-			return duplicates, fmt.Errorf("stream %s: %w", stream, err)
+		if r.duplicate {
+			duplicates++
 		}
 	}
 	return duplicates, nil
+}
+
+// A receipt says what became of one message: the stream has it, has had it before, or may not have it.
+type receipt struct {
+	duplicate bool
+	err       error
+}
+
+// sendEach is send with a receipt for each message. After an error nothing more is sent.
+func (b *Bus) sendEach(ctx context.Context, stream string, msgs []*nats.Msg) []receipt {
+	receipts := make([]receipt, len(msgs))
+	done := 0
+	for chunk := range chunks(msgs) {
+		part := receipts[done : done+len(chunk)]
+		done += len(chunk)
+		if len(chunk) > 1 && b.sendAtomic(ctx, stream, chunk) {
+			continue
+		}
+		if err := b.sendSingly(ctx, stream, chunk, part); err != nil {
+			fill(receipts[done:], err)
+			return receipts
+		}
+	}
+	return receipts
 }
 
 // chunks yields runs of messages that fit into an atomic batch.
@@ -195,31 +216,55 @@ func (b *Bus) sendAtomic(ctx context.Context, stream string, msgs []*nats.Msg) b
 	return false
 }
 
-// sendSingly sends messages one after another without waiting for each, and returns when all are confirmed.
-func (b *Bus) sendSingly(ctx context.Context, stream string, msgs []*nats.Msg) (duplicates int, err error) {
+// sendSingly sends messages one after another without waiting for each, and returns when all receipts are filled in, with
+// the first error among them.
+func (b *Bus) sendSingly(ctx context.Context, stream string, msgs []*nats.Msg, receipts []receipt) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, 4*requestTimeout)
 	defer cancel()
-	for part := range slices.Chunk(msgs, maxPending/2) {
-		futures := make([]jetstream.PubAckFuture, 0, len(part))
-		for _, m := range part {
-			f, err := b.js.PublishMsgAsync(&nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}, jetstream.WithStallWait(requestTimeout), jetstream.WithExpectStream(stream))
-			if err != nil {
-				return duplicates, err
-			}
-			futures = append(futures, f)
+	for done := 0; done < len(msgs); done += maxPending / 2 {
+		end := min(done+maxPending/2, len(msgs))
+		if err != nil {
+			fill(receipts[done:end], err)
+			continue
 		}
-		for _, f := range futures {
-			select {
-			case ack := <-f.Ok():
-				if ack.Duplicate {
-					duplicates++
-				}
-			case err := <-f.Err():
-				return duplicates, err
-			case <-ctx.Done():
-				return duplicates, ctx.Err()
-			}
+		err = b.sendPart(ctx, stream, msgs[done:end], receipts[done:end])
+	}
+	return err
+}
+
+func fill(receipts []receipt, err error) {
+	for i := range receipts {
+		receipts[i].err = err
+	}
+}
+
+// sendPart is sendSingly for as many messages as may be under way at once.
+func (b *Bus) sendPart(ctx context.Context, stream string, msgs []*nats.Msg, receipts []receipt) (first error) {
+	fail := func(i int, err error) {
+		receipts[i].err = fmt.Errorf("stream %s: %w", stream, err)
+		if first == nil {
+			first = receipts[i].err
 		}
 	}
-	return duplicates, nil
+	futures := make([]jetstream.PubAckFuture, 0, len(msgs))
+	for i, m := range msgs {
+		f, err := b.js.PublishMsgAsync(&nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data}, jetstream.WithStallWait(requestTimeout), jetstream.WithExpectStream(stream))
+		if err != nil {
+			fail(i, err)
+			fill(receipts[i:], first)
+			break
+		}
+		futures = append(futures, f)
+	}
+	for i, f := range futures {
+		select {
+		case ack := <-f.Ok():
+			receipts[i].duplicate = ack.Duplicate
+		case err := <-f.Err():
+			fail(i, err)
+		case <-ctx.Done():
+			fail(i, ctx.Err())
+		}
+	}
+	return first
 }

@@ -33,6 +33,7 @@ type Config struct {
 	SMS      SMSConfig
 	Links    LinksConfig
 	Apps     map[string]AppConfig
+	Events   EventsConfig
 	Custom   map[string]string
 	Support  string
 	Retain   RetainConfig
@@ -100,6 +101,10 @@ type LinksConfig struct {
 
 // AppConfig is one app that links may be for.
 type AppConfig struct{ URL, Product, Lesson string }
+
+// EventsConfig opens POST /v1/events on the portal's listener for those who have the token; without one it is only on the
+// admin listener.
+type EventsConfig struct{ Token engine.Secret }
 
 // RetainConfig says how long things are kept.
 type RetainConfig struct{ Events, History, Dead, Dedup time.Duration }

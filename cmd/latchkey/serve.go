@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -46,6 +47,7 @@ type instance struct {
 	files          files
 	runner         *runner.Runner
 	consumer       *triggers.Consumer
+	webhook        *triggers.Webhook
 	closers        []func() // in the order of opening
 }
 
@@ -223,6 +225,7 @@ func (i *instance) openConsumer(context.Context) error {
 		Handler: i.runner, StoreID: id, Logger: i.log,
 		Known: func(location string) bool { return location == i.cfg.Location },
 	})
+	i.webhook = triggers.NewWebhook(i.bus, i.cfg.Location, i.log)
 	return err
 }
 
@@ -241,6 +244,7 @@ func (i *instance) serve(ctx context.Context) error {
 	}
 	start("engine", i.runner.Run)
 	start("events", i.consumer.Run)
+	start("events over HTTP", i.webhook.Run)
 	start("housekeeping", i.keepHouse)
 	start("files", i.watchFiles)
 	start("portal", func(ctx context.Context) error {
@@ -285,7 +289,23 @@ func (i *instance) portalHandler() http.Handler {
 			return i.inForce().loc
 		},
 	})
-	return accessLog("portal", i.log, sameOrigin(p, originOf(i.cfg.BaseURL)))
+	h := sameOrigin(p, originOf(i.cfg.BaseURL))
+	if token := i.cfg.Events.Token; !token.IsZero() {
+		h = eventsOr(i.webhook.Guard(token), h)
+	}
+	return accessLog("portal", i.log, h)
+}
+
+// eventsOr leads /v1/events to events. No page of another site can post there in a visitor's name, as no browser adds the
+// token by itself; so programs that send an Origin pass.
+func eventsOr(events, other http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/v1/events" || strings.HasPrefix(r.URL.Path, "/v1/events/") {
+			events.ServeHTTP(w, r)
+			return
+		}
+		other.ServeHTTP(w, r)
+	})
 }
 
 func (i *instance) adminHandler() http.Handler {
@@ -296,6 +316,8 @@ func (i *instance) adminHandler() http.Handler {
 	pages := i.outbox.Handler()
 	mux.Handle("/outbox", pages)
 	mux.Handle("/outbox/", pages)
+	mux.Handle("POST /v1/events", i.webhook)
+	mux.Handle("POST /v1/events/{trigger}", i.webhook)
 	mux.Handle("/", console.Handler(console.Config{
 		Messages: adminMessages{i}, Contacts: adminContacts{i}, Links: adminLinks{i}, History: adminHistory{i}, Status: i.status,
 		Location: i.inForce().loc, Name: func() string { return i.inForce().loc.Name },

@@ -70,6 +70,7 @@ func settings() []setting {
 		{key: "apps.*.url", set: appKey(func(a *AppConfig) *string { return &a.URL })},
 		{key: "apps.*.product", set: appKey(func(a *AppConfig) *string { return &a.Product })},
 		{key: "apps.*.lesson", set: appKey(func(a *AppConfig) *string { return &a.Lesson })},
+		{key: "events.token", secret: true, set: setToken},
 		{key: "custom.*", set: func(c *Config, name, v string) error { c.Custom[name] = v; return nil }},
 		{key: "support.email", set: mailbox(func(c *Config) *string { return &c.Support })},
 		{key: "retention.events", set: length(func(c *Config) *time.Duration { return &c.Retain.Events })},
@@ -82,7 +83,7 @@ func settings() []setting {
 }
 
 // later lists keys of the design that this version does not have.
-var later = []string{"locations", "events", "trusted_proxies", "portal", "legacy", "links.embed", "apps.*.sso"}
+var later = []string{"locations", "trusted_proxies", "portal", "legacy", "links.embed", "apps.*.sso"}
 
 type setter = func(c *Config, name, value string) error
 
@@ -109,6 +110,15 @@ func length(at func(*Config) *time.Duration) setter {
 		*at(c) = d.Fixed()
 		return err
 	}
+}
+
+// setToken takes a token that cannot be guessed.
+func setToken(c *Config, _, v string) error {
+	if len(v) < minKey || strings.ContainsFunc(v, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return fmt.Errorf("a token has at least %d letters, digits and signs, and no spaces", minKey)
+	}
+	c.Events.Token = engine.NewSecret(v)
+	return nil
 }
 
 func address(at func(*Config) *string) setter {

@@ -25,7 +25,8 @@ type post struct {
 
 var errBusy = errors.New("no turn came in time")
 
-// submit has messages stored with what others submit meanwhile, and returns a receipt for each.
+// submit has messages stored with what others submit meanwhile, and returns a receipt for each, or the
+// first error of any.
 func (w *Webhook) submit(ctx context.Context, msgs []*nats.Msg) ([]receipt, error) {
 	if len(msgs) == 0 {
 		return nil, nil
@@ -40,7 +41,12 @@ func (w *Webhook) submit(ctx context.Context, msgs []*nats.Msg) ([]receipt, erro
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	<-p.done // bounded by sendWait
+	<-p.done // within sendWait
+	for _, r := range p.receipts {
+		if r.err != nil {
+			return nil, r.err
+		}
+	}
 	return p.receipts, nil
 }
 

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -78,7 +78,7 @@ func (w *Webhook) Guard(token engine.Secret) http.Handler {
 		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 		if token.IsZero() || !strings.EqualFold(scheme, "Bearer") || !token.Equal(engine.NewSecret(strings.TrimSpace(given))) {
 			rw.Header().Set("WWW-Authenticate", `Bearer realm="latchkey events"`)
-			problem(rw, http.StatusUnauthorized, "this needs the token of events.token: Authorization: Bearer …")
+			problem(rw, http.StatusUnauthorized, "this needs the token of events.token: Authorization: Bearer …", nil)
 			return
 		}
 		w.ServeHTTP(rw, r)
@@ -91,34 +91,56 @@ type accepted struct {
 	Duplicate bool   `json:"duplicate"` // the stream had it before; known for ten minutes
 }
 
+// An incoming event, and the message that it becomes in the stream.
+type incoming struct {
+	event engine.Event
+	msg   *nats.Msg
+}
+
+// A refusal says why a request is not taken.
+type refusal struct {
+	status int
+	detail string
+	faults []fault // of a batch's events
+}
+
+// A fault is what is wrong with one event of a batch.
+type fault struct {
+	Index  int    `json:"index"`
+	Detail string `json:"detail"`
+}
+
+func unusable(err error) *refusal {
+	return &refusal{status: http.StatusBadRequest, detail: err.Error()}
+}
+
 // takeData takes bare data of the trigger in the path.
 func (w *Webhook) takeData(rw http.ResponseWriter, r *http.Request) {
-	trigger := r.PathValue("trigger")
+	w.take(rw, r, MaxEvent, func(body []byte) ([]incoming, *refusal) { return w.readData(r.PathValue("trigger"), r.Header, body) })
+}
+
+// takeEvents takes CloudEvents.
+func (w *Webhook) takeEvents(rw http.ResponseWriter, r *http.Request) {
+	if isBatch(r.Header) {
+		w.take(rw, r, MaxBatchBytes, w.readBatch)
+		return
+	}
+	w.take(rw, r, MaxEvent, func(body []byte) ([]incoming, *refusal) { return w.readEvent(r.Header, body) })
+}
+
+// readData reads bare data. It goes on as a CloudEvent in binary mode: there its id does not have to serve as the
+// Nats-Msg-Id, which the stream would take for a repeated one under another trigger.
+func (w *Webhook) readData(trigger string, header http.Header, body []byte) ([]incoming, *refusal) {
 	if _, ok := lookup(trigger); !ok {
-		problem(rw, http.StatusNotFound, "unknown trigger "+quote(trigger))
-		return
+		return nil, &refusal{status: http.StatusNotFound, detail: "unknown trigger " + quote(trigger)}
 	}
-	if h := readHeaders(r.Header); h.binary || isCloudEvents(h.contentType) {
-		problem(rw, http.StatusBadRequest, "CloudEvents belong to /v1/events")
-		return
+	if h := readHeaders(header); h.binary || isCloudEvents(h.contentType) {
+		return nil, &refusal{status: http.StatusBadRequest, detail: "CloudEvents belong to /v1/events"}
 	}
-	body, release, ok := w.read(rw, r, MaxEvent)
-	if !ok {
-		return
-	}
-	defer release()
-	id := cmp.Or(givenID(r.Header), rand.Text())
-	// It goes on as a CloudEvent in binary mode: there its id does not have to serve as the Nats-Msg-Id, which the stream
-	// would take for a repeated one under another trigger.
-	m := Message{Subject: subjectPrefix + w.location + "." + trigger, Data: body, Time: time.Now(), Header: map[string][]string{
+	id := cmp.Or(givenID(header), rand.Text())
+	return w.readOne(Message{Data: body, Time: time.Now(), Header: map[string][]string{
 		"ce-specversion": {"1.0"}, "ce-type": {trigger}, "ce-id": {url.PathEscape(id)}, "ce-source": {url.PathEscape(bareSource(w.location))},
-	}}
-	ev, err := w.dec.Decode(m)
-	if err != nil {
-		problem(rw, http.StatusBadRequest, err.Error())
-		return
-	}
-	w.finish(rw, r, false, []engine.Event{ev}, []*nats.Msg{w.message(ev, m)})
+	}})
 }
 
 // givenID is the id that a request names. An Idempotency-Key may be in quotes, as its draft has it, or bare.
@@ -134,33 +156,29 @@ func givenID(h http.Header) string {
 	return id
 }
 
-// takeEvents takes CloudEvents.
-func (w *Webhook) takeEvents(rw http.ResponseWriter, r *http.Request) {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil {
-		media = ""
+// readEvent reads one CloudEvent, structured or binary.
+func (w *Webhook) readEvent(header http.Header, body []byte) ([]incoming, *refusal) {
+	if media := mediaType(header); isCloudEvents(media) && media != singleType && media != "application/cloudevents" {
+		return nil, &refusal{status: http.StatusBadRequest, detail: quote(media) + " is not taken: want " + singleType + " or " + batchType}
 	}
-	if media == batchType {
-		w.takeBatch(rw, r)
-		return
-	}
-	if isCloudEvents(media) && media != singleType && media != "application/cloudevents" {
-		problem(rw, http.StatusBadRequest, quote(media)+" is not taken: want "+singleType+" or "+batchType)
-		return
-	}
-	body, release, ok := w.read(rw, r, MaxEvent)
-	if !ok {
-		return
-	}
-	defer release()
-	m := Message{Data: body, Time: time.Now(), Header: eventHeaders(r.Header)}
+	return w.readOne(Message{Data: body, Time: time.Now(), Header: eventHeaders(header)})
+}
+
+func (w *Webhook) readOne(m Message) ([]incoming, *refusal) {
 	ev, err := w.dec.decodeTyped(w.location, m)
 	if err != nil {
-		problem(rw, http.StatusBadRequest, err.Error())
-		return
+		return nil, unusable(err)
 	}
-	w.finish(rw, r, false, []engine.Event{ev}, []*nats.Msg{w.message(ev, m)})
+	return []incoming{{ev, w.message(ev, m)}}, nil
 }
+
+// mediaType is the content type in lower case without its parameters.
+func mediaType(header http.Header) string {
+	media, _, _ := strings.Cut(header.Get("Content-Type"), ";")
+	return strings.ToLower(strings.TrimSpace(media))
+}
+
+func isBatch(header http.Header) bool { return mediaType(header) == batchType }
 
 // eventHeaders are those of a request's headers that belong to its event.
 func eventHeaders(in http.Header) map[string][]string {
@@ -173,47 +191,35 @@ func eventHeaders(in http.Header) map[string][]string {
 	return out
 }
 
-// A fault is what is wrong with one event of a batch.
-type fault struct {
-	Index  int    `json:"index"`
-	Detail string `json:"detail"`
-}
-
-func (w *Webhook) takeBatch(rw http.ResponseWriter, r *http.Request) {
-	body, release, ok := w.read(rw, r, MaxBatchBytes)
-	if !ok {
-		return
-	}
-	defer release()
+// readBatch reads a JSON array of structured CloudEvents. One that cannot be used refuses all.
+func (w *Webhook) readBatch(body []byte) ([]incoming, *refusal) {
 	list, err := splitBatch(body)
 	switch {
 	case errors.Is(err, errTooMany):
-		problem(rw, http.StatusRequestEntityTooLarge, err.Error())
-		return
+		return nil, &refusal{status: http.StatusRequestEntityTooLarge, detail: err.Error()}
 	case err != nil:
-		problem(rw, http.StatusBadRequest, err.Error())
-		return
+		return nil, unusable(err)
 	}
-	status, faults := http.StatusBadRequest, []fault(nil)
-	events, msgs := make([]engine.Event, 0, len(list)), make([]*nats.Msg, 0, len(list))
+	refused := &refusal{status: http.StatusBadRequest}
+	in := make([]incoming, 0, len(list))
 	header := map[string][]string{"content-type": {singleType}}
 	for i, raw := range list {
 		m := Message{Data: raw, Time: time.Now(), Header: header}
 		ev, err := w.dec.decodeTyped(w.location, m)
-		if err != nil {
-			faults = append(faults, fault{i, err.Error()})
-			if len(raw) > MaxEvent {
-				status = http.StatusRequestEntityTooLarge
-			}
+		if err == nil {
+			in = append(in, incoming{ev, w.message(ev, m)})
 			continue
 		}
-		events, msgs = append(events, ev), append(msgs, w.message(ev, m))
+		refused.faults = append(refused.faults, fault{i, err.Error()})
+		if len(raw) > MaxEvent {
+			refused.status = http.StatusRequestEntityTooLarge
+		}
 	}
-	if len(faults) > 0 {
-		writeProblem(rw, status, fmt.Sprintf("%d of %d events cannot be used; none of them is stored", len(faults), len(list)), map[string]any{"errors": faults})
-		return
+	if n := len(refused.faults); n > 0 {
+		refused.detail = fmt.Sprintf("%d of %d events cannot be used; none of them is stored", n, len(list))
+		return nil, refused
 	}
-	w.finish(rw, r, true, events, msgs)
+	return in, nil
 }
 
 var errTooMany = fmt.Errorf("the batch has more than %d events", MaxBatchEvents)
@@ -251,99 +257,93 @@ func splitBatch(body []byte) ([]json.RawMessage, error) {
 // forgets repeated ids whatever their subject. The source is quoted so that no two identities look alike.
 func (w *Webhook) message(ev engine.Event, m Message) *nats.Msg {
 	h := nats.Header{jetstream.MsgIDHeader: {w.location + "." + ev.Type + ":" + strconv.Quote(ev.Source) + ":" + ev.ID}}
-	for name, values := range m.Header {
-		h[name] = values
-	}
+	maps.Copy(h, m.Header)
 	return &nats.Msg{Subject: subjectPrefix + w.location + "." + ev.Type, Header: h, Data: m.Data}
 }
 
-// read reads a body of at most limit bytes, and answers itself if it cannot. What is read counts until release.
-func (w *Webhook) read(rw http.ResponseWriter, r *http.Request, limit int64) (body []byte, release func(), ok bool) {
+// take reads a body of at most limit bytes, has its events stored, and answers.
+func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, limit int64, read func([]byte) ([]incoming, *refusal)) {
 	size := r.ContentLength
-	if size > limit {
-		tooLarge(rw, limit)
-		return nil, nil, false
-	}
 	if size < 0 {
 		size = limit
 	}
-	release = func() { w.held.Add(-size) }
-	if w.held.Add(size) > maxHeld {
-		release()
-		unavailable(rw, "too many requests at a time")
-		return nil, nil, false
+	defer w.held.Add(-size)
+	if w.held.Add(size) > maxHeld && size <= limit {
+		unavailable(rw, "too many requests at a time", nil)
+		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, limit))
-	if err == nil {
-		return body, release, true
-	}
-	release()
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		tooLarge(rw, limit)
-	} else {
-		problem(rw, http.StatusBadRequest, "the body broke off")
-	}
-	return nil, nil, false
-}
-
-// finish has the messages stored and answers.
-func (w *Webhook) finish(rw http.ResponseWriter, r *http.Request, batch bool, events []engine.Event, msgs []*nats.Msg) {
-	limit := w.bus.nc.MaxPayload()
-	for i, m := range msgs {
-		if int64(m.Size()) > limit {
-			problem(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("event %d is larger than the NATS server's max_payload of %d bytes", i, limit))
-			return
-		}
-	}
-	receipts, err := w.submit(r.Context(), msgs)
-	out := make([]accepted, len(events))
-	for i, ev := range events {
-		out[i].ID = ev.ID
-		if err == nil {
-			out[i].Duplicate, err = receipts[i].duplicate, receipts[i].err
-		}
+		problem(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("at most %d bytes are taken here", limit), nil)
+		return
 	}
 	if err != nil {
-		w.log.Warn().Err(err).Int("events", len(msgs)).Msg("events over HTTP are not taken")
-		ids := make([]string, len(out))
-		for i := range out {
-			ids[i] = out[i].ID
-		}
-		rw.Header().Set("Retry-After", retryAfter)
-		writeProblem(rw, http.StatusServiceUnavailable, "events cannot be stored at present; send them again with these ids", map[string]any{"ids": ids})
+		problem(rw, http.StatusBadRequest, "the body broke off", nil)
 		return
+	}
+	in, refused := read(body)
+	if refused == nil {
+		refused = w.fits(in)
+	}
+	if refused != nil {
+		var more map[string]any
+		if refused.faults != nil {
+			more = map[string]any{"errors": refused.faults}
+		}
+		problem(rw, refused.status, refused.detail, more)
+		return
+	}
+	w.finish(rw, r, in)
+}
+
+// fits refuses what the NATS server would: one that runs elsewhere may take less than the one in the process.
+func (w *Webhook) fits(in []incoming) *refusal {
+	limit := w.bus.nc.MaxPayload()
+	for i, e := range in {
+		if size := int64(e.msg.Size()); limit > 0 && size > limit {
+			return &refusal{status: http.StatusRequestEntityTooLarge, detail: fmt.Sprintf("event %d makes a message of %d bytes: the NATS server's max_payload is %d", i, size, limit)}
+		}
+	}
+	return nil
+}
+
+// finish has the events stored and answers.
+func (w *Webhook) finish(rw http.ResponseWriter, r *http.Request, in []incoming) {
+	msgs, ids := make([]*nats.Msg, len(in)), make([]string, len(in))
+	for i, e := range in {
+		msgs[i], ids[i] = e.msg, e.event.ID
+	}
+	receipts, err := w.submit(r.Context(), msgs)
+	if err != nil {
+		w.log.Warn().Err(err).Int("events", len(msgs)).Msg("events over HTTP are not taken")
+		unavailable(rw, "the events cannot be stored now; send them again with the same ids", map[string]any{"ids": ids})
+		return
+	}
+	out := make([]accepted, len(in))
+	for i, id := range ids {
+		out[i] = accepted{ID: id, Duplicate: receipts[i].duplicate}
 	}
 	rw.Header().Set("Content-Type", "application/json")
 	rw.Header().Set("Cache-Control", "no-store")
 	rw.WriteHeader(http.StatusAccepted)
-	if batch {
+	if isBatch(r.Header) {
 		_ = json.NewEncoder(rw).Encode(out)
 		return
 	}
 	_ = json.NewEncoder(rw).Encode(out[0])
 }
 
-func tooLarge(rw http.ResponseWriter, limit int64) {
-	problem(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("at most %d bytes are taken here", limit))
-}
-
-func unavailable(rw http.ResponseWriter, detail string) {
+func unavailable(rw http.ResponseWriter, detail string, more map[string]any) {
 	rw.Header().Set("Retry-After", retryAfter)
-	problem(rw, http.StatusServiceUnavailable, detail)
+	problem(rw, http.StatusServiceUnavailable, detail, more)
 }
 
-func problem(rw http.ResponseWriter, status int, detail string) {
-	writeProblem(rw, status, detail, nil)
-}
-
-// writeProblem writes a problem of RFC 9457, with more members if there are any.
-func writeProblem(rw http.ResponseWriter, status int, detail string, more map[string]any) {
+// problem writes a problem of RFC 9457, with more members if there are any.
+func problem(rw http.ResponseWriter, status int, detail string, more map[string]any) {
 	rw.Header().Set("Content-Type", "application/problem+json")
 	rw.Header().Set("Cache-Control", "no-store")
 	body := map[string]any{"title": http.StatusText(status), "status": status, "detail": detail}
-	for name, v := range more {
-		body[name] = v
-	}
+	maps.Copy(body, more)
 	rw.WriteHeader(status)
 	_ = json.NewEncoder(rw).Encode(body)
 }

@@ -50,8 +50,10 @@ func TestConfigPrecedence(t *testing.T) {
 	dir := writeProject(t, map[string]string{
 		"latchkey.yaml": "name: File\nlisten: 127.0.0.1:1000\nsms: {from: +14155550100}\nemail: {smtp: \"smtp://u:$$p@localhost:2525\", from: a@b.example}\n",
 		"pw":            "hunter2\n",
+		"token":         testToken + "\n",
 	})
-	env := []string{"LATCHKEY_NAME=Env", "LATCHKEY_LISTEN=127.0.0.1:2000", "LATCHKEY_EMAIL_SMTP_PASSWORD_FILE=" + filepath.Join(dir, "pw")}
+	env := []string{"LATCHKEY_NAME=Env", "LATCHKEY_LISTEN=127.0.0.1:2000", "LATCHKEY_EMAIL_SMTP_PASSWORD_FILE=" + filepath.Join(dir, "pw"),
+		"LATCHKEY_EVENTS_TOKEN_FILE=" + filepath.Join(dir, "token")}
 	c, ps := loadConfig(dir, env, map[string]string{"listen": "127.0.0.1:3000"})
 	if len(ps) > 0 {
 		t.Fatal(lines(ps))
@@ -61,6 +63,9 @@ func TestConfigPrecedence(t *testing.T) {
 	}
 	if c.Email.SMTP.Host != "localhost" || c.Email.SMTP.Port != 2525 || c.Email.SMTP.Password.Reveal() != "hunter2" {
 		t.Errorf("smtp: %s:%d", c.Email.SMTP.Host, c.Email.SMTP.Port)
+	}
+	if c.Events.Token.Reveal() != testToken {
+		t.Error("events.token is not the file's")
 	}
 }
 
@@ -75,6 +80,7 @@ func TestConfigProblems(t *testing.T) {
 		{"a later key", "locations: [a, b]\n", "latchkey.yaml:1:1: locations: not yet in this version"},
 		{"keys wanted", "email: hello\n", "latchkey.yaml:1:8: email: needs keys below it, not a value"},
 		{"not YAML", "name: [\n", "latchkey.yaml:2:1: not YAML"},
+		{"a token that can be guessed", "events: {token: hunter2}\n", "latchkey.yaml:1:17: events.token: a token has at least 16 letters"},
 		{"half of twilio", "sms: {from: +14155550100, twilio: {account_sid: AC1}}\n", "sms.twilio: needs both"},
 		{"real mail, local links", "email: {from: a@b.example, smtp: \"smtp://mx.example.com\"}\n", "warning: base_url: messages go to real people"},
 	} {

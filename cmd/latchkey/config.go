@@ -46,8 +46,9 @@ type Config struct {
 	// Partitions is how many files the store is split into. It is fixed when the store is made.
 	Partitions int
 
-	env   []string // what it was read with, to read it again
-	flags map[string]string
+	source []byte   // the file as it was read
+	env    []string // what it was read with, to read it again
+	flags  map[string]string
 }
 
 // AdminConfig is the listener for operators: console, admin API, outbox, health.

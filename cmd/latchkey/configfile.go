@@ -26,7 +26,7 @@ func loadConfig(dir string, env []string, flags map[string]string) (*Config, []e
 	src, err := readFile(file)
 	switch {
 	case err == nil:
-		c.File = file
+		c.File, c.source = file, src
 		r.readFile(file, src)
 	case !errors.Is(err, fs.ErrNotExist):
 		r.report(engine.Pos{File: file, Line: 1, Col: 1}, "%v", errors.Unwrap(err))

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 )
 
 // maxFile is more than any file of a project may have; what reads it says how much that is.
@@ -33,6 +35,35 @@ func (p projectFS) Open(name string) (fs.File, error) {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
 	return p.FS.Open(name)
+}
+
+// A sourceFS is a project's folder in which some files are held as they were before, and which keeps what is read.
+type sourceFS struct {
+	fs.FS
+	held map[string][]byte // nil for a file that was not there
+	read map[string][]byte
+}
+
+// ReadFile implements fs.ReadFileFS.
+func (s sourceFS) ReadFile(name string) ([]byte, error) {
+	src, held := s.held[name]
+	if !held {
+		var err error
+		if src, err = fs.ReadFile(s.FS, name); err != nil {
+			return nil, err
+		}
+	}
+	s.read[name] = src
+	return src, nil
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (s sourceFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	entries, err := fs.ReadDir(s.FS, name)
+	return slices.DeleteFunc(entries, func(e fs.DirEntry) bool {
+		src, held := s.held[path.Join(name, e.Name())]
+		return held && src == nil
+	}), err
 }
 
 // readFile reads a file of a project by its path.

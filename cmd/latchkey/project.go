@@ -22,7 +22,8 @@ type project struct {
 	loc       *engine.Location
 	workflows []*engine.Workflow
 	templates *actions.Library
-	catalog   *engine.Catalog // with these templates and settings
+	catalog   *engine.Catalog   // with these templates and settings
+	sources   map[string][]byte // each file as it was read, by its path in the project
 	problems  []engine.Problem
 }
 
@@ -41,8 +42,13 @@ func (a *app) config(dir string, flags map[string]string) (*Config, error) {
 // readProject reads templates and workflows. deps lacks what only a running instance has; nothing that reads files
 // asks for it.
 func readProject(cfg *Config, deps actions.Deps) *project {
-	p := &project{cfg: cfg, loc: cfg.EngineLocation()}
-	fsys := openProjectFS(cfg.Dir)
+	return readProjectHolding(nil, cfg, deps)
+}
+
+// readProjectHolding is readProject with some files as they were before.
+func readProjectHolding(held map[string][]byte, cfg *Config, deps actions.Deps) *project {
+	p := &project{cfg: cfg, loc: cfg.EngineLocation(), sources: map[string][]byte{}}
+	fsys := sourceFS{openProjectFS(cfg.Dir), held, p.sources}
 	deps.Options = cfg.templateOptions()
 	var problems []engine.Problem
 	p.templates, problems = actions.ReadTemplates(fsys, "templates", deps.Options)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"os"
@@ -17,8 +18,8 @@ import (
 	"latchkey/engine"
 )
 
-// This file puts changed files in force while an instance runs. All of a project's files are in force or none: they speak
-// of one another, and half of a change is not what anybody wrote.
+// This file puts changed files in force while an instance runs. One with a mistake stays as it was, and does not keep the
+// others from taking effect: whoever pauses a workflow in a hurry must not have to mend another one first.
 
 const (
 	settleTime = 200 * time.Millisecond // files that did not change for so long are read: whoever writes them is done
@@ -35,8 +36,9 @@ type files struct {
 // A filesState says how the files were when they were last read.
 type filesState struct {
 	ReadAt   time.Time `json:"read_at"`
-	InForce  bool      `json:"in_force"`           // whether the newest ones are; else the ones before them
-	Mistakes []string  `json:"mistakes,omitempty"` // why they are not
+	InForce  bool      `json:"in_force"`           // whether all are as they were read
+	Mistakes []string  `json:"mistakes,omitempty"` // why some are not
+	Kept     []string  `json:"kept,omitempty"`     // changed files that are in force as they were before
 	Restart  []string  `json:"restart,omitempty"`  // settings that have changed and wait for a restart
 }
 
@@ -185,7 +187,7 @@ func changes(before, after map[string]os.FileInfo) (names []string) {
 	return names
 }
 
-// reload reads the files again and puts them in force. If one of them has a mistake, all are as they were before.
+// reload reads the files again and puts in force those that have no mistake.
 func (i *instance) reload(ctx context.Context) {
 	seen := lookAt(i.cfg.Dir) // before reading: what changes meanwhile is read again
 	changed := changes(i.files.seen, seen)
@@ -193,35 +195,83 @@ func (i *instance) reload(ctx context.Context) {
 	state := &filesState{ReadAt: i.cfg.Now()}
 	cfg := i.inForce().cfg
 	fresh, problems := i.cfg.again()
-	if !mistakes(problems) {
+	if mistakes(problems) {
+		state.Kept = []string{"latchkey.yaml"}
+	} else {
 		cfg, state.Restart = i.cfg.changedBy(fresh)
 	}
-	next := readProject(cfg, i.deps(cfg))
-	problems = append(problems, next.problems...)
+	next, kept, found := i.newest(cfg)
+	problems = append(problems, found...)
 	logProblems(i.log, problems)
-	if mistakes(problems) {
-		for _, p := range problems {
-			if !p.Warning {
-				state.Mistakes = append(state.Mistakes, p.String())
-			}
+	for _, p := range problems {
+		if !p.Warning {
+			state.Mistakes = append(state.Mistakes, p.String())
 		}
-		i.files.state.Store(state)
-		i.log.Error().Strs("changed", changed).Int("mistakes", len(state.Mistakes)).
-			Msg("changed files are not in force: the ones before them are, until the mistakes are mended")
-		return
 	}
-	if err := i.putInForce(ctx, next); err != nil {
-		state.Mistakes = []string{err.Error()}
-		i.files.state.Store(state)
+	if next == nil && !bytes.Equal(fresh.source, i.inForce().cfg.source) {
+		state.Kept = []string{"latchkey.yaml"}
+	}
+	state.Kept = append(state.Kept, kept...)
+	if next == nil {
+		state.Restart = nil
+	} else if err := i.putInForce(ctx, next); err != nil {
 		i.log.Error().Err(err).Msg("changed files are not in force")
-		return
+		state.Mistakes, state.Kept = append(state.Mistakes, err.Error()), changed
 	}
-	state.InForce = true
+	state.InForce = len(state.Mistakes) == 0
 	i.files.state.Store(state)
 	for _, key := range state.Restart {
 		i.log.Warn().Str("setting", key).Msg("has changed and takes effect after a restart")
 	}
+	if !state.InForce {
+		i.log.Error().Strs("changed", changed).Strs("kept", state.Kept).Int("mistakes", len(state.Mistakes)).
+			Msg("changed files have mistakes: until they are mended, those kept stay in force as they were")
+		return
+	}
 	i.log.Info().Strs("changed", changed).Int("workflows", len(next.workflows)).Msg("changed files are in force")
+}
+
+// newest reads the project. A changed file with mistakes is kept as it was, and so are those that cannot do without the
+// change; their names are returned, and every mistake. The project is nil if what did not change is wrong now: then
+// all must stay as it was.
+func (i *instance) newest(cfg *Config) (next *project, kept []string, problems []engine.Problem) {
+	held, prior := map[string][]byte{}, i.inForce().sources
+	for {
+		next = readProjectHolding(held, cfg, i.deps(cfg))
+		found := len(held)
+		for _, p := range next.problems {
+			if !slices.Contains(problems, p) {
+				problems = append(problems, p)
+			}
+			was, there := prior[p.File]
+			if !p.Warning && !(there && bytes.Equal(was, next.sources[p.File])) {
+				held[p.File] = was
+			}
+		}
+		kept = slices.Sorted(maps.Keys(held))
+		switch {
+		case !mistakes(next.problems):
+			return next, kept, problems
+		case len(held) == found:
+			return nil, differing(prior, readProject(cfg, i.deps(cfg)).sources), problems
+		}
+	}
+}
+
+// differing returns the names of files that are not the same in both, sorted.
+func differing(a, b map[string][]byte) (names []string) {
+	for name := range a {
+		if src, there := b[name]; !there || !bytes.Equal(src, a[name]) {
+			names = append(names, name)
+		}
+	}
+	for name := range b {
+		if _, there := a[name]; !there {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
 }
 
 // putInForce swaps the project. Templates and settings come first: a new workflow must find its templates.
@@ -251,6 +301,7 @@ func (c *Config) changedBy(fresh *Config) (_ *Config, restart []string) {
 	next := *c
 	next.Name, next.Zone, next.Brand, next.Support = fresh.Name, fresh.Zone, fresh.Brand, fresh.Support
 	next.Links, next.Apps, next.Custom = fresh.Links, fresh.Apps, fresh.Custom
+	next.source = fresh.source
 	next.Email.From, next.Email.ReplyTo, next.SMS.From = fresh.Email.From, fresh.Email.ReplyTo, fresh.SMS.From
 	for _, fixed := range []struct {
 		key       string

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -66,35 +67,46 @@ steps:
 
 const greetTemplate = "---\nsubject: one by <<location.name>>\n---\nCome in: <<login_url>>\n"
 
-// TestReload changes the files of a running instance. Each line is a change, the mail that the next event gives, and a
-// mistake that keeps the files before it in force.
+// TestReload changes the files of a running instance. Each line is a change, the mail that the next event gives, a mistake
+// in it, and the files that stay in force as they were.
 func TestReload(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": greetWorkflow, "templates/hello.md": greetTemplate,
 		"extra": "custom: {sign: Mara}\n"})
 	i, _ := w.start()
 	nc := w.connect()
+	other := func(subject string) string {
+		return strings.Replace(greetWorkflow, "hello}", "other, subject: "+subject+"}", 1)
+	}
 	inline := strings.Replace(greetWorkflow, "{template: hello}", "{subject: four, text: '<<login_url>>'}", 1)
 	for n, c := range []struct {
 		name    string
 		files   map[string]string
 		subject string
 		mistake string
+		kept    string
 	}{
-		{"nothing", nil, "one by Acme Academy", ""},
-		{"a template", map[string]string{"templates/hello.md": strings.Replace(greetTemplate, "one", "two", 1)}, "two by Acme Academy", ""},
+		{"nothing", nil, "one by Acme Academy", "", ""},
+		{"a template", map[string]string{"templates/hello.md": strings.Replace(greetTemplate, "one", "two", 1)}, "two by Acme Academy", "", ""},
 		{"a broken template", map[string]string{"templates/hello.md": strings.Replace(greetTemplate, "<<location.name>>", "<<location.nam>>", 1)},
-			"two by Acme Academy", "templates/hello.md:2:"},
-		{"mended", map[string]string{"templates/hello.md": strings.Replace(greetTemplate, "one", "three", 1)}, "three by Acme Academy", ""},
+			"two by Acme Academy", "templates/hello.md:2:", "templates/hello.md"},
+		{"mended", map[string]string{"templates/hello.md": strings.Replace(greetTemplate, "one", "three", 1)}, "three by Acme Academy", "", ""},
 		{"a broken workflow", map[string]string{"workflows/hello.yaml": strings.Replace(inline, "email", "emial", 1)},
-			"three by Acme Academy", "workflows/hello.yaml:6:"},
-		{"a workflow that is mended", map[string]string{"workflows/hello.yaml": inline}, "four", ""},
+			"three by Acme Academy", "workflows/hello.yaml:6:", "workflows/hello.yaml"},
+		{"a workflow that is mended", map[string]string{"workflows/hello.yaml": inline}, "four", "", ""},
 		{"a template and who needs it", map[string]string{"templates/hello.md": "", "templates/other.txt": "subject: five\n\n<<login_url>>\n",
-			"workflows/hello.yaml": strings.Replace(greetWorkflow, "hello}", "other, subject: five}", 1)}, "five", ""},
-		{"a template that is needed goes", map[string]string{"templates/other.txt": ""}, "five", "workflows/hello.yaml:6:"},
-		{"a folder comes anew", map[string]string{"templates/other.txt": "<<custom.sign>>: <<login_url>>\n"}, "five", ""},
-		{"a setting that is needed goes", w.setting(t, "custom: {sign: Mara}", ""), "five", "templates/other.txt:1:"},
-		{"the settings go", map[string]string{"latchkey.yaml": ""}, "five", "latchkey.yaml:1:1: the file is gone"},
+			"workflows/hello.yaml": other("five")}, "five", "", ""},
+		{"a template that is needed goes", map[string]string{"templates/other.txt": ""}, "five", "workflows/hello.yaml:6:", "templates/other.txt"},
+		{"it is back", map[string]string{"templates/other.txt": "<<custom.sign>>: <<login_url>>\n"}, "five", "", ""},
+		{"a broken template beside a right workflow", map[string]string{"templates/other.txt": "<<custom.sing>>",
+			"workflows/hello.yaml": other("six")}, "six", "templates/other.txt:1:", "templates/other.txt"},
+		{"a new broken template and who needs it", map[string]string{"templates/new.md": "<<custom.sing>>", "workflows/second.yaml": greetWorkflow + "  - end\n",
+			"workflows/hello.yaml": strings.Replace(other("seven"), "template: other", "template: new", 1)},
+			"six", "templates/new.md:1:", "templates/new.md templates/other.txt workflows/hello.yaml workflows/second.yaml"},
+		{"all is mended", map[string]string{"templates/new.md": "", "workflows/second.yaml": "", "workflows/hello.yaml": other("eight"),
+			"templates/other.txt": "<<custom.sign>>: <<login_url>>\n"}, "eight", "", ""},
+		{"a setting that is needed goes", w.setting(t, "custom: {sign: Mara}", ""), "eight", "templates/other.txt:1:", "latchkey.yaml"},
+		{"the settings go", map[string]string{"latchkey.yaml": ""}, "eight", "latchkey.yaml:1:1: the file is gone", "latchkey.yaml"},
 	} {
 		if c.files != nil {
 			s := w.edit(t, i, c.files)
@@ -103,6 +115,9 @@ func TestReload(t *testing.T) {
 			}
 			if c.mistake != "" && !strings.Contains(strings.Join(s.Mistakes, "\n"), c.mistake) {
 				t.Errorf("%s: mistakes %q lack %q", c.name, s.Mistakes, c.mistake)
+			}
+			if got := strings.Join(s.Kept, " "); got != c.kept {
+				t.Errorf("%s: kept %s, want %s", c.name, got, c.kept)
 			}
 		}
 		w.send(nc, "new_sign_up", c.name, `{"contact":{"email":"ada@example.com"}}`)
@@ -199,6 +214,52 @@ func TestReloadHangUp(t *testing.T) {
 	signals <- syscall.SIGHUP
 	if s := w.read(t, i, before); !s.InForce {
 		t.Errorf("%+v", *s)
+	}
+}
+
+// TestReloadElsewhere has a file that is a link to another folder, of whose changes the system says nothing.
+func TestReloadElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": greetWorkflow, "shared/hello.md": greetTemplate, "templates/other.md": greetTemplate})
+	if err := os.Symlink("../shared/hello.md", filepath.Join(w.dir, "templates", "hello.md")); err != nil {
+		t.Skip(err)
+	}
+	i, _ := w.start()
+	if s := w.edit(t, i, map[string]string{"shared/hello.md": "subject is missing"}); s.InForce {
+		t.Errorf("%+v", *s)
+	}
+}
+
+// TestReloadWhileSending changes a template again and again while events come: each gives one mail, of one version.
+func TestReloadWhileSending(t *testing.T) {
+	t.Parallel()
+	const events = 300
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": greetWorkflow, "templates/hello.md": greetTemplate})
+	i, _ := w.start()
+	nc := w.connect()
+	before := i.files.state.Load()
+	for n := range events {
+		if n%100 == 0 {
+			text := strings.Replace(greetTemplate, "one", fmt.Sprintf("version %d", n), 1)
+			if err := os.WriteFile(filepath.Join(w.dir, "templates", "hello.md"), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.send(nc, "new_sign_up", fmt.Sprint(n), fmt.Sprintf(`{"contact":{"id":"c%[1]d","email":"c%[1]d@example.com"}}`, n))
+		time.Sleep(4 * time.Millisecond)
+	}
+	w.read(t, i, before)
+	w.waitMails(events)
+	w.quiet(i, nc)
+	got := map[string]bool{}
+	for _, m := range w.waitMails(events) {
+		got[m.to] = true
+		if !strings.HasPrefix(m.subject, "version ") && !strings.HasPrefix(m.subject, "one ") {
+			t.Errorf("subject %q", m.subject)
+		}
+	}
+	if n := len(w.waitMails(events)); n != events || len(got) != events {
+		t.Errorf("%d mails to %d readers, want %d", n, len(got), events)
 	}
 }
 

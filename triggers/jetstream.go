@@ -28,7 +28,9 @@ type ConsumerConfig struct {
 	StoreID  string // the durable consumer is marked by it, so that two stores never share one
 	Known    func(location string) bool
 	MaxBatch int // most events of a batch; default 500
-	Logger   zerolog.Logger
+	// Buried, if set, is told of each message that became a dead letter because it could not be read.
+	Buried func()
+	Logger zerolog.Logger
 }
 
 const (
@@ -312,6 +314,9 @@ func (c *Consumer) hand(ctx context.Context, inc incarnation, items []item) erro
 		}
 		if err := c.insist(ctx, "dead letter", func() error { return c.bus.bury(ctx, inc, it.msg.Message, it.err.Error()) }); err != nil {
 			return err
+		}
+		if c.cfg.Buried != nil {
+			c.cfg.Buried()
 		}
 		c.deadLog.Warn().Str("subject", it.msg.Subject).Uint64("seq", it.msg.Seq).Str("reason", it.err.Error()).Msg("event became a dead letter")
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"latchkey/engine"
 )
 
 // Names of the streams.
@@ -125,4 +127,14 @@ func covers(pattern, want []string) bool {
 		}
 	}
 	return len(pattern) == len(want)
+}
+
+// Last returns the last message of COURSES that is stored; its Created tells which stream of that name it is.
+func (b *Bus) Last(ctx context.Context) (engine.Offset, error) {
+	s, err := b.js.Stream(ctx, StreamCourses)
+	if err != nil {
+		return engine.Offset{}, fmt.Errorf("stream %s: %w", StreamCourses, err)
+	}
+	info := s.CachedInfo()
+	return engine.Offset{Stream: StreamCourses, Created: info.Created, Seq: info.State.LastSeq}, nil
 }

@@ -133,6 +133,9 @@ func (i *instance) mint(ctx context.Context, req engine.LinkRequest) (id string,
 		id, url, err = i.links.Mint(tx, req)
 		return err
 	})
+	if err == nil {
+		i.metrics.mintedByHand()
+	}
 	return id, url, err
 }
 

@@ -46,6 +46,7 @@ var owners = map[string][]string{
 	"go.yaml.in/yaml":           {"engine/flowfile", "cmd/latchkey"},
 	"github.com/expr-lang/expr": {"engine"},
 	"github.com/yuin/goldmark":  {"templates"},
+	"github.com/prometheus/":    {"cmd/latchkey"},
 	"html/template":             {"templates", "linkgen/portal", "engine/console", "actions/outbox"},
 }
 

@@ -33,6 +33,7 @@ type instance struct {
 	cfg *Config // as it was at the start; project has what may change since
 	log zerolog.Logger
 
+	metrics        *metrics
 	portalListener net.Listener
 	adminListener  net.Listener
 	keys           *linkgen.Keys
@@ -53,7 +54,7 @@ type instance struct {
 
 // open makes every part and starts none. What was opened is closed again if a later part fails.
 func open(ctx context.Context, cfg *Config, log zerolog.Logger) (_ *instance, err error) {
-	i := &instance{cfg: cfg, log: log}
+	i := &instance{cfg: cfg, log: log, metrics: newMetrics()}
 	defer func() {
 		if err != nil {
 			i.close()
@@ -100,7 +101,9 @@ func (i *instance) openKeys(context.Context) (err error) {
 }
 
 func (i *instance) openStores(context.Context) (err error) {
-	i.stores, err = boltstore.Open(filepath.Join(i.cfg.Data, "store"), boltstore.Options{Partitions: i.cfg.Partitions, Logger: i.log})
+	i.stores, err = boltstore.Open(filepath.Join(i.cfg.Data, "store"), boltstore.Options{
+		Partitions: i.cfg.Partitions, OnCommit: i.metrics.committed, Logger: i.log,
+	})
 	if err != nil {
 		return err
 	}
@@ -204,6 +207,7 @@ func (i *instance) openRunner(ctx context.Context) (err error) {
 		AccessLost: i.links.RevokeContact,
 		Now:        i.cfg.Now,
 		Logger:     i.log,
+		Meter:      i.metrics,
 		Dedup:      i.cfg.Retain.Dedup,
 		History:    i.cfg.Retain.History,
 		Channels: map[string]runner.Channel{
@@ -222,7 +226,7 @@ func (i *instance) openConsumer(context.Context) error {
 		return err
 	}
 	i.consumer, err = triggers.NewConsumer(i.bus, triggers.ConsumerConfig{
-		Handler: i.runner, StoreID: id, Logger: i.log,
+		Handler: i.runner, StoreID: id, Logger: i.log, Buried: i.metrics.buried,
 		Known: func(location string) bool { return location == i.cfg.Location },
 	})
 	i.webhook = triggers.NewWebhook(i.bus, i.cfg.Location, i.log)
@@ -282,6 +286,7 @@ func (i *instance) keepHouse(ctx context.Context) error {
 func (i *instance) portalHandler() http.Handler {
 	p := portal.New(portal.Config{
 		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.cfg.Location, Log: i.log, Now: i.cfg.Now,
+		Opened: i.metrics.linkOpened,
 		Locations: func(id string) *engine.Location {
 			if id != i.cfg.Location {
 				return nil
@@ -313,6 +318,7 @@ func (i *instance) adminHandler() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", i.readyz)
 	mux.HandleFunc("GET /v1/backup", i.backup)
+	mux.Handle("GET /metrics", i.metrics.handler(i))
 	pages := i.outbox.Handler()
 	mux.Handle("/outbox", pages)
 	mux.Handle("/outbox/", pages)

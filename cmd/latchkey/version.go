@@ -18,16 +18,26 @@ func (a *app) versionCommand() *cli.Command {
 		Usage:       "print the version",
 		Description: "Example:\n  latchkey version",
 		Action: func(context.Context, *cli.Command) error {
-			rev := ""
-			if info, ok := debug.ReadBuildInfo(); ok {
-				for _, s := range info.Settings {
-					if s.Key == "vcs.revision" {
-						rev = " " + s.Value[:min(12, len(s.Value))]
-					}
-				}
+			rev := revision()
+			if rev != "" {
+				rev = " " + rev
 			}
 			fmt.Fprintf(a.out, "latchkey %s%s (%s %s/%s)\n", version, rev, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 			return nil
 		},
 	}
+}
+
+// revision returns the commit that this was built from, if that is known.
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value[:min(12, len(s.Value))]
+		}
+	}
+	return ""
 }

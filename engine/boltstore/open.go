@@ -27,6 +27,8 @@ type Options struct {
 	Partitions int
 	// Journal returns the journal of a partition, or nil. A nil func means no journals.
 	Journal func(partition int) engine.Journal
+	// OnCommit, if set, is told of each commit by the writer: it must be quick.
+	OnCommit func(Commit)
 	// Logger is told of what went wrong; the zero value logs nothing.
 	Logger zerolog.Logger
 	// NoSync leaves flushing to the operating system: for a file that a journal can rebuild, and for tests.
@@ -75,7 +77,7 @@ func Open(dir string, opt Options) (_ *Stores, err error) {
 		if opt.Journal != nil {
 			journal = opt.Journal(i)
 		}
-		p, err := newStore(db, journal, opt.Logger.With().Int("partition", i).Logger())
+		p, err := newStore(db, journal, opt.OnCommit, opt.Logger.With().Int("partition", i).Logger())
 		if err != nil {
 			closeFiles(files[i:])
 			return nil, errors.Join(err, s.Close())

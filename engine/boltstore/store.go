@@ -23,6 +23,7 @@ type Store struct {
 	journal engine.Journal
 	log     zerolog.Logger
 	commit  func(*bbolt.Tx) error // (*bbolt.Tx).Commit, but in tests
+	told    func(Commit)          // may be nil
 
 	calls    chan *call    // unbuffered: a function that was received was taken up
 	stopping chan struct{} // closed to end the writer
@@ -47,17 +48,25 @@ type Stats struct {
 	LastCommit time.Duration // of the last commit's way to the disk, the journal's part included
 }
 
+// A Commit is what one commit took and held.
+type Commit struct {
+	Took      time.Duration // to the disk, the journal's part included
+	Functions int           // that shared it
+	Bytes     int           // of keys and values
+}
+
 type counters struct {
 	commits, functions, bytes atomic.Uint64
 	lastCommit                atomic.Int64
 }
 
-func newStore(db *bbolt.DB, journal engine.Journal, log zerolog.Logger) (*Store, error) {
+func newStore(db *bbolt.DB, journal engine.Journal, told func(Commit), log zerolog.Logger) (*Store, error) {
 	s := &Store{
 		db:       db,
 		journal:  journal,
 		log:      log,
 		commit:   (*bbolt.Tx).Commit,
+		told:     told,
 		calls:    make(chan *call),
 		stopping: make(chan struct{}),
 		stopped:  make(chan struct{}),

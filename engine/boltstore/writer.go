@@ -230,7 +230,11 @@ func (g *group) commit(ctx context.Context) error {
 	}
 	s.stats.commits.Add(1)
 	s.stats.bytes.Add(uint64(g.bytes))
-	s.stats.lastCommit.Store(int64(time.Since(start)))
+	took := time.Since(start)
+	s.stats.lastCommit.Store(int64(took))
+	if s.told != nil {
+		s.told(Commit{took, len(g.calls), g.bytes})
+	}
 	return nil
 }
 

@@ -33,6 +33,7 @@ type Config struct {
 
 	Now    func() time.Time // default time.Now
 	Logger zerolog.Logger
+	Meter  Meter // may be nil
 
 	Channels map[string]Channel // by kind of task; what is not set is DefaultChannel of the kind
 	Dedup    time.Duration      // how long an event's identity is remembered; default 90 days
@@ -40,6 +41,20 @@ type Config struct {
 	Linger   time.Duration      // how long results wait for others to share a commit; default 15 ms, which with the commit itself stays under 25
 	Grace    time.Duration      // how long sends may go on after Run was told to end; default 5 s
 	Poll     time.Duration      // how often the clock is looked at, lest it jumps; default 1 s
+}
+
+// A Meter is told what was done, after the commit that holds it. Its methods must be quick, and may be called by many
+// goroutines at once.
+type Meter interface {
+	// Event tells what became of an event: "started" or "matched nothing", "duplicate" or "dead".
+	Event(trigger, result string)
+	// Run tells that a run has "started", or is in a state that is over.
+	Run(state engine.RunState)
+	// Message tells that an attempt begins (sending) and how many links it minted, that it will be tried again (due), that
+	// nobody knows how it ended (unknown), or which other end the message came to.
+	Message(channel string, state engine.TaskState, links int)
+	// Late tells how long after its time a timer fired.
+	Late(time.Duration)
 }
 
 // A Channel is how tasks of one kind are carried out.

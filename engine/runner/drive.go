@@ -128,6 +128,8 @@ func (s *scope) fire(t timer) (again int64, hold bool, err error) {
 	if hold {
 		return 0, true, nil
 	}
+	late := s.now.Sub(run.Wait.Due)
+	s.tell(func(m Meter) { m.Late(late) })
 	if err := s.advance(loc, run, engine.Input{Timer: true}); err != nil {
 		return 0, false, s.stop(run, err)
 	}
@@ -162,10 +164,20 @@ func (s *scope) advance(loc *engine.Location, run *engine.Run, in engine.Input) 
 	if !reflect.DeepEqual(changed, *person) {
 		s.keep(changed)
 	}
-	if err := s.saveRun(&next); err != nil {
+	save := s.saveRun
+	if in.Redeemed != nil && sameWait(run, &next) {
+		save = func(r *engine.Run) error { return engine.SaveRun(s.tx, r) } // its timer is set
+	}
+	if err := save(&next); err != nil {
 		return err
 	}
 	return s.commands(cmds)
+}
+
+// sameWait reports whether both are in one and the same wait.
+func sameWait(a, b *engine.Run) bool {
+	return a.State == engine.RunWaiting && b.State == a.State && a.Wait != nil && b.Wait != nil &&
+		a.Wait.Since.Equal(b.Wait.Since) && a.Wait.Due.Equal(b.Wait.Due)
 }
 
 // stop ends a run that cannot go on: its version or its person cannot be had, or the core failed on it. Better an end that

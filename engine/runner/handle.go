@@ -179,6 +179,7 @@ func (s *scope) plan(e planned, generation uint64) error {
 	identity := ev.Identity()
 	if engine.SeenEvent(s.tx, ev.Location, e.key, identity, s.now) {
 		s.r.cfg.Logger.Debug().Str("event", ev.ID).Str("type", ev.Type).Msg("duplicate passed over")
+		s.tell(func(m Meter) { m.Event(ev.Type, "duplicate") })
 		return nil
 	}
 	engine.PruneEvents(s.tx, ev.Location, e.key, identity, s.now.Add(-s.r.cfg.Dedup), pruneAtOnce)
@@ -202,6 +203,7 @@ func (s *scope) plan(e planned, generation uint64) error {
 		return err
 	}
 	s.keep(changed)
+	s.tellPlanned(ev.Type, len(runs))
 	for i := range runs {
 		if err := s.saveRun(&runs[i]); err != nil {
 			return &planFault{err: err}
@@ -215,6 +217,20 @@ func (s *scope) plan(e planned, generation uint64) error {
 		Time: ev.Time, At: s.now, Warnings: ev.Warnings, Decisions: decisions,
 	})
 	return nil
+}
+
+// tellPlanned has the meter told what an event started.
+func (s *scope) tellPlanned(trigger string, runs int) {
+	s.tell(func(m Meter) {
+		result := "matched nothing"
+		if runs > 0 {
+			result = "started"
+		}
+		m.Event(trigger, result)
+		for range runs {
+			m.Run("started")
+		}
+	})
 }
 
 // lostAccess tells of a person that had access, if it has none any more.
@@ -245,6 +261,9 @@ func (r *Runner) dead(ctx context.Context, ev engine.Event, reason string) error
 	r.cfg.Logger.Warn().Str("location", ev.Location).Str("event", ev.ID).Str("type", ev.Type).Str("reason", reason).Msg("dead letter")
 	if err := r.cfg.Dead(ctx, ev, reason); err != nil {
 		return fmt.Errorf("dead letter %s: %w", ev.ID, err)
+	}
+	if r.cfg.Meter != nil {
+		r.cfg.Meter.Event(ev.Type, "dead")
 	}
 	return nil
 }

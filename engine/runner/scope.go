@@ -29,6 +29,14 @@ type scope struct {
 	returned, dropped []item
 
 	notices bool
+	told    []func(Meter) // what the meter is told after the commit
+}
+
+// tell has the meter told of something after the commit.
+func (s *scope) tell(fn func(Meter)) {
+	if s.r.cfg.Meter != nil {
+		s.told = append(s.told, fn)
+	}
 }
 
 // supplies are what a transaction needs and cannot read itself: versions of workflows that are not compiled, and
@@ -78,6 +86,9 @@ func (r *Runner) update(ctx context.Context, p *partition, fn func(*scope) error
 		}
 		p.ticked(s.now)
 		s.enqueue()
+		for _, tell := range s.told {
+			tell(r.cfg.Meter)
+		}
 		return nil
 	}
 }
@@ -207,6 +218,9 @@ func (s *scope) saveRun(run *engine.Run) error {
 	if err := engine.SaveRun(s.tx, run); err != nil {
 		return err
 	}
+	if state := run.State; state.Over() {
+		s.tell(func(m Meter) { m.Run(state) })
+	}
 	if run.State == engine.RunWaiting && run.Wait != nil && !run.Wait.Due.IsZero() {
 		at := scheduled[timer]{dueMilli(run.Wait.Due), timer{run.ID, s.r.place(run.Location)}}
 		s.timers = append(s.timers, at)
@@ -235,6 +249,9 @@ func (s *scope) commands(cmds []engine.Command) error {
 func (s *scope) saveTask(t *engine.Task, queue bool) error {
 	if err := engine.SaveTask(s.tx, t); err != nil {
 		return err
+	}
+	if kind, state := t.Kind, t.State; state.Over() {
+		s.tell(func(m Meter) { m.Message(kind, state, 0) })
 	}
 	if queue && t.State == engine.TaskDue {
 		s.tasks = append(s.tasks, scheduled[item]{dueMilli(t.NotBefore), s.r.itemOf(t)})

@@ -208,6 +208,13 @@ func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, ca
 		return s.finish(t, run, loc, state, cause)
 	}
 	t.State, t.NotBefore, t.Changed, t.Error = engine.TaskDue, at, s.now, cause.Error()
+	kind := t.Kind
+	s.tell(func(m Meter) {
+		if engine.IsUnknown(cause) {
+			m.Message(kind, engine.TaskUnknown, 0)
+		}
+		m.Message(kind, engine.TaskDue, 0)
+	})
 	return s.saveTask(t, true)
 }
 

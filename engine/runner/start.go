@@ -143,6 +143,8 @@ func (s *scope) attempt(it item, t *engine.Task, run *engine.Run, loc *engine.Lo
 		return outcome{}, s.putOff(t, run, loc, err)
 	}
 	t.To, t.Class, t.Links, t.Error = made.To, made.Class, append(t.Links, made.Links...), ""
+	kind, minted := t.Kind, len(made.Links)
+	s.tell(func(m Meter) { m.Message(kind, engine.TaskSending, minted) })
 	return outcome{started: &attempt{item: it, p: s.p, call: call, made: made}}, s.saveTask(t, false)
 }
 

@@ -64,6 +64,7 @@ func (p *Portal) redeem(w http.ResponseWriter, r *http.Request) {
 func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok linkgen.Token, door linkgen.Door, ok bool) {
 	tok, err := linkgen.ParseToken(text)
 	if err != nil {
+		p.opened(r, linkgen.Unknown)
 		p.unknown(w)
 		return tok, door, false
 	}
@@ -71,11 +72,18 @@ func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok 
 		p.fail(w, r, err)
 		return tok, door, false
 	}
+	p.opened(r, door.Reason)
 	if door.Reason == linkgen.Unknown {
 		p.unknown(w)
 		return tok, door, false
 	}
 	return tok, door, true
+}
+
+func (p *Portal) opened(r *http.Request, is linkgen.Reason) {
+	if p.Opened != nil {
+		p.Opened(r.Method == http.MethodPost, is)
+	}
 }
 
 // enter makes the session. The link is checked again inside the commit, whose answer is the one that counts.

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"math"
+	"net/http"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"latchkey/engine"
+	"latchkey/engine/boltstore"
+	"latchkey/engine/runner"
+	"latchkey/linkgen"
+	"latchkey/triggers"
+)
+
+// metrics are what GET /metrics shows. Counters begin at zero with the process. It is the runner's meter.
+type metrics struct {
+	registry *prometheus.Registry
+
+	events, runs, messages *prometheus.CounterVec
+	minted, opened         *prometheus.CounterVec
+	late, commit, batch    prometheus.Histogram
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		events:   counter("events_total", "Course events that were taken, by what became of them.", "trigger", "result"),
+		runs:     counter("runs_total", "Runs that started, finished or were stopped.", "result"),
+		messages: counter("messages_total", "Attempts that began (sending) and how they ended. due: tried again later; unknown: nobody knows whether it arrived.",
+			"channel", "state"),
+		minted: counter("links_minted_total", "Login links that were made.", "channel"),
+		opened: counter("links_opened_total", "Link pages asked for, by mail scanners too, and their buttons pressed, by what the link then was.", "by", "result"),
+		late:   histogram("timer_late_seconds", "How long after its time a wait ended.", .001, .01, .1, 1, 10, 60, 600, 3600, 86400),
+		commit: histogram("commit_seconds", "How long a commit took to the disk.", .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5),
+		batch:  histogram("commit_functions", "How many writes shared a commit.", 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
+	}
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "latchkey", Name: "build_info", Help: "Always 1; what runs is in the labels.",
+		ConstLabels: prometheus.Labels{"version": version, "revision": revision(), "go": runtime.Version()}})
+	build.Set(1)
+	m.registry.MustRegister(m.events, m.runs, m.messages, m.minted, m.opened, m.late, m.commit, m.batch, build,
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "latchkey", Name: name, Help: help}, labels)
+}
+
+func histogram(name, help string, buckets ...float64) prometheus.Histogram {
+	return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "latchkey", Name: name, Help: help, Buckets: buckets})
+}
+
+// Event implements runner.Meter.
+func (m *metrics) Event(trigger, result string) {
+	m.events.WithLabelValues(trigger, label(result)).Inc()
+}
+
+// Run implements runner.Meter.
+func (m *metrics) Run(state engine.RunState) { m.runs.WithLabelValues(string(state)).Inc() }
+
+// Message implements runner.Meter.
+func (m *metrics) Message(channel string, state engine.TaskState, links int) {
+	m.messages.WithLabelValues(channel, string(state)).Inc()
+	m.minted.WithLabelValues(channel).Add(float64(links))
+}
+
+// Late implements runner.Meter.
+func (m *metrics) Late(d time.Duration) { m.late.Observe(d.Seconds()) }
+
+func (m *metrics) mintedByHand() { m.minted.WithLabelValues("hand").Inc() }
+
+func (m *metrics) committed(c boltstore.Commit) {
+	m.commit.Observe(c.Took.Seconds())
+	m.batch.Observe(float64(c.Functions))
+}
+
+// buried counts an event that could not be read, so that its trigger is not known.
+func (m *metrics) buried() { m.events.WithLabelValues("", "unreadable").Inc() }
+
+func (m *metrics) linkOpened(pressed bool, is linkgen.Reason) {
+	by := "page"
+	if pressed {
+		by = "button"
+	}
+	m.opened.WithLabelValues(by, label(string(is))).Inc()
+}
+
+// label writes words as a label's value.
+func label(words string) string { return strings.ReplaceAll(words, " ", "_") }
+
+// handler serves the metrics, with what the instance can tell at that moment.
+func (m *metrics) handler(i *instance) http.Handler {
+	state := func(name string, of func(runner.Stats) int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "latchkey", Name: "runs",
+			Help: "Runs that are not over: waiting for a time, sending a message, or held by a paused workflow.", ConstLabels: prometheus.Labels{"state": name}},
+			func() float64 { return float64(of(i.runner.Stats())) })
+	}
+	m.registry.MustRegister(
+		state("waiting", func(s runner.Stats) int { return s.Waiting }),
+		state("sending", func(s runner.Stats) int { return s.Due + s.Later + s.Sending }),
+		state("held", func(s runner.Stats) int { return s.Held }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "latchkey", Name: "events_lag",
+			Help: "Messages of the stream of events that are not processed yet; NaN if the stream does not answer."}, i.lag))
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorLog: newStdLogger(i.log)})
+}
+
+// lag returns how many messages of the stream are not processed.
+func (i *instance) lag() float64 {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second) // a collector is given no context
+	defer cancel()
+	off, err := i.runner.Offsets(ctx, triggers.StreamCourses)
+	if err != nil {
+		return math.NaN()
+	}
+	last, err := i.bus.Last(ctx)
+	switch {
+	case err != nil:
+		return math.NaN()
+	case !off.Created.Equal(last.Created):
+		return float64(last.Seq)
+	}
+	return max(0, float64(last.Seq)-float64(off.Seq))
+}

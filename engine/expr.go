@@ -21,6 +21,7 @@ type Expr struct {
 	program *vm.Program
 	needs   needs
 	loops   bool // has a predicate
+	sights  []sight
 }
 
 // needs are the roots that cost something to build; an expression gets those that it names.
@@ -62,7 +63,7 @@ func CompileExpr(src string) (e *Expr, col int, err error) {
 		col, err = exprMistake(src, err)
 		return nil, col, err
 	}
-	return &Expr{Source: src, program: program, needs: w.needs, loops: w.loops}, 0, nil
+	return &Expr{Source: src, program: program, needs: w.needs, loops: w.loops, sights: sights(w.fields)}, 0, nil
 }
 
 // True evaluates the expression. An expression that faults counts as false; the fault is for the history.
@@ -120,6 +121,7 @@ type watch struct {
 	loops bool
 	// chains are the optional chains that were wrapped.
 	chains map[*ast.ChainNode]bool
+	fields []string // that it names
 	at     int
 	err    error
 }
@@ -142,6 +144,8 @@ func (w *watch) Visit(node *ast.Node) {
 		if id, ok := n.Callee.(*ast.IdentifierNode); ok && id.Value == "now" {
 			w.err, w.at = errors.New("now is a value; write it without ()"), n.Location().From
 		}
+	case *ast.MemberNode:
+		w.look(n)
 	case *ast.ChainNode:
 		if !w.chains[n] {
 			w.chains[n] = true

@@ -76,7 +76,7 @@ func (pl *planner) refuse(c *candidate) (reason, fault string) {
 			pl.env = NewEnv(pl.set.Location, &was, pl.ev, nil, pl.now)
 		}
 		if ok, fault := c.w.When.True(pl.env); !ok {
-			return "when does not hold: " + c.w.When.Source, fault
+			return "when does not hold: " + c.w.When.Source + c.w.When.saw(pl.env), fault
 		}
 	}
 	return pl.reentry(c.w), ""

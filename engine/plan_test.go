@@ -68,9 +68,9 @@ func TestPlanDecisions(t *testing.T) {
 		"none_of, no noun":  {func(w *Workflow) { w.Triggers[0].Filters = []Filter{{Noun: "product", NoneOf: []string{"x"}}} }, "offer_access_granted offer=gold", ""},
 		"second trigger":    {func(w *Workflow) { w.Triggers = append(w.Triggers, Trigger{"offer_access_granted", nil}) }, "offer_access_granted offer=bronze", ""},
 		"two triggers":      {func(w *Workflow) { w.Triggers = append(w.Triggers, gold) }, "offer_access_granted offer=b", `trigger offer_access_granted: offer "b" is not one of "gold", "silver"; trigger offer_access_granted: offer "b" is not one of "gold", "silver"`},
-		"when":              {func(w *Workflow) { w.When = must(t, `offer.id == "silver"`) }, "offer_access_granted offer=gold", `when does not hold: offer.id == "silver"`},
+		"when":              {func(w *Workflow) { w.When = must(t, `offer.id == "silver"`) }, "offer_access_granted offer=gold", `when does not hold: offer.id == "silver"; offer.id is "gold"`},
 		"when sees access":  {func(w *Workflow) { w.When = must(t, `"gold" in access.offers && contact.id == "c1"`) }, "offer_access_granted offer=gold contact=c1", ""},
-		"when faults":       {func(w *Workflow) { w.When = must(t, `contact.custom.n > 3`) }, "offer_access_granted offer=gold", `when does not hold: contact.custom.n > 3`},
+		"when faults":       {func(w *Workflow) { w.When = must(t, `contact.custom.n > 3`) }, "offer_access_granted offer=gold", `when does not hold: contact.custom.n > 3; contact.custom.n is absent`},
 		"many ids": {func(w *Workflow) {
 			w.Triggers[0].Filters = []Filter{{Noun: "offer", AnyOf: strings.Split("abcdefghijk", "")}}
 		}, "offer_access_granted offer=x", `trigger offer_access_granted: offer "x" is not one of "a", "b", "c", "d", "e", "f", "g", "h" and 3 more`},

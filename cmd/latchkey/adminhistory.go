@@ -31,6 +31,9 @@ func (i *instance) filter(ctx context.Context, q console.Query) (f runner.Filter
 			return f, err
 		}
 		f.Contact = p.Key
+		if key, err := engine.ParseID(q.Contact); err == nil && p.Contact.ID != q.Contact {
+			f.Contact = key // of a contact that another one took over: what it did stays under its key
+		}
 	}
 	return f, nil
 }

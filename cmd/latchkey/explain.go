@@ -11,7 +11,6 @@ import (
 
 	"github.com/urfave/cli/v3"
 
-	"latchkey/engine"
 	"latchkey/engine/console"
 )
 
@@ -78,18 +77,15 @@ func (a *app) explainable(ctx context.Context, c *cli.Command, cl *client) (even
 			return events, err
 		}
 	}
-	var p engine.Person
-	if cerr := cl.do(ctx, http.MethodGet, "/v1/contacts/"+url.PathEscape(ref), nil, &p); errors.Is(cerr, errNotFound) && err != nil {
-		return nil, fmt.Errorf("there is neither an event nor a contact %q: %w", ref, err)
-	} else if cerr != nil {
-		return nil, cerr
-	}
-	v := url.Values{"contact": {p.Key.String()}, "limit": {fmt.Sprint(c.Int("limit"))}}
+	v := url.Values{"contact": {ref}, "limit": {fmt.Sprint(c.Int("limit"))}}
 	if b := c.String("before"); b != "" {
 		v.Set("before", b)
 	}
-	if err := cl.do(ctx, http.MethodGet, "/v1/events?"+v.Encode(), nil, &events); err != nil {
-		return nil, err
+	switch cerr := cl.do(ctx, http.MethodGet, "/v1/events?"+v.Encode(), nil, &events); {
+	case errors.Is(cerr, errNotFound) && err != nil:
+		return nil, fmt.Errorf("there is neither an event nor a contact %q: %w", ref, err)
+	case cerr != nil:
+		return nil, cerr
 	}
 	more(a, len(events), c.Int("limit"), func() string { return events[len(events)-1].Record })
 	return events, nil

@@ -107,7 +107,7 @@ func testWhatHappened(t *testing.T, w *world) {
 		"offer_access_granted order/1\n", "offer_access_removed order/1\n", "  No workflow had this trigger.\n",
 		"  welcome  started run "+runs[1].ID+", which waits in was-it-gold/then/pause until ",
 		`  silver   did not start: trigger offer_access_granted: offer "gold" is not one of "silver"`,
-		`  bobs     did not start: when does not hold: contact.first_name == "Bob"`,
+		`  bobs     did not start: when does not hold: contact.first_name == "Bob"; contact.first_name is "Ada"`,
 		"  sketch   did not start: the workflow is a draft\n",
 		"offer_access_granted happened (event order/1), offer The gold (gold)\n",
 		`  sent hello ("Hello Ada") to ada@example.com by email, message `+mail.ID+", link "+mail.Links[0]+"\n",

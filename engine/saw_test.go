@@ -1,0 +1,50 @@
+package engine
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestSaw has expressions that do not hold, and what is said of the fields in them.
+func TestSaw(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+	loc := &Location{ID: "academy", Zone: time.UTC}
+	p := &Person{Location: "academy", Contact: Contact{
+		FirstName: "Ada", Email: strings.Repeat("é", 100),
+		Custom: Custom{"cohort": "2026-11", "n": int64(2), "ok": false, "list": []any{1}, "deep": map[string]any{"er": 1.5}},
+	}}
+	ev := &Event{ID: "1", Type: "offer_access_granted", Offer: &Noun{ID: "gold"}, Time: now}
+	for src, want := range map[string]string{
+		`contact.first_name == "Bob"`:                    `; contact.first_name is "Ada"`,
+		`contact.custom.n > 3`:                           `; contact.custom.n is 2`,
+		`contact.custom.ok`:                              `; contact.custom.ok is false`,
+		`contact.custom.deep.er > 3`:                     `; contact.custom.deep.er is 1.5`,
+		`contact.custom["cohort"] == "x"`:                `; contact.custom.cohort is "2026-11"`,
+		`contact.custom.none == 1`:                       `; contact.custom.none is absent`,
+		`product?.id == "x"`:                             `; product?.id is absent`,
+		`product != nil and product.id == "x"`:           ``,
+		`offer.id == "a" or offer.id == "b"`:             `; offer.id is "gold"`,
+		`any(contact.custom.list, # == 2)`:               ``,
+		`contact.custom.list[0] == 2`:                    ``,
+		`"silver" in access.offers`:                      ``,
+		`event.time > now`:                               ``,
+		`contact.email == ""`:                            `; contact.email is "` + strings.Repeat("é", sawLong) + `…"`,
+		`len(contact.id) > 0 and event.id == offer.id`:   `; contact.id is ""; event.id is "1"; offer.id is "gold"`,
+		`contact.custom.n == 1 and contact.custom.n > 0`: `; contact.custom.n is 2`,
+	} {
+		e, _, err := CompileExpr(src)
+		if err != nil {
+			t.Errorf("%s: %v", src, err)
+			continue
+		}
+		env := NewEnv(loc, p, ev, nil, now)
+		if ok, _ := e.True(env); ok {
+			t.Errorf("%s holds", src)
+		}
+		if got := e.saw(env); got != want {
+			t.Errorf("%s saw %q, want %q", src, got, want)
+		}
+	}
+}

@@ -92,14 +92,7 @@ func (m *machine) resume() bool {
 			m.r.Wait, m.r.Task, m.r.At = nil, ID{}, nil
 			return true
 		}
-		switch at[i+1] {
-		case "then":
-			steps = steps[n].Then
-		case "else":
-			steps = steps[n].Else
-		default:
-			steps = nil
-		}
+		steps = steps[n].list(at[i+1])
 	}
 	m.end(RunStopped, fmt.Sprintf("step %s is not in version %s of the workflow", strings.Join(at, "/"), m.w.Version))
 	return false
@@ -135,9 +128,7 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 	}
 	switch s.Kind {
 	case StepWait:
-		m.r.State, m.r.At = RunWaiting, path
-		m.r.Wait = &Wait{Kind: "time", Since: m.now, Due: m.after(s.Wait)}
-		return true
+		return m.wait(s, path)
 	case StepIf:
 		ok, fault := s.If.True(m.env())
 		branch, steps := "else", s.Else
@@ -146,6 +137,15 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 		}
 		m.note(path, StepResult{Kind: s.Kind, Outcome: branch, Fault: fault})
 		m.push(steps, 0, slices.Concat(path, []string{branch}))
+		return false
+	case StepSplit:
+		m.split(s, path)
+		return false
+	case StepTag:
+		m.tag(s, path)
+		return false
+	case StepSet:
+		m.set(s, path)
 		return false
 	case StepEnd:
 		m.note(path, StepResult{Kind: s.Kind, Outcome: "ended"})
@@ -158,14 +158,6 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 	}
 	m.ask(s, path)
 	return true
-}
-
-// after returns when a wait that begins now ends.
-func (m *machine) after(d Duration) time.Time {
-	if m.loc.Day > 0 {
-		return m.now.Add(time.Duration(float64(d.Fixed()) * float64(m.loc.Day) / float64(24*time.Hour)))
-	}
-	return d.After(m.now, m.p.Zone(m.loc))
 }
 
 // ask makes the task of an action, for which the run then waits.

@@ -217,18 +217,27 @@ func TestAdvanceModel(t *testing.T) {
 		var steps []Step
 		for range rapid.IntRange(0, 4).Draw(t, "steps") {
 			n++
-			s := Step{ID: fmt.Sprint("s", n), Kind: rapid.SampledFrom([]string{"email", "sms", StepWait, StepIf, StepIf, StepEnd}).Draw(t, "kind")}
+			s := Step{ID: fmt.Sprint("s", n), Kind: rapid.SampledFrom([]string{"email", "sms", StepWait, StepWait, StepIf, StepIf, StepSplit, StepTag, StepSet, StepEnd}).Draw(t, "kind")}
 			if rapid.IntRange(0, 3).Draw(t, "with when") == 0 {
 				s.When = rapid.SampledFrom(conds).Draw(t, "when")
 			}
 			switch s.Kind {
 			case StepWait:
 				s.Wait = Duration{Days: rapid.IntRange(0, 3).Draw(t, "days"), Rest: time.Hour}
+				s.Until = rapid.SampledFrom([]*Until{nil, {Daily: true, Hour: 9}, {Weekday: time.Monday}, {Field: "contact.custom.n"}, {Field: "event.time"}}).Draw(t, "until")
 			case StepIf:
 				s.If = rapid.SampledFrom(conds).Draw(t, "if")
 				if depth < 4 {
 					s.Then, s.Else = tree(t, depth+1), tree(t, depth+1)
 				}
+			case StepSplit:
+				if depth < 4 {
+					s.Split = []Branch{{Name: "a", Weight: 1, Steps: tree(t, depth+1)}, {Name: "b", Weight: 2, Steps: tree(t, depth+1)}}
+				}
+			case StepTag:
+				s.Tag = Tag{Add: []string{rapid.SampledFrom([]string{"x", "y"}).Draw(t, "tag")}, Remove: []string{"z"}}
+			case StepSet:
+				s.Set = Custom{"n": rapid.SampledFrom([]any{int64(7), "2026-11-05", "2026-11-05T09:00:00Z", nil}).Draw(t, "value")}
 			}
 			steps = append(steps, s)
 		}

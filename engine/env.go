@@ -45,6 +45,7 @@ type contactView struct {
 	Locale    string      `expr:"locale"`
 	Consent   consentView `expr:"consent"`
 	Custom    Custom      `expr:"custom"`
+	Tags      []string    `expr:"tags"`
 }
 
 // A consentView says whether the contact may be reached: not known allows.
@@ -98,7 +99,7 @@ func NewEnv(loc *Location, p *Person, ev *Event, r *Run, now time.Time) Env {
 	c := &p.Contact
 	v := &roots{
 		Contact: contactView{ID: c.ID, Email: c.Email, Phone: c.Phone, FirstName: c.FirstName, LastName: c.LastName, Name: c.Name(),
-			Timezone: c.Timezone, Locale: c.Locale, Custom: c.Custom,
+			Timezone: c.Timezone, Locale: c.Locale, Custom: c.Custom, Tags: p.Tags,
 			Consent: consentView{Email: allowed(c.Consent.Email), SMS: allowed(c.Consent.SMS)}},
 		Event:    eventView{ID: ev.ID, Type: ev.Type, Time: ev.Time, Custom: ev.Custom},
 		Offer:    viewOf(ev.Offer),
@@ -185,7 +186,7 @@ func (v *roots) value(name string) any {
 	switch name {
 	case "contact":
 		return map[string]any{"id": c.ID, "email": c.Email, "phone": c.Phone, "first_name": c.FirstName, "last_name": c.LastName,
-			"name": c.Name, "timezone": c.Timezone, "locale": c.Locale, "custom": values(c.Custom),
+			"name": c.Name, "timezone": c.Timezone, "locale": c.Locale, "custom": values(c.Custom), "tags": c.Tags,
 			"consent": map[string]any{"email": c.Consent.Email, "sms": c.Consent.SMS}}
 	case "event":
 		return map[string]any{"id": v.Event.ID, "type": v.Event.Type, "time": v.Event.Time, "custom": values(v.Event.Custom)}

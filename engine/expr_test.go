@@ -12,7 +12,7 @@ func testEnv() Env {
 	no := false
 	loc := &Location{ID: "academy", Name: "Acme", Custom: map[string]string{"phone": "+1"}}
 	p := &Person{Location: "academy", Contact: Contact{ID: "c-17", Email: "ada@example.com", FirstName: "Ada", LastName: "Lovelace", Consent: Consent{SMS: &no},
-		Custom: Custom{"cohort": "2026-11", "score": int64(7), "ratio": 0.5, "list": make([]any, 2000)}},
+		Custom: Custom{"cohort": "2026-11", "score": int64(7), "ratio": 0.5, "list": make([]any, 2000)}}, Tags: []string{"new", "vip"},
 		Offers:   map[string]*Grant{"gold": {Title: "Gold"}, "old": {Removed: true}},
 		Products: map[string]*Grant{"go-101": {Title: "Go 101"}}}
 	ev := &Event{ID: "e1", Type: "offer_access_granted", Time: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), Offer: &Noun{ID: "gold", Title: "Gold"}}
@@ -55,6 +55,8 @@ func TestExprTrue(t *testing.T) {
 		`contact.consent.email && !contact.consent.sms`:        {true, ""},
 		`custom.phone == "+1" && custom.none == ""`:            {true, ""},
 		`location.name matches "^Ac"`:                          {true, ""},
+		`"vip" in contact.tags && !("gold" in contact.tags)`:   {true, ""},
+		`len(contact.tags) == 2`:                               {true, ""},
 		`any(contact.custom.list, # == nil)`:                   {true, ""},
 		`let l = contact.custom.list; all(l, all(l, true))`:    {false, "100,000 rounds"},
 		`let x = 1..90000; all(x, all(x, true))`:               {false, "100,000 rounds"},

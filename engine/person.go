@@ -15,8 +15,9 @@ type Person struct {
 	Starts map[string]Start `json:"starts,omitempty"`
 	Issue  Issue            `json:"issue,omitzero"`
 	// SignedUp is set by the first grant ever. Absorbed names the contact that took over a provisional one.
-	SignedUp bool `json:"signed_up,omitempty"`
-	Absorbed ID   `json:"absorbed,omitzero"`
+	SignedUp bool     `json:"signed_up,omitempty"`
+	Absorbed ID       `json:"absorbed,omitzero"`
+	Tags     []string `json:"tags,omitempty"` // set by workflows; in order, each once
 }
 
 // A Grant is access to one offer or product, or the memory that it was removed.

@@ -33,6 +33,7 @@ func Plan(set *Set, p Person, ev Event, now time.Time) (Person, []Run, []Command
 	if len(candidates) == 0 {
 		return pl.p, nil, nil, nil
 	}
+	pl.told = pl.p
 	pl.decisions = make([]Decision, len(candidates))
 	for i := range candidates {
 		pl.consider(&candidates[i], &pl.decisions[i])
@@ -52,6 +53,7 @@ type planner struct {
 	runs      []Run
 	commands  []Command
 	decisions []Decision
+	told      Person // as the event left them: what when sees, whichever workflows started before
 }
 
 // consider decides on one workflow.
@@ -72,8 +74,7 @@ func (pl *planner) refuse(c *candidate) (reason, fault string) {
 	}
 	if c.w.When != nil {
 		if pl.env.roots == nil {
-			was := pl.p // the ledger may change, which expressions do not see
-			pl.env = NewEnv(pl.set.Location, &was, pl.ev, nil, pl.now)
+			pl.env = NewEnv(pl.set.Location, &pl.told, pl.ev, nil, pl.now)
 		}
 		if ok, fault := c.w.When.True(pl.env); !ok {
 			return "when does not hold: " + c.w.When.Source + c.w.When.saw(pl.env), fault

@@ -25,6 +25,7 @@ func (w *FieldWriter) person(p *Person) {
 	w.Time(9, p.Issue.At)
 	w.Flag(10, p.SignedUp)
 	w.ID(11, p.Absorbed)
+	w.Texts(12, p.Tags)
 }
 
 func (r *FieldReader) person(p *Person) {
@@ -51,6 +52,8 @@ func (r *FieldReader) person(p *Person) {
 		p.SignedUp = r.Flag()
 	case 11:
 		p.Absorbed = r.ID()
+	case 12:
+		p.Tags = append(p.Tags, r.Text())
 	}
 }
 

@@ -108,6 +108,14 @@ func TestGoldenRecords(t *testing.T) {
 	if err != nil || !cmp.Equal(gotK, k) {
 		t.Errorf("task: %v\n%s", err, cmp.Diff(k, gotK))
 	}
+	p.Tags = []string{"gold member", "vip"}
+	if err := SavePerson(tx, p); err != nil {
+		t.Fatal(err)
+	}
+	gotP, err = DecodePerson(golden(t, "person-tags.v1", tx.Get(SpacePeople, personKey("academy", p.Key))))
+	if err != nil || !cmp.Equal(gotP, p) {
+		t.Errorf("person with tags: %v\n%s", err, cmp.Diff(p, gotP))
+	}
 	e, n := goldenEvent(), goldenNotice()
 	gotE, err := DecodeEvent(golden(t, "event.v1", encodeEvent(e)))
 	if err != nil || !cmp.Equal(gotE, e) {

@@ -57,9 +57,12 @@ type Reentry struct {
 
 // The step kinds that the core itself carries out; all others are a Catalog's actions.
 const (
-	StepWait = "wait"
-	StepIf   = "if"
-	StepEnd  = "end"
+	StepWait  = "wait"
+	StepIf    = "if"
+	StepSplit = "split"
+	StepTag   = "tag"
+	StepSet   = "set"
+	StepEnd   = "end"
 )
 
 // A Step is one step of a workflow. Exactly one of the kind's own fields is set.
@@ -70,10 +73,14 @@ type Step struct {
 	When *Expr  // nil means always; otherwise the step is skipped unless it holds
 	Line int    // where it stands in Source
 
-	Wait     Duration // kind "wait"
+	Wait     Duration // kind "wait", unless Until is set
+	Until    *Until   // kind "wait"
 	If       *Expr    // kind "if"
 	Then     []Step
 	Else     []Step
-	End      string // kind "end": the reason, for people
-	Settings any    // kinds of Catalog.Actions: what their Decode returned
+	Split    []Branch // kind "split"
+	Tag      Tag      // kind "tag"
+	Set      Custom   // kind "set": texts, whole numbers, decimals, true, false; nil forgets the field
+	End      string   // kind "end": the reason, for people
+	Settings any      // kinds of Catalog.Actions: what their Decode returned
 }

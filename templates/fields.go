@@ -53,6 +53,7 @@ func DefaultFields() Fields {
 		{Path: "contact.consent.email", Kind: KindFlag, Sure: true, Doc: "whether marketing mails are welcome"},
 		{Path: "contact.consent.sms", Kind: KindFlag, Sure: true, Doc: "whether marketing SMS are welcome"},
 		{Path: "contact.custom", Kind: KindOpen, Doc: "anything else the course site says of the learner"},
+		{Path: "contact.tags", Kind: KindList, Sure: true, Doc: "the tags that workflows gave the learner"},
 		{Path: "offer.title", Doc: "the offer that the event is about"},
 		{Path: "offer.id", Doc: "that offer's id"},
 		{Path: "product.title", Doc: "the product that the event is about"},

@@ -73,6 +73,7 @@ func showContact(w io.Writer, p engine.Person, links []console.Link) {
 		{"name", p.Contact.Name()}, {"id", p.Contact.ID}, {"email", p.Contact.Email}, {"phone", p.Contact.Phone},
 		{"zone", p.Contact.Timezone}, {"key", p.Key.String()}, {"since", stamp(p.Since)},
 		{"offers", held(p.Offers)}, {"products", held(p.Products)},
+		{"tags", strings.Join(p.Tags, ", ")},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(tw, "%s\t%s\n", row[0], row[1])

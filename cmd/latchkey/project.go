@@ -124,8 +124,9 @@ func (p *project) checkChannels() []engine.Problem {
 func eachStep(steps []engine.Step, fn func(engine.Step)) {
 	for _, s := range steps {
 		fn(s)
-		eachStep(s.Then, fn)
-		eachStep(s.Else, fn)
+		for _, l := range s.Lists() {
+			eachStep(l.Steps, fn)
+		}
 	}
 }
 

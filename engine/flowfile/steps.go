@@ -10,21 +10,21 @@ import (
 	"latchkey/engine"
 )
 
-// maxNested is how deep if may stand within if.
+// maxNested is how deep an if or a split may stand within another.
 const maxNested = 20
 
 var (
 	stepKeys   = []string{"id", "name", "when"}
 	stepLater  = []string{"retry", "timeout", "on_error", "on_unknown"}
-	flowKinds  = []string{"wait", "if", "end"}
-	kindsLater = []string{"split", "tag", "set", "webhook", "publish", "grant", "revoke", "start", "notify", "goal"}
-	waitsLater = []string{"until", "for", "timeout"}
+	flowKinds  = []string{"wait", "if", "split", "tag", "set", "end"}
+	kindsLater = []string{"webhook", "publish", "grant", "revoke", "start", "notify", "goal"}
+	waitsLater = []string{"for", "timeout"}
 )
 
 // steps reads a list of steps; nil if it is none.
 func (r *reader) steps(n *yaml.Node, nested int) []engine.Step {
 	if nested > maxNested {
-		r.fail(n, "if stands within if more than %d times", maxNested)
+		r.fail(n, "steps stand within steps more than %d times", maxNested)
 		return nil
 	}
 	items, ok := r.list(n, "a workflow's steps", "`- wait: 1d`")
@@ -79,6 +79,12 @@ func (r *reader) step(n *yaml.Node, nested int) (engine.Step, bool) {
 		}
 	case "if":
 		r.branch(n, kind, parts, nested, &s)
+	case "split":
+		r.split(kind, nested, &s)
+	case "tag":
+		r.tag(kind, &s)
+	case "set":
+		r.set(kind, &s)
 	default:
 		r.action(kind, &s)
 	}
@@ -198,8 +204,9 @@ func (r *reader) number(steps []engine.Step) {
 				s.ID = id
 			}
 		}
-		r.number(s.Then)
-		r.number(s.Else)
+		for _, l := range s.Lists() {
+			r.number(l.Steps)
+		}
 	}
 }
 
@@ -213,11 +220,15 @@ func (r *reader) wait(n *yaml.Node, s *engine.Step) {
 		r.fail(n, "wait is empty; write how long, such as 90s, 15m, 3h, 2d or 1w")
 	}
 	for _, e := range entries {
-		if slices.Contains(waitsLater, e.name) {
+		switch {
+		case e.name == "until":
+			r.until(e.value, s)
+		case slices.Contains(waitsLater, e.name):
 			r.fail(e.key, "`wait: {%s: …}` is not yet in this version; a length of time such as 1d is", e.name)
 			return
+		default:
+			r.fail(e.key, "wait has no key %q; write how long, such as `wait: 1d`, or `wait: {until: monday}`", e.name)
 		}
-		r.fail(e.key, "wait has no key %q; write how long, such as `wait: 1d`", e.name)
 	}
 }
 

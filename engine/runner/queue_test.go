@@ -48,21 +48,3 @@ func TestFifo(t *testing.T) {
 		}
 	}
 }
-
-func TestStepAt(t *testing.T) {
-	t.Parallel()
-	steps := []engine.Step{
-		{ID: "a", Kind: "email"},
-		{ID: "b", Kind: "if", Then: []engine.Step{{ID: "c"}}, Else: []engine.Step{{ID: "d", Kind: "if", Then: []engine.Step{{ID: "e"}}}}},
-	}
-	for _, path := range [][]string{{"a"}, {"b", "then", "c"}, {"b", "else", "d", "then", "e"}} {
-		if s := stepAt(steps, path); s == nil || s.ID != path[len(path)-1] {
-			t.Errorf("%v: %v", path, s)
-		}
-	}
-	for _, path := range [][]string{{"x"}, {"b", "else", "c"}, {"b", "then", "c", "then", "a"}, nil} {
-		if s := stepAt(steps, path); s != nil {
-			t.Errorf("%v: %v", path, s)
-		}
-	}
-}

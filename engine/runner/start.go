@@ -159,7 +159,7 @@ func (s *scope) call(t *engine.Task, run *engine.Run, loc *engine.Location) (eng
 	if err != nil || w == nil || person == nil {
 		return c, err
 	}
-	step := stepAt(w.Steps, t.Step)
+	step := engine.StepAt(w.Steps, t.Step)
 	if step == nil {
 		return c, fmt.Errorf("version %s of workflow %s has no step %v", run.Version, run.Workflow, t.Step)
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
 
 	"latchkey/engine"
@@ -80,25 +79,6 @@ func (r *Runner) SetWorkflows(ctx context.Context, set *engine.Set) error {
 	r.place(set.Location.ID).set.Store(engine.NewSet(set.Location, set.Workflows))
 	for _, p := range r.parts {
 		p.release(r.cfg.Now())
-	}
-	return nil
-}
-
-// stepAt returns the step at a path: ids, with "then" or "else" after those of the ifs around it. Nil if there is none.
-func stepAt(steps []engine.Step, path []string) *engine.Step {
-	for len(path) > 0 {
-		i := slices.IndexFunc(steps, func(s engine.Step) bool { return s.ID == path[0] })
-		switch {
-		case i < 0:
-			return nil
-		case len(path) == 1:
-			return &steps[i]
-		case path[1] == "else":
-			steps = steps[i].Else
-		default:
-			steps = steps[i].Then
-		}
-		path = path[2:]
 	}
 	return nil
 }

@@ -81,7 +81,8 @@ func postOne(client *http.Client, url, id string) (a accepted, err error) {
 	return a, json.NewDecoder(res.Body).Decode(&a)
 }
 
-// TestGather stores what waited as one batch, although an id is in it twice and another was stored before.
+// TestGather stores what waited as one batch if there is enough of it, although an id is in it twice; and all of it too if
+// another was stored before.
 func TestGather(t *testing.T) {
 	t.Parallel()
 	b := openBus(t, nil)
@@ -91,21 +92,27 @@ func TestGather(t *testing.T) {
 		t.Fatal(out)
 	}
 	for _, c := range []struct {
-		ids      []string
+		ids      string
 		new, dup int
-	}{{[]string{"1", "2", "1", "3"}, 3, 1}, {[]string{"4", "old", "5", "old"}, 2, 2}} {
-		got := strings.Join(httpPosts(t, w, c.ids...), " ")
+	}{
+		{"1 2 1 3", 3, 1},
+		{"a b c d e f g h i j a k l m n o p q r s t", 20, 1},
+		{"A B old C D E F G H I J K L M N O P old", 16, 2},
+	} {
+		got := strings.Join(httpPosts(t, w, strings.Fields(c.ids)...), " ")
 		if strings.Count(got, "false") != c.new || strings.Count(got, "true") != c.dup {
 			t.Errorf("%v: %s", c.ids, got)
 		}
 	}
 	s, err := js.Stream(t.Context(), StreamCourses)
-	if err != nil || s.CachedInfo().State.Msgs != 6 {
+	if err != nil || s.CachedInfo().State.Msgs != 40 {
 		t.Fatalf("%+v, %v", s.CachedInfo().State, err)
 	}
-	m, err := s.GetMsg(t.Context(), 4)
-	if err != nil || m.Header.Get("Nats-Batch-Sequence") != "3" {
-		t.Errorf("the first four were no batch: %v, %v", m.Header, err)
+	for seq, want := range map[uint64]string{4: "", 5: "1", 24: "20", 25: ""} {
+		m, err := s.GetMsg(t.Context(), seq)
+		if err != nil || m.Header.Get("Nats-Batch-Sequence") != want {
+			t.Errorf("message %d: batch sequence %q, want %q, %v", seq, m.Header.Get("Nats-Batch-Sequence"), want, err)
+		}
 	}
 }
 

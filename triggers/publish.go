@@ -21,6 +21,7 @@ const (
 	contentType = "application/cloudevents+json"
 	maxPending  = 256     // single publishes under way at once
 	maxAtomic   = 500     // messages of an atomic batch; the server takes 1,000
+	minAtomic   = 16      // with fewer, flushing the disk for each is quicker: the server makes files for each batch
 	atomicBytes = 4 << 20 // of an atomic batch
 	batchID     = "Nats-Batch-Id"
 	batchSeq    = "Nats-Batch-Sequence"
@@ -155,7 +156,7 @@ func (b *Bus) sendEach(ctx context.Context, stream string, msgs []*nats.Msg) []r
 	for chunk := range chunks(msgs) {
 		part := receipts[done : done+len(chunk)]
 		done += len(chunk)
-		if len(chunk) > 1 && b.sendAtomic(ctx, stream, chunk) {
+		if len(chunk) >= minAtomic && b.sendAtomic(ctx, stream, chunk) {
 			continue
 		}
 		if err := b.sendSingly(ctx, stream, chunk, part); err != nil {

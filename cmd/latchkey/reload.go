@@ -317,6 +317,7 @@ func (c *Config) changedBy(fresh *Config) (_ *Config, restart []string) {
 		{"nats", c.NATS, fresh.NATS},
 		{"email.smtp", c.Email.SMTP, fresh.Email.SMTP},
 		{"sms.twilio", c.SMS.Twilio, fresh.SMS.Twilio},
+		{"events", c.Events, fresh.Events},
 		{"retention", c.Retain, fresh.Retain},
 		{"log", c.Log, fresh.Log},
 	} {

@@ -180,3 +180,25 @@ func testPagesOfEvents(t *testing.T, w *world) {
 		t.Errorf("events by pages: %v", got)
 	}
 }
+
+// TestHistoryUnderTheOldKey has one contact that was known by its address alone and another by its id alone, until an event tells
+// that they are one.
+func TestHistoryUnderTheOldKey(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow})
+	i, _ := w.start()
+	nc := w.connect()
+	w.send(nc, "user_login", "1", `{"contact": {"id": "c-1"}}`)
+	w.send(nc, "offer_access_granted", "1", `{"contact": {"email": "ada@example.com"}, "offer": {"id": "gold"}}`)
+	w.quiet(i, nc)
+	var runs []console.Run
+	w.ask("GET", "/v1/runs", "", &runs)
+	w.send(nc, "user_login", "2", `{"contact": {"id": "c-1", "email": "ada@example.com"}}`)
+	w.quiet(i, nc)
+	var before, since []console.Event
+	w.ask("GET", "/v1/events?contact="+runs[0].Contact, "", &before)
+	w.ask("GET", "/v1/events?contact=c-1", "", &since)
+	if len(before) != 1 || before[0].Type != "offer_access_granted" || len(since) != 2 || since[0].Type != "user_login" {
+		t.Errorf("under the old key %+v, under the new %+v", before, since)
+	}
+}

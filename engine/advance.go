@@ -12,7 +12,7 @@ import (
 // to, loc its location today. It changes none of its arguments. An input that does not fit the run's state
 // (a timer that was overtaken, a second result) changes nothing.
 //
-// A message that failed does not stop the run: its outcome is in the story, and the run goes on. A redemption is noted
+// A message that failed does not stop the run unless its step says so: its outcome is in the story, and the run goes on. A redemption is noted
 // even when the run is over. A run whose position is not in w is stopped.
 func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Time) (Run, Person, []Command) {
 	if in.Redeemed != nil {
@@ -37,6 +37,7 @@ func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Tim
 		}
 		if m.resume() {
 			m.note(r.At, StepResult{Kind: in.Done.Kind, Outcome: string(in.Done.State), Task: in.Done.ID, Fault: in.Done.Error})
+			m.stopOnError(r.At, in.Done)
 		}
 	default:
 		return r, p, nil
@@ -158,6 +159,18 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 	}
 	m.ask(s, path)
 	return true
+}
+
+// stopOnError ends the run if its step asks for that.
+func (m *machine) stopOnError(at []string, t *Task) {
+	if t.State != TaskFailed && t.State != TaskExpired || !StepAt(m.w.Steps, at).StopOnError {
+		return
+	}
+	reason := fmt.Sprintf("step %s %s", strings.Join(at, "/"), t.State)
+	if t.Error != "" {
+		reason += ": " + t.Error
+	}
+	m.end(RunStopped, reason)
 }
 
 // ask makes the task of an action, for which the run then waits.

@@ -101,3 +101,25 @@ func TestAbsorbJoinsTags(t *testing.T) {
 		t.Errorf("%v, %v", joined.Tags, forward.Tags)
 	}
 }
+
+// on_error ends the run at a message that failed or expired, and at no other outcome.
+func TestStopOnError(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		state TaskState
+		stop  bool
+		want  RunState
+	}{
+		{TaskFailed, true, RunStopped}, {TaskExpired, true, RunStopped}, {TaskSent, true, RunSending}, {TaskUnknown, true, RunSending},
+		{TaskSuppressed, true, RunSending}, {TaskFailed, false, RunSending}, {TaskExpired, false, RunSending},
+	} {
+		s := begin(t, Step{ID: "in", Kind: StepIf, If: must(t, "true"), Then: []Step{{ID: "a", Kind: "email", StopOnError: c.stop}}}, Step{ID: "b", Kind: "email"})
+		s.input(Input{Done: &Task{ID: s.r.Task, Kind: "email", State: c.state, Error: "550 no such user"}})
+		if s.r.State != c.want || c.want == RunStopped && (s.r.End != "step in/then/a "+string(c.state)+": 550 no such user" || !s.p.Starts["w/contact"].Ended) {
+			t.Errorf("%s, stop %v: %s, %q", c.state, c.stop, s.r.State, s.r.End)
+		}
+		if got := s.r.Steps[1]; got.Outcome != string(c.state) {
+			t.Errorf("%s: the story has %s", c.state, got.Outcome)
+		}
+	}
+}

@@ -83,4 +83,6 @@ type Step struct {
 	Set      Custom   // kind "set": texts, whole numbers, decimals, true, false; nil forgets the field
 	End      string   // kind "end": the reason, for people
 	Settings any      // kinds of Catalog.Actions: what their Decode returned
+	// StopOnError ends the run when the task of this step failed or expired; otherwise the run goes on.
+	StopOnError bool
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"latchkey/engine"
 	"latchkey/engine/runner"
 )
 
@@ -260,6 +261,64 @@ func TestReloadWhileSending(t *testing.T) {
 	}
 	if n := len(w.waitMails(events)); n != events || len(got) != events {
 		t.Errorf("%d mails to %d readers, want %d", n, len(got), events)
+	}
+}
+
+// TestEverySetting changes each setting: it takes effect, or a restart is asked for. None is passed over in silence.
+func TestEverySetting(t *testing.T) {
+	t.Parallel()
+	c := defaultConfig("")
+	n := 0
+	eachLeaf(reflect.ValueOf(c).Elem(), "", nil, func(name string, index []int) {
+		if slices.Contains([]string{".Dir", ".File", ".Day", ".Now"}, name) {
+			return // no settings
+		}
+		n++
+		fresh := *defaultConfig("")
+		at := reflect.ValueOf(&fresh).Elem().FieldByIndex(index)
+		alter(t, name, at)
+		next, restart := c.changedBy(&fresh)
+		if len(restart) == 0 && !reflect.DeepEqual(reflect.ValueOf(next).Elem().FieldByIndex(index).Interface(), at.Interface()) {
+			t.Errorf("%s: a change neither takes effect nor asks for a restart", name)
+		}
+	})
+	if n < len(settings())-5 {
+		t.Errorf("%d fields for %d settings", n, len(settings()))
+	}
+}
+
+// eachLeaf visits the exported fields of a struct, and of the structs in it.
+func eachLeaf(v reflect.Value, name string, index []int, visit func(name string, index []int)) {
+	if v.Kind() != reflect.Struct || v.Type() == reflect.TypeFor[engine.Secret]() {
+		visit(name, index)
+		return
+	}
+	for n := range v.NumField() {
+		if f := v.Type().Field(n); f.IsExported() {
+			eachLeaf(v.Field(n), name+"."+f.Name, append(slices.Clone(index), n), visit)
+		}
+	}
+}
+
+// alter gives a field another value.
+func alter(t *testing.T, name string, v reflect.Value) {
+	t.Helper()
+	switch v.Kind() {
+	case reflect.String:
+		v.SetString("changed")
+	case reflect.Int, reflect.Int64:
+		v.SetInt(v.Int() + 1)
+	case reflect.Map:
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(reflect.ValueOf("changed"), reflect.Zero(v.Type().Elem()))
+	case reflect.Slice:
+		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
+	case reflect.Pointer:
+		v.Set(reflect.New(v.Type().Elem()))
+	case reflect.Struct:
+		v.Set(reflect.ValueOf(engine.NewSecret("changed")))
+	default:
+		t.Fatalf("%s: no other value of %v", name, v.Type())
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -191,3 +192,58 @@ func TestFullDisk(t *testing.T) {
 		t.Errorf("%d mails and %d SMS", len(mails), len(texts))
 	}
 }
+
+// TestDiskNearlyFull leaves three per cent of the data folder's disk: events wait, links open, and it goes on when
+// there is room.
+func TestDiskNearlyFull(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/once.yaml": onceWorkflow})
+	const size = 128 << 20
+	if !smallDisk(t, filepath.Join(w.dir, "data"), size) {
+		return
+	}
+	i, _ := w.start()
+	nc := w.connect()
+	w.grant(nc, "ada", "gold")
+	w.waitMails(1)
+	w.quiet(i, nc)
+	if status, says := w.get("/readyz"); status != http.StatusOK || !strings.Contains(says, "disk: ok") {
+		t.Fatalf("with room: %d %s", status, says)
+	}
+	free := fill(t, filepath.Join(w.dir, "data"), size*3/100)
+	w.grant(nc, "bob", "gold")
+	w.wait("a word in the log", func() bool { return strings.Contains(w.log.String(), "no events are taken below 5 %") })
+	if status, says := w.get("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(says, "% free") {
+		t.Errorf("nearly full: %d %s", status, says)
+	}
+	event := string(eventData("eve", map[string]string{"offer": "gold"}))
+	if status, says := w.do(http.MethodPost, "/v1/events/offer_access_granted", event, asJSON); status != http.StatusServiceUnavailable {
+		t.Errorf("an event over HTTP: %d %s", status, says)
+	}
+	letsIn(t, "a link", w.linksTo("ada")[0], "Title of gold")
+	js, err := jetstream.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := js.Consumer(t.Context(), "COURSES", "latchkey")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if floor := c.CachedInfo().AckFloor.Stream; floor != 1 {
+		t.Errorf("acknowledged up to %d, want 1", floor)
+	}
+	if mails := w.waitMails(0); len(mails) != 1 {
+		t.Errorf("%d mails, want 1", len(mails))
+	}
+	free()
+	w.waitMails(2)
+	w.quiet(i, nc)
+	if status, says := w.get("/readyz"); status != http.StatusOK {
+		t.Errorf("with room again: %d %s", status, says)
+	}
+	if mails := w.waitMails(2); len(mails) != 2 {
+		t.Errorf("%d mails, want 2", len(mails))
+	}
+}
+
+func asJSON(r *http.Request) { r.Header.Set("Content-Type", "application/json") }

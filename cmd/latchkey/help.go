@@ -26,7 +26,7 @@ var topics = []struct{ name, about string }{
 	{"template", "the << >> language of messages"},
 	{"links", "login links: how long they live, what ends them"},
 	{"runs", "what happened: runs, messages, why an event started nothing"},
-	{"operation", "backup and restore, metrics"},
+	{"operation", "backup and restore, metrics, health"},
 	{"commands", "the command line, its exit codes"},
 }
 

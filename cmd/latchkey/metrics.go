@@ -106,6 +106,8 @@ func (m *metrics) handler(i *instance) http.Handler {
 		state("waiting", func(s runner.Stats) int { return s.Waiting }),
 		state("sending", func(s runner.Stats) int { return s.Due + s.Later + s.Sending }),
 		state("held", func(s runner.Stats) int { return s.Held }),
+		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "latchkey", Name: "disk_free_ratio",
+			Help: "Free part of the data folder's disk, 0 to 1."}, i.diskFree),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "latchkey", Name: "events_lag",
 			Help: "Messages of the stream of events that are not processed yet; NaN if the stream does not answer."}, i.lag))
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorLog: newStdLogger(i.log)})
@@ -127,4 +129,12 @@ func (i *instance) lag() float64 {
 		return float64(last.Seq)
 	}
 	return max(0, float64(last.Seq)-float64(off.Seq))
+}
+
+func (i *instance) diskFree() float64 {
+	free, err := freeOf(i.cfg.Data)
+	if err != nil {
+		return math.NaN()
+	}
+	return free
 }

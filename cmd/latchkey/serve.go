@@ -226,7 +226,7 @@ func (i *instance) openConsumer(context.Context) error {
 		return err
 	}
 	i.consumer, err = triggers.NewConsumer(i.bus, triggers.ConsumerConfig{
-		Handler: i.runner, StoreID: id, Logger: i.log, Buried: i.metrics.buried,
+		Handler: sparingHandler{i.runner, i.cfg.diskLow}, StoreID: id, Logger: i.log, Buried: i.metrics.buried,
 		Known: func(location string) bool { return location == i.cfg.Location },
 	})
 	i.webhook = triggers.NewWebhook(i.bus, i.cfg.Location, i.log)
@@ -296,7 +296,7 @@ func (i *instance) portalHandler() http.Handler {
 	})
 	h := sameOrigin(p, originOf(i.cfg.BaseURL))
 	if token := i.cfg.Events.Token; !token.IsZero() {
-		h = eventsOr(i.webhook.Guard(token), h)
+		h = eventsOr(whileRoom(i.cfg.diskLow, i.webhook.Guard(token)), h)
 	}
 	return accessLog("portal", i.log, h)
 }
@@ -322,8 +322,9 @@ func (i *instance) adminHandler() http.Handler {
 	pages := i.outbox.Handler()
 	mux.Handle("/outbox", pages)
 	mux.Handle("/outbox/", pages)
-	mux.Handle("POST /v1/events", i.webhook)
-	mux.Handle("POST /v1/events/{trigger}", i.webhook)
+	events := whileRoom(i.cfg.diskLow, i.webhook)
+	mux.Handle("POST /v1/events", events)
+	mux.Handle("POST /v1/events/{trigger}", events)
 	mux.Handle("/", console.Handler(console.Config{
 		Messages: adminMessages{i}, Contacts: adminContacts{i}, Links: adminLinks{i}, History: adminHistory{i}, Status: i.status,
 		Location: i.inForce().loc, Name: func() string { return i.inForce().loc.Name },
@@ -337,7 +338,7 @@ func (i *instance) adminHandler() http.Handler {
 
 // ready returns what is not in order, by part.
 func (i *instance) ready(ctx context.Context) map[string]string {
-	parts := map[string]string{"engine": "ok", "nats": "ok", "store": "ok"}
+	parts := map[string]string{"engine": "ok", "nats": "ok", "store": "ok", "disk": "ok"}
 	select {
 	case <-i.runner.Ready():
 	default:
@@ -348,6 +349,9 @@ func (i *instance) ready(ctx context.Context) map[string]string {
 	}
 	if err := i.stores.Global().View(ctx, func(engine.Tx) error { return nil }); err != nil {
 		parts["store"] = err.Error()
+	}
+	if err := i.cfg.diskLow(); err != nil {
+		parts["disk"] = err.Error()
 	}
 	return parts
 }
@@ -372,7 +376,7 @@ func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.WriteHeader(code)
-	for _, name := range []string{"engine", "nats", "store"} {
+	for _, name := range []string{"engine", "nats", "store", "disk"} {
 		fmt.Fprintf(w, "%s: %s\n", name, parts[name])
 	}
 	channels := i.channels()

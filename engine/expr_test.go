@@ -76,7 +76,7 @@ func TestExprTrue(t *testing.T) {
 		if ok != want.ok || (want.fault == "") != (fault == "") || !strings.Contains(fault, want.fault) {
 			t.Errorf("%s: got %v, %q; want %v, %q", src, ok, fault, want.ok, want.fault)
 		}
-		if took := time.Since(start); took > 2*time.Second {
+		if took := time.Since(start); took > 20*time.Second {
 			t.Errorf("%s: took %v", src, took)
 		}
 	}

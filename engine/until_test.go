@@ -120,11 +120,11 @@ func TestWaitUntilField(t *testing.T) {
 		{"2026-11-20T18:00:00+01:00", "2026-11-20T17:00:00Z", ""},
 		{time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC), "2026-11-20T00:00:00Z", ""},
 		{"2026-11-01", "waited", ""},
-		{nil, "skipped", "contact.custom.exam is absent"},
-		{"soon", "skipped", `contact.custom.exam is "soon", neither a date nor a time`},
-		{int64(20261120), "skipped", "neither"},
-		{strings.Repeat("é", 9000), "skipped", "é…"},
-		{"2026-02-30", "skipped", "neither"},
+		{nil, "no_time", "contact.custom.exam is absent"},
+		{"soon", "no_time", `contact.custom.exam is "soon", neither a date nor a time`},
+		{int64(20261120), "no_time", "neither"},
+		{strings.Repeat("é", 9000), "no_time", "é…"},
+		{"2026-02-30", "no_time", "neither"},
 	} {
 		s := begin(t, Step{ID: "first", Kind: "email"}, Step{ID: "exam", Kind: StepWait, Until: &Until{Field: "contact.custom.exam"}}, Step{ID: "next", Kind: "email"})
 		s.p.Contact.Timezone, s.p.Contact.Custom = "America/New_York", Custom{"exam": c.value}

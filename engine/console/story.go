@@ -77,7 +77,9 @@ func stepSays(s *Step, m *Message) string {
 	switch {
 	case s.Outcome == "skipped":
 		return "skipped " + s.Step + ": its when did not hold" + faultSays(s.Fault)
-	case s.Kind == engine.StepIf:
+	case s.Outcome == "no_time":
+		return "did not wait in " + s.Step + faultSays(s.Fault)
+	case s.Kind == engine.StepIf, s.Kind == engine.StepSplit:
 		return "took the branch " + s.Outcome + " of " + s.Step + faultSays(s.Fault)
 	case s.Kind == engine.StepWait:
 		return "the wait " + s.Step + " was over" + faultSays(s.Fault)

@@ -291,11 +291,18 @@ func (c *crashWorld) idle(n int) bool {
 	return len(c.smtp.Counts()) >= n && s["due"]+s["later"]+s["sending"]+s["waiting"] == 0
 }
 
+// status returns the figures of GET /v1/status, which tells of files as well.
 func (c *crashWorld) status() map[string]int {
 	c.t.Helper()
-	s := map[string]int{}
-	c.ask(http.MethodGet, "/v1/status", "", &s)
-	return s
+	var all map[string]any
+	c.ask(http.MethodGet, "/v1/status", "", &all)
+	figures := map[string]int{}
+	for name, v := range all {
+		if n, ok := v.(float64); ok {
+			figures[name] = int(n)
+		}
+	}
+	return figures
 }
 
 // allMessages reads GET /v1/messages to its end.

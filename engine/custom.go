@@ -14,7 +14,7 @@ const maxCustom = 256 << 10
 func mergeCustom(have, given Custom) Custom {
 	merged := make(Custom, len(have)+len(given))
 	maps.Copy(merged, have)
-	size := customSize(map[string]any(have))
+	size := have.Size()
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		v, was := given[name], 0
 		if old, ok := merged[name]; ok {
@@ -31,6 +31,9 @@ func mergeCustom(have, given Custom) Custom {
 	}
 	return merged
 }
+
+// Size returns how many bytes, roughly, the fields take.
+func (c Custom) Size() int { return customSize(map[string]any(c)) }
 
 func customSize(v any) int {
 	n := 16

@@ -43,7 +43,7 @@ func TestCustomFieldsAreBounded(t *testing.T) {
 		ev := Event{Type: userLogin, Contact: Contact{ID: "c", Custom: Custom{fmt.Sprint("k", i): strings.Repeat("x", 100<<10)}}}
 		p, _, _, _ = Plan(NewSet(nil, nil), p, ev, p.Since)
 	}
-	if n := customSize(map[string]any(p.Contact.Custom)); n > maxCustom || len(p.Contact.Custom) != 2 {
+	if n := p.Contact.Custom.Size(); n > maxCustom || len(p.Contact.Custom) != 2 {
 		t.Errorf("%d fields of %d bytes", len(p.Contact.Custom), n)
 	}
 }

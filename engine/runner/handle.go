@@ -272,28 +272,10 @@ func (r *Runner) dead(ctx context.Context, ev engine.Event, reason string) error
 func chunk(events []planned) int {
 	size := 0
 	for i, e := range events {
-		size += 512 + sizeOf(e.ev.Custom) + sizeOf(e.ev.Contact.Custom)
+		size += 512 + e.ev.Custom.Size() + e.ev.Contact.Custom.Size()
 		if i > 0 && size > chunkBytes || i == chunkEvents {
 			return i
 		}
 	}
 	return len(events)
-}
-
-// sizeOf estimates how many bytes a value takes.
-func sizeOf(v any) int {
-	n := 16
-	switch v := v.(type) {
-	case string:
-		n += len(v)
-	case map[string]any:
-		for k, e := range v {
-			n += len(k) + sizeOf(e)
-		}
-	case []any:
-		for _, e := range v {
-			n += sizeOf(e)
-		}
-	}
-	return n
 }

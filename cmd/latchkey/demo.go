@@ -121,7 +121,11 @@ func (d *demo) run(ctx context.Context, once bool) error {
 	serving, stop := context.WithCancel(ctx)
 	defer stop()
 	done := make(chan error, 1)
-	go func() { done <- d.serve(serving) }()
+	go func() {
+		err := d.serve(serving)
+		stop() // a part that failed ends the waiting below
+		done <- err
+	}()
 	unsubscribe := d.outbox.Subscribe(d.show)
 	defer unsubscribe()
 

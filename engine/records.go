@@ -74,24 +74,6 @@ func DecodePerson(b []byte) (*Person, error) {
 	return p, r.Err
 }
 
-// ScanPeople calls fn for each person of the location in the order of their keys until fn returns false. The record is
-// DecodePerson's, and belongs to the transaction.
-func ScanPeople(tx Tx, location string, fn func(key ID, record []byte) bool) {
-	prefix := Key(location)
-	end := PrefixEnd(prefix)
-	for from := prefix; from != nil; {
-		next := []byte(nil)
-		tx.Scan(SpacePeople, from, end, func(k, v []byte) bool {
-			if len(k) != len(prefix)+17 {
-				next = PrefixEnd(k[:len(prefix)+17]) // past the events of this person
-				return false
-			}
-			return fn(ID(k[len(prefix):len(prefix)+16]), v)
-		})
-		from = next
-	}
-}
-
 // LoadRun returns the run, active or over, or nil.
 func LoadRun(tx Tx, location string, id ID) (*Run, error) {
 	b := getEither(tx, SpaceActive, SpaceRuns, Key(location, id[:]))

@@ -53,7 +53,7 @@ func TestSeenEvents(t *testing.T) {
 		t.Error("events of one person are another's, or forgotten")
 	}
 	count := 0
-	ScanPeople(tx, "academy", func(key ID, rec []byte) bool {
+	scanPeople(tx, "academy", func(key ID, rec []byte) bool {
 		if p, err := DecodePerson(rec); err != nil || p.Key != key || key != people[count] {
 			t.Errorf("person %v: %v, %v", key, p, err)
 		}
@@ -80,5 +80,23 @@ func TestSeenEvents(t *testing.T) {
 	MoveEvents(tx, "academy", a, b)
 	if !SeenEvent(tx, "academy", b, ident(150), day1) || SeenEvent(tx, "academy", a, ident(150), day1) {
 		t.Error("events did not move")
+	}
+}
+
+// scanPeople calls fn for each person of the location in the order of their keys until fn returns false. The record is
+// DecodePerson's, and belongs to the transaction.
+func scanPeople(tx Tx, location string, fn func(key ID, record []byte) bool) {
+	prefix := Key(location)
+	end := PrefixEnd(prefix)
+	for from := prefix; from != nil; {
+		next := []byte(nil)
+		tx.Scan(SpacePeople, from, end, func(k, v []byte) bool {
+			if len(k) != len(prefix)+17 {
+				next = PrefixEnd(k[:len(prefix)+17]) // past the events of this person
+				return false
+			}
+			return fn(ID(k[len(prefix):len(prefix)+16]), v)
+		})
+		from = next
 	}
 }

@@ -104,20 +104,25 @@ func (c *crashWorld) killAtText(p *process) {
 	}
 }
 
-// Programs that kill themselves when they are handed the first events: before these are handled, or after.
+// Programs that kill themselves when they are handed the first events: before these are handled, after, or, as no program
+// may be made, when their offset is stored and their effects are not.
 const (
-	diesBefore = "dies before the commit"
-	diesAfter  = "dies before the acknowledgement"
+	diesBefore  = "dies before the commit"
+	diesAfter   = "dies before the acknowledgement"
+	diesBetween = "acknowledges before the commit"
 )
 
 // A mortal is a triggers.Handler that the process does not outlive.
 type mortal struct {
 	*runner.Runner
-	after bool
+	dies string
 }
 
 func (m mortal) Handle(ctx context.Context, b engine.Batch) error {
-	if m.after {
+	if m.dies == diesBetween {
+		b.Events = nil
+	}
+	if m.dies != diesBefore {
 		if err := m.Runner.Handle(ctx, b); err != nil {
 			return err
 		}
@@ -129,7 +134,7 @@ func (m mortal) Handle(ctx context.Context, b engine.Batch) error {
 }
 
 // runMortal is latchkey run with a mortal.
-func runMortal(after bool) {
+func runMortal(dies string) {
 	err := func() error {
 		a, ctx := &app{env: os.Environ(), out: os.Stdout, err: os.Stderr}, context.Background()
 		cfg, err := a.config(os.Args[len(os.Args)-1], nil)
@@ -145,7 +150,7 @@ func runMortal(after bool) {
 			return err
 		}
 		i.consumer, err = triggers.NewConsumer(i.bus, triggers.ConsumerConfig{
-			Handler: mortal{i.runner, after}, StoreID: id, Logger: i.log, Known: func(string) bool { return true },
+			Handler: mortal{i.runner, dies}, StoreID: id, Logger: i.log, Known: func(string) bool { return true },
 		})
 		if err != nil {
 			return err

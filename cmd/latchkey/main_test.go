@@ -19,7 +19,8 @@ func TestMain(m *testing.M) {
 
 // programs are what this binary can be run as.
 var programs = map[string]func(){
-	"latchkey": main,
-	diesBefore: func() { runMortal(false) },
-	diesAfter:  func() { runMortal(true) },
+	"latchkey":  main,
+	diesBefore:  func() { runMortal(diesBefore) },
+	diesAfter:   func() { runMortal(diesAfter) },
+	diesBetween: func() { runMortal(diesBetween) },
 }

@@ -22,7 +22,9 @@ const (
 	headerSeq     = "Latchkey-Sequence"
 	headerTime    = "Latchkey-Time"      // when the original was stored, RFC 3339
 	headerMsgID   = "Latchkey-Msg-Id"    // the original's Nats-Msg-Id
+	headerID      = "Latchkey-Id"        // the event's id; in a replay that of bare data
 	headerCut     = "Latchkey-Truncated" // "true" if the original was too large to be repeated; it is still in COURSES
+	headerReplay  = "Latchkey-Replay"    // in COURSES: the number of the dead letter that the message was; it has headerTime and headerID too
 )
 
 // Dead copies the message that an event was decoded from into COURSES_DEAD, with the reason. Doing it again within an
@@ -45,7 +47,7 @@ func (b *Bus) Dead(ctx context.Context, ev engine.Event, reason string) error {
 		return fmt.Errorf("dead letter: %w", err)
 	}
 	id := ev.Identity()
-	return b.sendDead(ctx, Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Time: ev.Time}, reason, "dead:"+hex.EncodeToString(id[:]))
+	return b.sendDead(ctx, Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Time: ev.Time}, reason, fmt.Sprintf("dead:%s:%d", hex.EncodeToString(id[:]), ev.Ordinal))
 }
 
 // original fetches a message of COURSES; its Data is nil if it is not there.
@@ -94,21 +96,23 @@ func (b *Bus) sendDead(ctx context.Context, m Message, reason, id string) error 
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", StreamDead, err)
 	}
+	b.replace(ctx, m)
 	return nil
 }
 
 // deadHeader keeps the original's headers but those that the server would obey.
 func deadHeader(m Message, reason string) nats.Header {
 	h := nats.Header{}
+	was := readHeaders(m.Header)
 	size := 0
 	for name, values := range m.Header {
 		for _, v := range values {
 			size += len(name) + len(v)
 		}
 		switch {
-		case strings.EqualFold(name, jetstream.MsgIDHeader):
+		case strings.EqualFold(name, jetstream.MsgIDHeader) && was.replay == "":
 			h[headerMsgID] = values
-		case len(name) >= 5 && strings.EqualFold(name[:5], "Nats-"), len(name) >= 9 && strings.EqualFold(name[:9], "Latchkey-"):
+		case reserved(name):
 		case size <= 32<<10:
 			h[name] = values
 		}
@@ -118,7 +122,17 @@ func deadHeader(m Message, reason string) nats.Header {
 	if m.Seq > 0 {
 		h.Set(headerSeq, strconv.FormatUint(m.Seq, 10))
 	}
-	h.Set(headerTime, m.Time.UTC().Format(time.RFC3339Nano))
+	at := m.Time
+	if was.replay != "" {
+		if !was.at.IsZero() {
+			at = was.at
+		}
+		if was.wasMsgID != "" {
+			h.Set(headerMsgID, was.wasMsgID)
+		}
+	}
+	h.Set(headerTime, at.UTC().Format(time.RFC3339Nano))
+	h.Set(headerID, eventID(m))
 	return h
 }
 

@@ -53,6 +53,8 @@ type Decoder struct {
 // "nats:courses.<location>", its id is the header Nats-Msg-Id or else made of the stream sequence and the time of storing
 // ("seq-17@2026-11-22T08:00:00.5Z", so that a stream made anew never repeats one), its time is the message's.
 //
+// A replayed dead letter keeps the time of the original and, if it is bare data, its id; see Bus.Replay.
+//
 // The error's text is the reason for the dead letter, written for the publisher's developer. It quotes names and
 // ids from the message, never an address or a name of a person. What is optional and unreadable is left out
 // and said in Event.Warnings. Ordinal is the bare stream sequence.
@@ -126,6 +128,9 @@ func readAttributes(m Message, ev *engine.Event) (map[string]any, error) {
 	if isCloudEvents(h.contentType) && strings.Contains(h.contentType, "batch") {
 		return nil, errors.New("a batch of CloudEvents in one message: publish them one by one")
 	}
+	if h.replay != "" && !h.at.IsZero() {
+		ev.Time = h.at.UTC()
+	}
 	body, err := parseObject(m.Data)
 	if err != nil {
 		return nil, err
@@ -137,10 +142,7 @@ func readAttributes(m Message, ev *engine.Event) (map[string]any, error) {
 		return body, h.ce.fill(ev)
 	}
 	ev.Source = bareSource(ev.Location)
-	ev.ID = h.msgID
-	if ev.ID == "" {
-		ev.ID = "seq-" + strconv.FormatUint(m.Seq, 10) + "@" + ev.Time.Format(time.RFC3339Nano)
-	}
+	ev.ID = bareID(h, m.Seq, m.Time)
 	return body, nil
 }
 
@@ -157,6 +159,10 @@ type headers struct {
 	msgID       string
 	binary      bool
 	ce          attributes
+
+	// Of a replayed dead letter: its number, the Nats-Msg-Id and the id that its event had, and when the original was stored.
+	replay, wasMsgID, id string
+	at                   time.Time
 }
 
 func readHeaders(in map[string][]string) headers {
@@ -170,6 +176,14 @@ func readHeaders(in map[string][]string) headers {
 			h.contentType = strings.ToLower(strings.TrimSpace(values[0]))
 		case "nats-msg-id":
 			h.msgID = strings.TrimSpace(values[0])
+		case "latchkey-replay":
+			h.replay = values[0]
+		case "latchkey-msg-id":
+			h.wasMsgID = strings.TrimSpace(values[0])
+		case "latchkey-id":
+			h.id = values[0]
+		case "latchkey-time":
+			h.at, _ = time.Parse(time.RFC3339Nano, values[0])
 		default:
 			if attr, ok := strings.CutPrefix(name, "ce-"); ok {
 				h.binary = true

@@ -18,7 +18,8 @@ type adminMessages struct{ *instance }
 
 // filter reads what a query asks for.
 func (i *instance) filter(ctx context.Context, q console.Query) (f runner.Filter, err error) {
-	f = runner.Filter{Location: q.Location, Limit: q.Limit, State: q.State, Workflow: q.Workflow, Event: q.Event}
+	f = runner.Filter{Location: q.Location, Limit: q.Limit, State: q.State, Workflow: q.Workflow, Event: q.Event,
+		Type: q.Type, Since: q.Since, Until: q.Until}
 	if f.Before, err = parseID("before", q.Before); err != nil {
 		return f, err
 	}

@@ -20,7 +20,7 @@ func (a *app) explainCommand() *cli.Command {
 		Description: "EVENT is the id that its publisher gave it: several events that share one are all shown.\n" +
 			"CONTACT is an id or an e-mail address; it is looked for if there is no such event.\n\n" +
 			"Examples:\n  latchkey explain order-4711\n  latchkey explain ada@example.com --limit 5",
-		Flags: append(append(clientFlags(), pageFlags("events of a contact", "this record of an event")...),
+		Flags: append(append(append(clientFlags(), pageFlags("events of a contact", "this record of an event")...), timeFlags()...),
 			&cli.BoolFlag{Name: "contact", Usage: "it is a contact, even if an event has that id"}),
 		Action: a.explain,
 	}
@@ -40,7 +40,7 @@ func (a *app) explain(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	events, err := a.explainable(ctx, c, cl)
+	events, dead, err := a.explainable(ctx, c, cl)
 	if err != nil {
 		return err
 	}
@@ -58,37 +58,75 @@ func (a *app) explain(ctx context.Context, c *cli.Command) error {
 			all[i].Runs = append(all[i].Runs, s)
 		}
 	}
-	return printList(a, c, all, func(w io.Writer) {
-		for i, e := range all {
-			if i > 0 {
-				fmt.Fprintln(w)
-			}
-			showExplained(w, e)
+	if c.String("output") != "text" {
+		var list []any
+		for _, l := range dead {
+			list = append(list, map[string]any{"dead": l})
 		}
-	})
+		for _, e := range all {
+			list = append(list, e)
+		}
+		return printList(a, c, list, nil)
+	}
+	for i, l := range dead {
+		if i > 0 {
+			fmt.Fprintln(a.out)
+		}
+		showDead(a.out, l)
+	}
+	for i, e := range all {
+		if i+len(dead) > 0 {
+			fmt.Fprintln(a.out)
+		}
+		showExplained(a.out, e)
+	}
+	return nil
 }
 
-// explainable returns the events to explain: those of that id, else those of that contact.
-func (a *app) explainable(ctx context.Context, c *cli.Command, cl *client) (events []console.Event, err error) {
+// showDead says of a dead letter what there is to say of its event.
+func showDead(w io.Writer, l console.Letter) {
+	fmt.Fprintln(w, row(l.Type+" "+l.ID))
+	fmt.Fprintf(w, "  It is a dead letter since %s: it could not be used and caused nothing.\n", stamp(l.At))
+	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(tw, "  "+row("reason", l.Reason))
+	fmt.Fprintln(tw, "  "+row("subject", l.Subject))
+	if !l.Published.IsZero() {
+		fmt.Fprintln(tw, "  "+row("published", stamp(l.Published)))
+	}
+	fmt.Fprintln(tw, "  "+row("mended?", fmt.Sprintf("latchkey dead replay %d", l.Letter)))
+	tw.Flush()
+}
+
+// explainable returns the events to explain, and dead letters: those of that id, else those of that contact.
+func (a *app) explainable(ctx context.Context, c *cli.Command, cl *client) (events []console.Event, dead []console.Letter, err error) {
 	ref := c.Args().First()
 	if !c.Bool("contact") {
 		err = cl.do(ctx, http.MethodGet, "/v1/events/"+url.PathEscape(ref), nil, &events)
-		if !errors.Is(err, errNotFound) {
-			return events, err
+		if err != nil && !errors.Is(err, errNotFound) {
+			return nil, nil, err
+		}
+		dead, derr := deadLetters(ctx, cl, url.Values{"event": {ref}})
+		if derr != nil {
+			return nil, nil, derr
+		}
+		if err == nil || len(dead) > 0 {
+			return events, dead, nil
 		}
 	}
 	v := url.Values{"contact": {ref}, "limit": {fmt.Sprint(c.Int("limit"))}}
-	if b := c.String("before"); b != "" {
-		v.Set("before", b)
+	for _, name := range []string{"before", "since", "until"} {
+		if s := c.String(name); s != "" {
+			v.Set(name, s)
+		}
 	}
 	switch cerr := cl.do(ctx, http.MethodGet, "/v1/events?"+v.Encode(), nil, &events); {
 	case errors.Is(cerr, errNotFound) && err != nil:
-		return nil, fmt.Errorf("there is neither an event nor a contact %q: %w", ref, err)
+		return nil, nil, fmt.Errorf("there is neither an event nor a contact %q: %w", ref, err)
 	case cerr != nil:
-		return nil, cerr
+		return nil, nil, cerr
 	}
 	more(a, len(events), c.Int("limit"), func() string { return events[len(events)-1].Record })
-	return events, nil
+	return events, nil, nil
 }
 
 func showExplained(w io.Writer, e explained) {

@@ -105,7 +105,7 @@ func (a *app) root() *cli.Command {
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // run decides
 		Commands: []*cli.Command{
 			a.runCommand(), a.demoCommand(), a.checkCommand(), a.publishCommand(),
-			a.linkCommand(), a.contactsCommand(), a.runsCommand(), a.messagesCommand(), a.explainCommand(),
+			a.linkCommand(), a.contactsCommand(), a.runsCommand(), a.messagesCommand(), a.explainCommand(), a.deadCommand(),
 			a.backupCommand(), a.restoreCommand(),
 			a.benchCommand(), a.versionCommand(), a.helpCommand(),
 		},

@@ -40,7 +40,7 @@ func (a *app) messagesList(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	var ms []console.Message
-	if err := cl.do(ctx, http.MethodGet, "/v1/messages"+listQuery(c, "contact", "workflow", "state", "run", "before"), nil, &ms); err != nil {
+	if err := cl.do(ctx, http.MethodGet, "/v1/messages"+listQuery(c, "contact", "workflow", "state", "run", "before", "since", "until"), nil, &ms); err != nil {
 		return err
 	}
 	return printList(a, c, ms, func(w io.Writer) {

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 
 	"github.com/urfave/cli/v3"
@@ -39,7 +40,7 @@ func (a *app) runsCommand() *cli.Command {
 
 // listFlags are the filters that lists of runs and of messages have in common.
 func listFlags(noun string, states []string) []cli.Flag {
-	return append(pageFlags(noun+"s", "this "+noun),
+	return append(append(pageFlags(noun+"s", "this "+noun), timeFlags()...),
 		&cli.StringFlag{Name: "contact", Usage: "only of `CONTACT`, an id or an e-mail address"},
 		&cli.StringFlag{Name: "workflow", Usage: "only of the workflow `NAME`"},
 		&cli.StringFlag{Name: "state", Usage: "only in `STATE`: " + strings.Join(states, ", "), Validator: func(s string) error {
@@ -56,14 +57,31 @@ func listFlags(noun string, states []string) []cli.Flag {
 // pageFlags choose a part of a list that is newest first.
 func pageFlags(nouns, before string) []cli.Flag {
 	return []cli.Flag{
-		&cli.IntFlag{Name: "limit", Usage: "at most `N` " + nouns, Value: 20, Validator: func(n int) error {
-			if n < 1 || n > console.MaxLimit {
-				return fmt.Errorf("--limit is a number from 1 to %d", console.MaxLimit)
-			}
-			return nil
-		}},
+		limitFlag(nouns),
 		&cli.StringFlag{Name: "before", Usage: "only older than " + before + ", an `ID`", Validator: isID},
 	}
+}
+
+func limitFlag(nouns string) cli.Flag {
+	return &cli.IntFlag{Name: "limit", Usage: "at most `N` " + nouns, Value: 20, Validator: func(n int) error {
+		if n < 1 || n > console.MaxLimit {
+			return fmt.Errorf("--limit is a number from 1 to %d", console.MaxLimit)
+		}
+		return nil
+	}}
+}
+
+// timeFlags choose a stretch of time.
+func timeFlags() []cli.Flag {
+	return []cli.Flag{
+		&cli.StringFlag{Name: "since", Usage: "only since `TIME`: how long ago (3d), a date, or 2026-11-02T08:00:00Z", Validator: isWhen},
+		&cli.StringFlag{Name: "until", Usage: "only before `TIME`, written likewise", Validator: isWhen},
+	}
+}
+
+func isWhen(s string) error {
+	_, err := console.ReadWhen(s, time.Time{})
+	return err
 }
 
 func isID(s string) error {
@@ -103,7 +121,7 @@ func (a *app) runsList(ctx context.Context, c *cli.Command) error {
 		return err
 	}
 	var runs []console.Run
-	if err := cl.do(ctx, http.MethodGet, "/v1/runs"+listQuery(c, "contact", "workflow", "state", "before"), nil, &runs); err != nil {
+	if err := cl.do(ctx, http.MethodGet, "/v1/runs"+listQuery(c, "contact", "workflow", "state", "before", "since", "until"), nil, &runs); err != nil {
 		return err
 	}
 	return printList(a, c, runs, func(w io.Writer) {

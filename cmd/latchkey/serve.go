@@ -326,7 +326,7 @@ func (i *instance) adminHandler() http.Handler {
 	mux.Handle("POST /v1/events", events)
 	mux.Handle("POST /v1/events/{trigger}", events)
 	mux.Handle("/", console.Handler(console.Config{
-		Messages: adminMessages{i}, Contacts: adminContacts{i}, Links: adminLinks{i}, History: adminHistory{i}, Status: i.status,
+		Messages: adminMessages{i}, Contacts: adminContacts{i}, Links: adminLinks{i}, History: adminHistory{i}, Status: i.status, Dead: adminDead{i}, Now: i.cfg.Now,
 		Location: i.inForce().loc, Name: func() string { return i.inForce().loc.Name },
 	}))
 	var h http.Handler = mux

@@ -14,7 +14,7 @@ const (
 )
 
 func (c Config) listMessages(r *http.Request) (any, error) {
-	q, err := c.query(r.URL.Query(), MessageStates(), "limit", "before", "contact", "workflow", "run", "state")
+	q, err := c.query(r.URL.Query(), MessageStates(), "limit", "before", "since", "until", "contact", "workflow", "run", "state")
 	if err != nil {
 		return nil, err
 	}

@@ -57,6 +57,9 @@ type Query struct {
 	State    string
 	Workflow string
 	Event    string // the publisher's id
+	Type     string // of events: the trigger
+	Since    time.Time
+	Until    time.Time // before it
 }
 
 // A Message is one line of GET /v1/messages. Text and HTML are set while the outbox holds them; links are ids.
@@ -131,7 +134,9 @@ type Config struct {
 	Contacts Contacts
 	Links    Links
 	History  History
+	Dead     DeadLetters
 	Location *engine.Location
+	Now      func() time.Time // default time.Now
 	// Name gives the location's name as it is now.
 	Name func() string
 	// Status gives the figures of GET /v1/status.
@@ -140,6 +145,9 @@ type Config struct {
 
 // Handler serves the pages and the admin API.
 func Handler(c Config) http.Handler {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", c.home)
 	mux.HandleFunc("GET /v1/status", answer(func(r *http.Request) (any, error) { return c.Status(r.Context()) }))
@@ -149,6 +157,10 @@ func Handler(c Config) http.Handler {
 	mux.HandleFunc("GET /v1/runs/{id}", answer(c.showRun))
 	mux.HandleFunc("GET /v1/events", answer(c.listEvents))
 	mux.HandleFunc("GET /v1/events/{id}", answer(c.showEvent))
+	mux.HandleFunc("GET /v1/dead", answer(c.listDead))
+	mux.HandleFunc("GET /v1/dead/{letter}", answer(c.showDead))
+	mux.HandleFunc("POST /v1/dead/{letter}/replay", answer(c.replayOne))
+	mux.HandleFunc("POST /v1/dead/replay", answer(c.replayMany))
 	mux.HandleFunc("GET /v1/contacts/{ref}", answer(c.showContact))
 	mux.HandleFunc("GET /v1/contacts/{ref}/links", answer(c.contactLinks))
 	mux.HandleFunc("POST /v1/contacts", answer(c.importContacts))

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -28,10 +30,22 @@ func (h *house) note(format string, args ...any) error {
 }
 
 func (h *house) Messages(_ context.Context, q console.Query) ([]console.Message, error) {
-	if err := h.note("messages %+v", q); err != nil || q.Contact == "quiet" {
+	if err := h.note("messages %s", asked(q)); err != nil || q.Contact == "quiet" {
 		return nil, err
 	}
 	return []console.Message{{ID: "m1", Subject: "A & <b>", Links: []string{"lnk_1"}}}, nil
+}
+
+// asked shows what a query asks for, without what it leaves open.
+func asked(q any) string {
+	var out []string
+	v := reflect.ValueOf(q)
+	for i := range v.NumField() {
+		if !v.Field(i).IsZero() {
+			out = append(out, fmt.Sprintf("%s:%v", v.Type().Field(i).Name, v.Field(i)))
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 func (h *house) Message(_ context.Context, location, id string) (console.Message, error) {
@@ -69,7 +83,8 @@ func (h *house) status(context.Context) (map[string]any, error) {
 func (h *house) ask(method, target, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	console.Handler(console.Config{
-		Messages: h, Contacts: h, Links: h, History: past{h}, Status: h.status,
+		Messages: h, Contacts: h, Links: h, History: past{h}, Status: h.status, Dead: grave{h},
+		Now:      func() time.Time { return time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC) },
 		Location: &engine.Location{ID: "academy", BaseURL: "https://learn.acme.test"}, Name: func() string { return `Acme <i>&` },
 	}).ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
 	return w
@@ -80,10 +95,11 @@ func TestAnswers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ method, target, body, asks, says string }{
 		{"GET", "/v1/status", "", "status", `"commits": 7`},
-		{"GET", "/v1/messages", "", "messages {Location:academy Limit:100 Before: Contact: Run: State: Workflow: Event:}", `"subject": "A & <b>"`},
-		{"GET", "/v1/messages?contact=quiet", "", "messages {Location:academy Limit:100 Before: Contact:quiet Run: State: Workflow: Event:}", "[]"},
-		{"GET", "/v1/messages?limit=1000&before=b&contact=a%40b.c&run=r&state=expired&workflow=w", "", "messages {Location:academy Limit:1000 Before:b Contact:a@b.c Run:r State:expired Workflow:w Event:}", `"links": [`},
-		{"GET", "/v1/messages?limit=1", "", "messages {Location:academy Limit:1 Before: Contact: Run: State: Workflow: Event:}", `"id": "m1"`},
+		{"GET", "/v1/messages", "", "messages Location:academy Limit:100", `"subject": "A & <b>"`},
+		{"GET", "/v1/messages?contact=quiet", "", "messages Location:academy Limit:100 Contact:quiet", "[]"},
+		{"GET", "/v1/messages?limit=1000&before=b&contact=a%40b.c&run=r&state=expired&workflow=w", "", "messages Location:academy Limit:1000 Before:b Contact:a@b.c Run:r State:expired Workflow:w", `"links": [`},
+		{"GET", "/v1/messages?limit=1", "", "messages Location:academy Limit:1", `"id": "m1"`},
+		{"GET", "/v1/messages?since=2026-11-02&until=2h", "", "messages Location:academy Limit:100 Since:2026-11-02 00:00:00 +0000 UTC Until:2026-11-22 06:00:00 +0000 UTC", `"id": "m1"`},
 		{"GET", "/v1/messages/m1", "", "message academy m1", `"id": "m1"`},
 		{"GET", "/v1/contacts/ada@example.com", "", "contact academy ada@example.com", `"id": "ada@example.com"`},
 		{"GET", "/v1/contacts/a%2Fb", "", "contact academy a/b", `"id": "a/b"`},
@@ -94,6 +110,10 @@ func TestAnswers(t *testing.T) {
 		{"POST", "/v1/links", `{"contact": "ada", "location": "academy"}`, "new {Location:academy Contact:ada App: To: TTL: Uses:0}", `"id": "lnk_1"`},
 		{"GET", "/v1/links/lnk_1", "", "link lnk_1", `"id": "lnk_1"`},
 		{"POST", "/v1/links/lnk_1/revoke", "", "revoke lnk_1", `"id": "lnk_1"`},
+		{"GET", "/v1/dead?limit=3&before=9&since=3d&reason=x&event=o%2F1", "", "letters Limit:3 Before:9 Since:2026-11-19 08:00:00 +0000 UTC Reason:x Event:o/1", `"id": "sign-up:a***@example.com"`},
+		{"GET", "/v1/dead/17", "", "letter 17", `"data": "{\"email\": \"a***@example.com\", \"token\": \"[hidden]\"}"`},
+		{"GET", "/v1/dead/17", "", "letter 17", `"[hidden]"`},
+		{"POST", "/v1/dead/replay", `{"letters": [4, 2]}`, "replay [4 2]", `"error": "no"`},
 	} {
 		h := new(house)
 		w := h.ask(c.method, c.target, c.body)
@@ -123,6 +143,12 @@ func TestRefusals(t *testing.T) {
 		{"GET", "/v1/messages?limit=ten", "", 400, "limit is"},
 		{"GET", "/v1/messages?state=lost", "", 400, `no state "lost"; there are due`},
 		{"GET", "/v1/messages?sate=sent", "", 400, `no parameter "sate"; there are limit`},
+		{"GET", "/v1/messages?since=yesterday", "", 400, `since: "yesterday" is no time; write how long ago (3d)`},
+		{"GET", "/v1/dead?before=x", "", 400, `"x" is no dead letter's number`},
+		{"GET", "/v1/dead?state=x", "", 400, `no parameter "state"`},
+		{"GET", "/v1/dead/x", "", 400, "no dead letter's number"},
+		{"POST", "/v1/dead/0/replay", "", 400, "no dead letter's number"},
+		{"POST", "/v1/dead/replay", `{}`, 400, "letters: 1 to 500 numbers"},
 		{"POST", "/v1/contacts", ``, 400, "body"},
 		{"POST", "/v1/contacts", `[`, 400, "body"},
 		{"POST", "/v1/contacts", `{}`, 400, "body"},

@@ -141,7 +141,7 @@ const MaxLimit = 1000
 func (c Config) query(v url.Values, states []string, known ...string) (Query, error) {
 	q := Query{
 		Location: c.Location.ID, Limit: defaultLimit,
-		Before: v.Get("before"), Contact: v.Get("contact"), Run: v.Get("run"), State: v.Get("state"), Workflow: v.Get("workflow"),
+		Before: v.Get("before"), Contact: v.Get("contact"), Run: v.Get("run"), State: v.Get("state"), Workflow: v.Get("workflow"), Type: v.Get("type"),
 	}
 	for key := range v {
 		if !slices.Contains(known, key) {
@@ -154,6 +154,14 @@ func (c Config) query(v url.Values, states []string, known ...string) (Query, er
 			return q, fmt.Errorf("%w: limit is a number from 1 to %d", ErrInvalid, MaxLimit)
 		}
 		q.Limit = n
+	}
+	var err error
+	for name, to := range map[string]*time.Time{"since": &q.Since, "until": &q.Until} {
+		if s := v.Get(name); s != "" {
+			if *to, err = ReadWhen(s, c.Now()); err != nil {
+				return q, fmt.Errorf("%w: %s: %w", ErrInvalid, name, err)
+			}
+		}
 	}
 	if q.State != "" && !slices.Contains(states, q.State) {
 		return q, fmt.Errorf("%w: no state %q; there are %s", ErrInvalid, q.State, and(states))
@@ -171,7 +179,7 @@ func and(words []string) string {
 }
 
 func (c Config) listRuns(r *http.Request) (any, error) {
-	q, err := c.query(r.URL.Query(), RunStates(), "limit", "before", "contact", "workflow", "state")
+	q, err := c.query(r.URL.Query(), RunStates(), "limit", "before", "since", "until", "contact", "workflow", "state")
 	if err != nil {
 		return nil, err
 	}
@@ -196,7 +204,7 @@ func (c Config) showMessage(r *http.Request) (any, error) {
 }
 
 func (c Config) listEvents(r *http.Request) (any, error) {
-	q, err := c.query(r.URL.Query(), nil, "limit", "before", "contact")
+	q, err := c.query(r.URL.Query(), nil, "limit", "before", "since", "until", "contact", "type")
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,7 @@ func anEvent() engine.EventRecord {
 }
 
 func (p past) Runs(_ context.Context, q console.Query) ([]engine.Run, error) {
-	if err := p.h.note("runs %+v", q); err != nil || q.Contact == "quiet" {
+	if err := p.h.note("runs %s", asked(q)); err != nil || q.Contact == "quiet" {
 		return nil, err
 	}
 	return []engine.Run{aRun()}, nil
@@ -59,7 +59,7 @@ func (p past) Run(_ context.Context, location, id string) (console.RunRecord, er
 }
 
 func (p past) Events(_ context.Context, q console.Query) ([]console.EventRecord, error) {
-	if err := p.h.note("events %+v", q); err != nil || q.Contact == "quiet" || q.Event == "never" {
+	if err := p.h.note("events %s", asked(q)); err != nil || q.Contact == "quiet" || q.Event == "never" {
 		return nil, err
 	}
 	return []console.EventRecord{{EventRecord: anEvent(), Runs: map[engine.ID]engine.Run{run1: aRun()}}}, nil
@@ -70,12 +70,12 @@ func TestHistoryAnswers(t *testing.T) {
 	const none = "Before: Contact: Run: State: Workflow: Event:}"
 	for _, c := range []struct{ target, asks, says string }{
 		{"/v1/runs", "runs {Location:academy Limit:100 " + none, `"until": "2026-11-22T13:00:00Z"`},
-		{"/v1/runs?contact=quiet", "runs {Location:academy Limit:100 Before: Contact:quiet Run: State: Workflow: Event:}", "[]"},
-		{"/v1/runs?limit=2&before=b&workflow=w&state=stopped", "runs {Location:academy Limit:2 Before:b Contact: Run: State:stopped Workflow:w Event:}", `"workflow": "welcome"`},
+		{"/v1/runs?contact=quiet", "runs Location:academy Limit:100 Contact:quiet", "[]"},
+		{"/v1/runs?limit=2&before=b&workflow=w&state=stopped", "runs Location:academy Limit:2 Before:b State:stopped Workflow:w", `"workflow": "welcome"`},
 		{"/v1/runs/r1", "run academy r1", `"name": "Ada"`},
-		{"/v1/events?contact=quiet&before=b&limit=1", "events {Location:academy Limit:1 Before:b Contact:quiet Run: State: Workflow: Event:}", "[]"},
+		{"/v1/events?contact=quiet&before=b&limit=1", "events Location:academy Limit:1 Before:b Contact:quiet", "[]"},
 		{"/v1/events", "events {Location:academy Limit:100 " + none, `"did not start: when does not hold: x > 1 (x is nothing)"`},
-		{"/v1/events/e%2F1", "events {Location:academy Limit:100 Before: Contact: Run: State: Workflow: Event:e/1}", `"started run ` + run1.String() + `, which waits in pause until 22 Nov 2026 13:00:00 UTC"`},
+		{"/v1/events/e%2F1", "events Location:academy Limit:100 Event:e/1", `"started run ` + run1.String() + `, which waits in pause until 22 Nov 2026 13:00:00 UTC"`},
 	} {
 		h := new(house)
 		w := h.ask("GET", c.target, "")
@@ -93,7 +93,7 @@ func TestHistoryAnswers(t *testing.T) {
 		"/v1/runs?state=sent":   {400, `no state "sent"; there are waiting, sending, finished and stopped`},
 		"/v1/runs?run=r":        {400, `no parameter "run"; there are limit`},
 		"/v1/runs?limit=1001":   {400, "limit is a number from 1 to 1000"},
-		"/v1/events?state=sent": {400, `no parameter "state"; there are limit, before and contact`},
+		"/v1/events?state=sent": {400, `no parameter "state"; there are limit, before, since, until, contact and type`},
 		"/v1/events/never":      {404, `event "never" is not in the history`},
 	} {
 		checkProblem(t, target, new(house).ask("GET", target, ""), want.status, want.says)

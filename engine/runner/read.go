@@ -19,6 +19,9 @@ type Filter struct {
 	State    string    // for Tasks and Runs
 	Workflow string    // for Tasks and Runs
 	Event    string    // for Events: the publisher's id
+	Type     string    // for Events: the trigger
+	Since    time.Time // by the time of the record's id: made then or later
+	Until    time.Time // made before then
 }
 
 // Tasks returns tasks, newest first.
@@ -55,7 +58,8 @@ func (r *Runner) Events(ctx context.Context, f Filter) ([]engine.EventRecord, er
 		wanted: func(_, v []byte) bool {
 			contact, err := engine.EventContact(v)
 			return err == nil && (f.Contact.IsZero() || f.Contact == contact) &&
-				names(v, f.Event, engine.DecodeEvent, func(e *engine.EventRecord) string { return e.ID })
+				names(v, f.Event, engine.DecodeEvent, func(e *engine.EventRecord) string { return e.ID }) &&
+				names(v, f.Type, engine.DecodeEvent, func(e *engine.EventRecord) string { return e.Type })
 		},
 		decode: engine.DecodeEvent,
 	})
@@ -132,11 +136,19 @@ func newest[T any](ctx context.Context, r *Runner, f Filter, kind records[T]) ([
 	if !f.Before.IsZero() {
 		begin, end = f.Before.Time(), f.Before[:]
 	}
+	if !f.Until.IsZero() && (end == nil || f.Until.Before(begin)) {
+		until := engine.NewID(f.Until, 0)
+		begin, end = f.Until, until[:8]
+	}
+	since := f.Since
+	if since.Unix() <= 0 {
+		since = time.Unix(0, 0)
+	}
 	var all []found[T]
-	for stretch := time.Second; len(all) < f.Limit && begin.Unix() > 0; stretch *= 4 {
+	for stretch := time.Second; len(all) < f.Limit && begin.After(since); stretch *= 4 {
 		begin = begin.Add(-stretch)
-		if begin.Unix() <= 0 {
-			begin = time.Unix(0, 0)
+		if begin.Before(since) {
+			begin = since
 		}
 		from := engine.NewID(begin, 0)
 		more, err := between(ctx, r, locations, kind, from[:8], end, f.Limit)

@@ -36,6 +36,9 @@ type emailStep struct {
 	last   atomic.Pointer[compiledMail]
 }
 
+// MessageClass tells the engine which rules hold the message.
+func (s *emailStep) MessageClass() engine.Class { return s.class }
+
 // A compiledMail is what a step's mail was compiled from, and to.
 type compiledMail struct {
 	from *Template // nil if the step has its own text

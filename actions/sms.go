@@ -29,6 +29,9 @@ type smsStep struct {
 	last   atomic.Pointer[compiledSMS]
 }
 
+// MessageClass tells the engine which rules hold the message.
+func (s *smsStep) MessageClass() engine.Class { return s.class }
+
 // A compiledSMS is what a step's SMS was compiled from, and to.
 type compiledSMS struct {
 	from *Template // nil if the step has its own text

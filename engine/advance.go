@@ -188,7 +188,7 @@ func (m *machine) ask(s *Step, path []string) {
 		NotBefore: m.due,
 		State:     TaskDue,
 		Changed:   m.now,
-		Class:     m.w.Class,
+		Class:     s.MessageClass(),
 		Depth:     m.r.Event.Depth,
 	}
 	m.r.State, m.r.At, m.r.Task = RunSending, path, t.ID

@@ -85,4 +85,11 @@ type Location struct {
 	Day     time.Duration // how long a day of a wait lasts; 0 is a calendar day. Demonstrations shorten it
 	Custom  map[string]string
 	Apps    []string // names of the apps that links may be for
+	Pause   *Pause   // of all sending; nil if there is none
+}
+
+// A Pause holds all messages of a location back until somebody ends it.
+type Pause struct {
+	Since  time.Time
+	Reason string // for people; may be empty
 }

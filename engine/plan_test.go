@@ -47,7 +47,7 @@ func event(n int, spec string) Event {
 }
 
 func welcome(id string, t ...Trigger) *Workflow {
-	return &Workflow{ID: id, Version: "v1", Status: Live, Class: Transactional, Triggers: t, Steps: []Step{{ID: "hello", Kind: "email"}}}
+	return &Workflow{ID: id, Version: "v1", Status: Live, Class: Transactional, Triggers: t, Steps: []Step{{ID: "hello", Kind: "email", Settings: said(Transactional)}}}
 }
 
 func TestPlanDecisions(t *testing.T) {

@@ -352,6 +352,13 @@ func (w *FieldWriter) task(t *Task) {
 	w.Texts(15, t.Links)
 	w.Text(16, t.Error)
 	w.Text(17, t.Receipt)
+	if t.Held != nil {
+		w.Group(32, func() {
+			w.Time(1, t.Held.Since)
+			w.Time(2, t.Held.Until)
+			w.Text(3, t.Held.By)
+		})
+	}
 }
 
 func (r *FieldReader) task(t *Task) {
@@ -390,5 +397,17 @@ func (r *FieldReader) task(t *Task) {
 		t.Error = r.Text()
 	case 17:
 		t.Receipt = r.Text()
+	case 32:
+		t.Held = new(Hold)
+		r.Group(func(r *FieldReader) {
+			switch r.Tag {
+			case 1:
+				t.Held.Since = r.Time()
+			case 2:
+				t.Held.Until = r.Time()
+			case 3:
+				t.Held.By = r.Text()
+			}
+		})
 	}
 }

@@ -116,6 +116,14 @@ func TestGoldenRecords(t *testing.T) {
 	if err != nil || !cmp.Equal(gotP, p) {
 		t.Errorf("person with tags: %v\n%s", err, cmp.Diff(p, gotP))
 	}
+	k.Held = &Hold{Since: day1, Until: day1.Add(time.Hour), By: "the window"}
+	if err := SaveTask(tx, k); err != nil {
+		t.Fatal(err)
+	}
+	gotK, err = DecodeTask(golden(t, "task-held.v1", tx.Get(SpaceDue, Key("academy", k.ID[:]))))
+	if err != nil || !cmp.Equal(gotK, k) {
+		t.Errorf("held task: %v\n%s", err, cmp.Diff(k, gotK))
+	}
 	e, n := goldenEvent(), goldenNotice()
 	gotE, err := DecodeEvent(golden(t, "event.v1", encodeEvent(e)))
 	if err != nil || !cmp.Equal(gotE, e) {

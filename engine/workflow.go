@@ -33,6 +33,9 @@ type Workflow struct {
 	When     *Expr // nil means always
 	Reentry  Reentry
 	Steps    []Step
+
+	Window    *Window       `json:",omitempty"` // when its messages may begin; nil means always
+	HoldLimit time.Duration `json:",omitzero"`  // how late a message is still sent; 0 is DefaultHoldLimit
 }
 
 // A Trigger is one way that a workflow starts.

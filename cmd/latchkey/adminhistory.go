@@ -96,7 +96,9 @@ func messageOf(t engine.Task) console.Message {
 		Step: strings.Join(t.Step, "/"), State: string(t.State), Attempts: t.Attempts, Error: t.Error, Changed: t.Changed, Links: t.Links,
 	}
 	if t.State == engine.TaskDue {
-		m.Next = t.NotBefore
+		if m.Next, m.Held = t.NotBefore, t.Held; t.Held != nil {
+			m.Next = t.Held.Until
+		}
 	}
 	if m.Links == nil {
 		m.Links = []string{}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/urfave/cli/v3"
 
+	"latchkey/engine"
 	"latchkey/engine/console"
 )
 
@@ -45,7 +46,7 @@ func (a *app) messagesList(ctx context.Context, c *cli.Command) error {
 	}
 	return printList(a, c, ms, func(w io.Writer) {
 		table(w, "MESSAGE\tMADE\tCHANNEL\tSTATE\tTO\tWORKFLOW\tSTEP\tSUBJECT", ms, func(m console.Message) string {
-			return row(m.ID, stamp(m.At), m.Channel, m.State, m.To, m.Workflow, m.Step, m.Subject)
+			return row(m.ID, stamp(m.At), m.Channel, m.State+heldSays(m.Held), m.To, m.Workflow, m.Step, m.Subject)
 		})
 		more(a, len(ms), c.Int("limit"), func() string { return ms[len(ms)-1].ID })
 	})
@@ -67,11 +68,22 @@ func (a *app) messagesShow(ctx context.Context, c *cli.Command) error {
 	return a.print(c, m, func(w io.Writer) { showMessage(w, m) })
 }
 
+// heldSays says why a message that is due has not begun.
+func heldSays(h *engine.Hold) string {
+	switch {
+	case h == nil:
+		return ""
+	case h.Until.IsZero():
+		return ", held by " + h.By
+	}
+	return ", held until " + stamp(h.Until) + " by " + h.By
+}
+
 func showMessage(w io.Writer, m console.Message) {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, cells := range [][2]string{
 		{"message", m.ID}, {"channel", m.Channel}, {"class", m.Class}, {"to", m.To}, {"subject", m.Subject}, {"contact", m.Contact},
-		{"workflow", m.Workflow}, {"step", m.Step}, {"run", m.Run}, {"made", stamp(m.At)}, {"state", m.State}, {"since", stamp(m.Changed)},
+		{"workflow", m.Workflow}, {"step", m.Step}, {"run", m.Run}, {"made", stamp(m.At)}, {"state", m.State + heldSays(m.Held)}, {"since", stamp(m.Changed)},
 		{"attempts", fmt.Sprint(m.Attempts)}, {"next", stamp(m.Next)}, {"error", m.Error}, {"links", strings.Join(m.Links, " ")},
 	} {
 		if cells[1] != "" {

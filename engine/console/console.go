@@ -64,25 +64,26 @@ type Query struct {
 
 // A Message is one line of GET /v1/messages. Text and HTML are set while the outbox holds them; links are ids.
 type Message struct {
-	ID       string    `json:"id"`
-	At       time.Time `json:"at"`
-	Location string    `json:"location"`
-	Channel  string    `json:"channel"`
-	Class    string    `json:"class,omitempty"`
-	Contact  string    `json:"contact"`
-	To       string    `json:"to,omitempty"`
-	Subject  string    `json:"subject,omitempty"`
-	Text     string    `json:"text,omitempty"`
-	HTML     string    `json:"html,omitempty"`
-	Workflow string    `json:"workflow,omitempty"`
-	Run      string    `json:"run,omitempty"`
-	Step     string    `json:"step,omitempty"`
-	State    string    `json:"state"`
-	Attempts int       `json:"attempts"`
-	Error    string    `json:"error,omitempty"`
-	Changed  time.Time `json:"changed,omitzero"` // when State last changed
-	Next     time.Time `json:"next,omitzero"`    // when a due one is attempted
-	Links    []string  `json:"links"`
+	ID       string       `json:"id"`
+	At       time.Time    `json:"at"`
+	Location string       `json:"location"`
+	Channel  string       `json:"channel"`
+	Class    string       `json:"class,omitempty"`
+	Contact  string       `json:"contact"`
+	To       string       `json:"to,omitempty"`
+	Subject  string       `json:"subject,omitempty"`
+	Text     string       `json:"text,omitempty"`
+	HTML     string       `json:"html,omitempty"`
+	Workflow string       `json:"workflow,omitempty"`
+	Run      string       `json:"run,omitempty"`
+	Step     string       `json:"step,omitempty"`
+	State    string       `json:"state"`
+	Attempts int          `json:"attempts"`
+	Error    string       `json:"error,omitempty"`
+	Changed  time.Time    `json:"changed,omitzero"` // when State last changed
+	Next     time.Time    `json:"next,omitzero"`    // when a due one is attempted
+	Held     *engine.Hold `json:"held,omitempty"`   // why a due one is not attempted
+	Links    []string     `json:"links"`
 }
 
 // A Row is one learner of an import: a contact and what they hold.

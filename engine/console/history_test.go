@@ -113,6 +113,10 @@ func TestStory(t *testing.T) {
 	retried.Attempts, retried.Links = 3, nil
 	due := mail
 	due.ID, due.State, due.Attempts, due.Error, due.Next, due.Links = task2.String(), "due", 2, "451 later", noon.Add(time.Hour), []string{"lnk_1", "lnk_2"}
+	window, hand := due, due
+	window.Attempts, window.Error, window.Links, window.Held = 0, "", nil, &engine.Hold{Since: noon.Add(time.Minute), Until: noon.Add(time.Hour), By: "the window"}
+	hand.Held = &engine.Hold{Since: noon, By: "the pause of all sending"}
+	sending := func(r *engine.Run) { r.State, r.Wait, r.At, r.Task = engine.RunSending, nil, []string{"hello"}, task2 }
 	named := "hello (\"Hello\") to ada@example.com by email"
 	began := []string{"offer_access_granted happened (event e/1), offer Gold (gold)", "workflow welcome started"}
 	for name, c := range map[string]struct {
@@ -145,10 +149,12 @@ func TestStory(t *testing.T) {
 			"did not send " + named + ": suppressed, 3 attempts, message " + task1.String(), "did not send " + named + ": expired, 3 attempts, message " + task1.String(),
 			"stopped: its step is gone",
 		}},
-		"tries again": {func(r *engine.Run) { r.State, r.Wait, r.At, r.Task = engine.RunSending, nil, []string{"hello"}, task2 }, []console.Message{due}, []string{
+		"tries again": {sending, []console.Message{due}, []string{
 			"now it is sending " + named + ": attempt 2 failed (451 later), the next is at 22 Nov 2026 13:00:00 UTC, message " + task2.String() + ", links lnk_1 lnk_2",
 		}},
-		"its message is gone": {func(r *engine.Run) { r.State, r.Wait, r.At, r.Task = engine.RunSending, nil, []string{"hello"}, task2 }, nil, []string{"now it is sending hello"}},
+		"held until":          {sending, []console.Message{window}, []string{"now it holds " + named + " back until 22 Nov 2026 13:00:00 UTC, by the window, message " + task2.String()}},
+		"held":                {sending, []console.Message{hand}, []string{"now it holds " + named + " back, by the pause of all sending, message " + task2.String() + ", links lnk_1 lnk_2"}},
+		"its message is gone": {sending, nil, []string{"now it is sending hello"}},
 	} {
 		r := aRun()
 		c.edit(&r)

@@ -140,11 +140,22 @@ func now(r *engine.Run, messages map[string]*Message, zone *time.Location) strin
 	if r.State != engine.RunSending || m == nil {
 		return "now it " + standing(r, zone)
 	}
-	says := "now it is sending " + messageSays(&Step{Step: m.Step, Kind: m.Channel}, m)
+	what := messageSays(&Step{Step: m.Step, Kind: m.Channel}, m)
+	if m.Held != nil {
+		return "now it holds " + what + heldSays(m.Held, zone) + ", message " + m.ID + linksSay(m)
+	}
+	says := "now it is sending " + what
 	if m.Attempts > 0 && m.State == string(engine.TaskDue) {
 		says += fmt.Sprintf(": attempt %d failed%s, the next is at %s", m.Attempts, faultSays(m.Error), clock(m.Next, zone))
 	}
 	return says + ", message " + m.ID + linksSay(m)
+}
+
+func heldSays(h *engine.Hold, zone *time.Location) string {
+	if h.Until.IsZero() {
+		return " back, by " + h.By
+	}
+	return " back until " + clock(h.Until, zone) + ", by " + h.By
 }
 
 // sinceOf is when what a run is doing began.
@@ -158,6 +169,9 @@ func sinceOf(r *engine.Run, messages map[string]*Message) time.Time {
 	}
 	if m := messages[r.Task.String()]; m != nil && m.Changed.After(at) {
 		at = m.Changed
+	}
+	if m := messages[r.Task.String()]; m != nil && m.Held != nil && m.Held.Since.After(at) {
+		at = m.Held.Since
 	}
 	return at
 }

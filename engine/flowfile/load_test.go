@@ -29,10 +29,14 @@ type settings struct {
 	Text     string `yaml:"text"`
 	Class    string `yaml:"class"`
 	Parts    int    `yaml:"max_segments"`
+
+	class engine.Class
 }
 
+func (s *settings) MessageClass() engine.Class { return s.class }
+
 func (message) Decode(n engine.Node, sc engine.StepContext) any {
-	s := &settings{}
+	s := &settings{class: sc.Class}
 	if n.Decode(s) && s.Class == "" && sc.Class == "" {
 		n.Report(engine.Problem{Pos: n.Pos("", -1), Msg: "the message has no class"})
 	}

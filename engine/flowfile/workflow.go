@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	workflowKeys  = []string{"name", "status", "class", "triggers", "when", "reentry", "steps"}
-	workflowLater = []string{"coalesce", "goal", "window", "hold_limit", "limit"}
+	workflowKeys  = []string{"name", "status", "class", "triggers", "when", "reentry", "window", "hold_limit", "steps"}
+	workflowLater = []string{"coalesce", "goal", "limit"}
 	laterTriggers = []string{"absent"}
 	nouns         = []string{"offer", "product", "category", "lesson"}
 )
@@ -44,6 +44,7 @@ func (r *reader) workflow(root *yaml.Node) {
 			r.fail(n, "the workflow has no steps")
 		}
 	}
+	r.idleRules(keys)
 }
 
 // head reads all but the steps.
@@ -72,6 +73,7 @@ func (r *reader) head(root *yaml.Node, keys map[string]*yaml.Node) {
 	if n := keys["reentry"]; n != nil {
 		r.reentry(n)
 	}
+	r.rules(keys)
 }
 
 func (r *reader) triggers(n *yaml.Node) {

@@ -114,7 +114,8 @@ type result struct {
 	at      time.Time
 }
 
-// errUntried is the result of an attempt that was started and not carried out, because Run ended or its channel went down.
+// errUntried is the result of an attempt that was started and not carried out, because Run ended, its channel went down or its
+// workflow or all sending was paused.
 var errUntried = errors.New("not carried out")
 
 // work carries out attempts until there are no more. When loops has ended or the channel is down, those not begun are handed
@@ -126,7 +127,7 @@ func (r *Runner) work(loops, drain context.Context, ch *channel) {
 			r.wakeAll()
 		}
 		res := result{attempt: a, err: errUntried}
-		if loops.Err() == nil && !shut {
+		if loops.Err() == nil && !shut && !a.place.stopped(a.call.Task.Workflow) {
 			res.receipt, res.err = perform(drain, ch.action, a)
 		}
 		if ch.ended(res.err, time.Now()) {

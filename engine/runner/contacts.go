@@ -120,6 +120,7 @@ func (s *scope) importOne(location string, key engine.ID, c *ImportedContact) (i
 		tell(engine.Event{Type: "new_sign_up", Product: &c.Products[i]})
 	}
 	p.Issue = have.Issue
+	s.moved(have, &p)
 	s.keep(p)
 	return isNew, nil
 }

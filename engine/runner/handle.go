@@ -202,6 +202,7 @@ func (s *scope) plan(e planned, generation uint64) error {
 	if err := s.r.lostAccess(s.tx, person.HasAccess(), &changed, s.now); err != nil {
 		return err
 	}
+	s.moved(person, &changed)
 	s.keep(changed)
 	s.tellPlanned(ev.Type, len(runs))
 	for i := range runs {

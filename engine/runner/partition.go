@@ -23,9 +23,11 @@ type partition struct {
 	lanes      map[engine.ID][]item // contacts with a first attempt ready or going on -> the ones behind it
 	heldTimers []timer              // of paused or missing workflows
 	heldTasks  []item
-	results    []result // attempts that are over and whose outcome is not stored
-	inHand     int      // timers and tasks taken from the queues and not yet put back or settled
-	unread     bool     // there may be notices to publish
+	gated      map[engine.ID]int // contacts -> how many of their tasks in later a rule of their workflow holds
+	items      uint64            // how many were queued
+	results    []result          // attempts that are over and whose outcome is not stored
+	inHand     int               // timers and tasks taken from the queues and not yet put back or settled
+	unread     bool              // there may be notices to publish
 	publishing bool
 
 	wake     chan struct{} // something was queued
@@ -44,14 +46,17 @@ type item struct {
 	id, contact engine.ID
 	place       *place
 	ch          *channel
-	first       bool // it was never attempted, so it holds its contact's lane
-	laned       bool // it holds the lane already, while it waits to go
+	first       bool   // it was never attempted, so it holds its contact's lane
+	laned       bool   // it holds the lane already, while it waits to go
+	gated       bool   // a rule of its workflow holds it
+	seq         uint64 // its place among all that were queued
 }
 
 // A place is a location that has workflows, or whose records are in the store.
 type place struct {
-	id  string
-	set atomic.Pointer[engine.Set] // nil if the location is not configured
+	id    string
+	set   atomic.Pointer[engine.Set]   // nil if the location is not configured
+	pause atomic.Pointer[engine.Pause] // of all sending; nil if there is none
 }
 
 // inForce returns the location and the workflow in force by that id; held says that its runs must not move.
@@ -69,6 +74,7 @@ func newPartition(s engine.Store, channels []*channel) *partition {
 		store:    s,
 		ready:    map[*channel]*fifo{},
 		lanes:    map[engine.ID][]item{},
+		gated:    map[engine.ID]int{},
 		wake:     make(chan struct{}, 1),
 		settle:   make(chan struct{}, 1),
 		announce: make(chan struct{}, 1),
@@ -101,6 +107,7 @@ func signal(c chan struct{}) {
 
 // add queues a task that is to be attempted at at (Unix milliseconds). The caller holds mu.
 func (p *partition) add(it item, at, now int64) {
+	p.number(&it)
 	if at > now {
 		p.later.push(at, it)
 		return
@@ -129,6 +136,7 @@ func (p *partition) enter(it item) bool {
 // addOverdue queues a task to go at at, although it is due: it has its contact's lane until then, so that nothing passes it. It
 // returns false if it went behind another of its contact instead. The caller holds mu.
 func (p *partition) addOverdue(it item, at int64) bool {
+	p.number(&it)
 	if it.first {
 		if !p.enter(it) {
 			return false
@@ -164,30 +172,19 @@ func (p *partition) leave(it item) {
 	p.ready[next.ch].push(next)
 }
 
-// promote moves the tasks whose time has come to the ready ones. The caller holds mu.
+// promote moves the tasks whose time has come to the ready ones, in the order in which they were queued first: rules may have
+// held several of one contact until one and the same time. The caller holds mu.
 func (p *partition) promote(now int64) {
+	var due []item
 	for p.later.due(now) {
-		p.add(p.later.pop(), now, now)
+		it := p.later.pop()
+		p.ungate(&it)
+		due = append(due, it)
 	}
-}
-
-// release puts everything that was held back into the queues. Workflows that are still paused hold it again.
-func (p *partition) release(wall time.Time) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	now := p.now(wall)
-	tasks, timers := p.heldTasks, p.heldTimers
-	p.heldTasks, p.heldTimers = nil, nil
-	slots := 0
-	for _, it := range tasks {
-		if p.addOverdue(it, now+spread(slots)) {
-			slots++
-		}
+	inTurn(due)
+	for _, it := range due {
+		p.add(it, now, now)
 	}
-	for i, t := range timers {
-		p.timers.push(now+spread(i), t)
-	}
-	signal(p.wake)
 }
 
 // spread is how long after the first the i-th of many overdue timers fires, in milliseconds: 200 a second.

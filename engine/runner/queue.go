@@ -55,6 +55,20 @@ func (s *schedule[T]) pop() T {
 	return top
 }
 
+// takeIf removes and returns the things that ok chooses, in no order.
+func (s *schedule[T]) takeIf(ok func(T) bool) (taken []T) {
+	all := s.es
+	s.es = make([]scheduled[T], 0, len(all))
+	for _, e := range all {
+		if ok(e.what) {
+			taken = append(taken, e.what)
+		} else {
+			s.push(e.at, e.what)
+		}
+	}
+	return taken
+}
+
 // A fifo is a queue of tasks.
 type fifo struct {
 	items    []item

@@ -28,6 +28,7 @@ type scope struct {
 	// those dropped leave it.
 	returned, dropped []item
 
+	woken   []engine.ID // contacts whose held tasks are to be looked at again
 	notices bool
 	told    []func(Meter) // what the meter is told after the commit
 }
@@ -264,7 +265,7 @@ func dueMilli(t time.Time) int64 { return t.Add(time.Millisecond - 1).UnixMilli(
 
 // enqueue puts what the commit caused into the queues.
 func (s *scope) enqueue() {
-	if len(s.tasks)+len(s.timers)+len(s.returned)+len(s.dropped) == 0 && !s.notices {
+	if len(s.tasks)+len(s.timers)+len(s.returned)+len(s.dropped)+len(s.woken) == 0 && !s.notices {
 		return
 	}
 	p := s.p
@@ -282,6 +283,9 @@ func (s *scope) enqueue() {
 	}
 	for _, it := range s.dropped {
 		p.leave(it)
+	}
+	for _, contact := range s.woken {
+		p.wakeGated(contact, now)
 	}
 	if len(s.tasks)+len(s.timers)+len(s.returned)+len(s.dropped) > 0 {
 		signal(p.wake)

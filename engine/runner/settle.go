@@ -226,7 +226,7 @@ func jitter(t *engine.Task) float64 {
 
 // end stores a task that is over.
 func (s *scope) end(t *engine.Task, state engine.TaskState, cause error) error {
-	t.State, t.Changed, t.Error = state, s.now, ""
+	t.State, t.Changed, t.Error, t.Held = state, s.now, "", nil
 	if cause != nil {
 		t.Error = cause.Error()
 		// The error stays out of the log: it may quote an address.

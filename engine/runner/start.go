@@ -9,9 +9,6 @@ import (
 	"latchkey/engine"
 )
 
-// holdLimit is how old a message may be that was held, by a paused workflow, and is still sent.
-const holdLimit = 7 * 24 * time.Hour
-
 // startTasks starts ready tasks, as many as their channels have room for, in one commit, and hands them to the
 // workers. It returns how many it looked at.
 func (r *Runner) startTasks(ctx context.Context, p *partition) (int, error) {
@@ -67,8 +64,9 @@ func (r *Runner) take(p *partition) []item {
 // An outcome is what became of a task that was to be started. The zero outcome is one that needs nothing any more.
 type outcome struct {
 	started *attempt
-	held    bool
+	held    bool  // until files change or sending goes on
 	at      int64 // look again then
+	gated   bool  // until then, unless the rules or its contact change
 }
 
 // sort does with a task what its outcome asks for. The caller holds mu.
@@ -84,7 +82,7 @@ func (p *partition) sort(it item, o outcome) {
 	case o.held:
 		p.heldTasks = append(p.heldTasks, it)
 	case o.at > 0:
-		p.later.push(o.at, it)
+		p.putLater(it, o)
 	}
 }
 
@@ -101,9 +99,12 @@ func (s *scope) begin(it item) (_ outcome, err error) {
 	if t.NotBefore.After(s.now) {
 		return outcome{at: dueMilli(t.NotBefore)}, nil
 	}
-	loc, hold := it.place.inForce(t.Workflow)
-	if hold {
+	loc, v := s.gate(it.place, t)
+	if loc == nil {
 		return outcome{held: true}, nil
+	}
+	if !v.Go && !v.Expired {
+		return s.hold(t, v)
 	}
 	run, err := engine.LoadRun(s.tx, t.Location, t.Run)
 	if err != nil {
@@ -112,14 +113,15 @@ func (s *scope) begin(it item) (_ outcome, err error) {
 	if run == nil {
 		return outcome{}, s.end(t, engine.TaskFailed, errors.New("its run is not in the store"))
 	}
-	if t.Attempts == 0 && s.now.Sub(t.NotBefore) > holdLimit {
-		return outcome{}, s.finish(t, run, loc, engine.TaskExpired, errors.New("held for too long"))
+	if v.Expired {
+		return outcome{}, s.finish(t, run, loc, engine.TaskExpired, errors.New(v.By))
 	}
 	return s.attempt(it, t, run, loc)
 }
 
 // attempt lets the action begin, and stores that the task is being sent.
 func (s *scope) attempt(it item, t *engine.Task, run *engine.Run, loc *engine.Location) (outcome, error) {
+	letGo(t, s.now)
 	t.Attempts++
 	t.Changed = s.now
 	if t.Deadline.IsZero() {

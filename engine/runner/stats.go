@@ -10,7 +10,8 @@ type Stats struct {
 	Waiting int `json:"waiting"` // runs that wait for a time
 	Due     int `json:"due"`     // tasks to be attempted now
 	Later   int `json:"later"`   // tasks that wait for their time to be tried again
-	Held    int `json:"held"`    // tasks and timers of paused or missing workflows
+	Held    int `json:"held"`    // tasks and timers of paused or missing workflows, and all tasks while sending is paused
+	Gated   int `json:"gated"`   // those of Later that wait for their workflow's window
 	Sending int `json:"sending"` // attempts going on
 }
 
@@ -21,6 +22,9 @@ func (r *Runner) Stats() Stats {
 		p.mu.Lock()
 		st.Waiting += p.timers.len()
 		st.Later += p.later.len()
+		for _, n := range p.gated {
+			st.Gated += n
+		}
 		st.Held += len(p.heldTasks) + len(p.heldTimers)
 		st.Sending += p.inHand
 		for _, q := range p.ready {

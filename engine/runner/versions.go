@@ -76,9 +76,11 @@ func (r *Runner) SetWorkflows(ctx context.Context, set *engine.Set) error {
 	for _, w := range set.Workflows {
 		r.versions.put(versionKey{set.Location.ID, w.ID, w.Version}, w)
 	}
-	r.place(set.Location.ID).set.Store(engine.NewSet(set.Location, set.Workflows))
+	pl := r.place(set.Location.ID)
+	prior := pl.set.Swap(engine.NewSet(set.Location, set.Workflows))
+	all := prior == nil || !engine.SameRules(prior, set)
 	for _, p := range r.parts {
-		p.release(r.cfg.Now())
+		p.release(pl, all, r.cfg.Now())
 	}
 	return nil
 }

@@ -54,7 +54,7 @@ func (a *fakeAction) Begin(tx engine.Tx, c engine.Call) (engine.Attempt, error) 
 	}
 	link := fmt.Sprintf("%s-%d", c.Task.ID, c.Task.Attempts)
 	tx.Put(engine.SpaceLinks, []byte(link), []byte{1})
-	return engine.Attempt{To: c.Person.Contact.Email, Class: engine.Transactional, Links: []string{link}, Payload: c.Settings}, nil
+	return engine.Attempt{To: c.Person.Contact.Email, Class: c.Task.Class, Links: []string{link}, Payload: c.Settings}, nil
 }
 
 func (a *fakeAction) Perform(ctx context.Context, c engine.Call, at engine.Attempt) (engine.Receipt, error) {
@@ -278,7 +278,17 @@ func granted(id, offer string) engine.Event {
 	return ev
 }
 
-// flow makes a workflow started by a trigger. Steps: email, sms, wait DURATION, end.
+// said is the settings of a step: a message is marketing if they say so.
+type said string
+
+func (s said) MessageClass() engine.Class {
+	if strings.Contains(string(s), "marketing") {
+		return engine.Marketing
+	}
+	return engine.Transactional
+}
+
+// flow makes a workflow started by a trigger. Steps: email, sms, both perhaps with the word marketing, wait DURATION, end.
 func flow(id, trigger string, steps ...string) *engine.Workflow {
 	w := &engine.Workflow{
 		ID: id, Version: "v1", Name: id, Status: engine.Live, Class: engine.Transactional,
@@ -287,7 +297,7 @@ func flow(id, trigger string, steps ...string) *engine.Workflow {
 	}
 	for i, s := range steps {
 		kind, arg, _ := strings.Cut(s, " ")
-		st := engine.Step{ID: fmt.Sprint(kind, i+1), Kind: kind, Settings: s}
+		st := engine.Step{ID: fmt.Sprint(kind, i+1), Kind: kind, Settings: said(s)}
 		if kind == "wait" {
 			d, err := engine.ParseDuration(arg)
 			if err != nil {

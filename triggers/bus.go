@@ -24,6 +24,7 @@ type Config struct {
 	Creds    string // path of a credentials file
 	User     string
 	Password engine.Secret
+	Inbox    string // prefix of the subjects that answers come to; empty is _INBOX. A location's user needs InboxOf
 	// TLS names PEM files. Elsewhere: CA checks the server, Cert and Key are the client's. In the process: Cert and
 	// Key are the server's, and with CA clients must show a certificate that it signed.
 	TLS TLS
@@ -45,6 +46,7 @@ type TLS struct{ CA, Cert, Key string }
 type User struct {
 	Name     string
 	Password engine.Secret
+	Location string // may speak of this location alone; empty is of all. See permissions
 }
 
 const (
@@ -176,6 +178,9 @@ func (b *Bus) clientOptions(opts []nats.Option) ([]nats.Option, error) {
 	}
 	if c.User != "" {
 		opts = append(opts, nats.UserInfo(c.User, c.Password.Reveal()))
+	}
+	if c.Inbox != "" {
+		opts = append(opts, nats.CustomInboxPrefix(c.Inbox))
 	}
 	if c.TLS.CA != "" {
 		opts = append(opts, nats.RootCAs(c.TLS.CA))

@@ -32,7 +32,7 @@ func TestOpenRefuses(t *testing.T) {
 	defer l.Close()
 	taken := l.Addr().String()
 	_, port, _ := net.SplitHostPort(taken)
-	user := []User{{"ada", engine.NewSecret("pw")}}
+	user := []User{{Name: "ada", Password: engine.NewSecret("pw")}}
 	tests := []struct {
 		name string
 		cfg  Config
@@ -106,7 +106,7 @@ func TestUsersAndTLS(t *testing.T) {
 	files := testCert(t)
 	password := engine.NewSecret("s3cret")
 	b := openBus(t, func(c *Config) {
-		c.Listen, c.TLS, c.Users = "0.0.0.0:0", files, []User{{"ada", password}}
+		c.Listen, c.TLS, c.Users = "0.0.0.0:0", files, []User{{Name: "ada", Password: password}}
 	})
 	url := "tls://127.0.0.1:" + b.URL()[strings.LastIndexByte(b.URL(), ':')+1:]
 	client := Config{URL: url, User: "ada", Password: password, TLS: files, Logger: zerolog.Nop()}
@@ -145,7 +145,7 @@ func fullEventWithID(id string) engine.Event {
 // nats CLI.
 func TestElsewhere(t *testing.T) {
 	server := openBus(t, func(c *Config) {
-		c.Listen, c.Users = "127.0.0.1:0", []User{{"ada", engine.NewSecret("pw")}}
+		c.Listen, c.Users = "127.0.0.1:0", []User{{Name: "ada", Password: engine.NewSecret("pw")}}
 	})
 	home := t.TempDir()
 	t.Setenv("XDG_CONFIG_HOME", home)

@@ -112,11 +112,34 @@ func serverOptions(cfg Config) (*server.Options, nats.Option, error) {
 			if u.Name == "" || u.Name == ownUser || u.Password.IsZero() {
 				return nil, nil, fmt.Errorf("nats.users[%d]: a user needs a name and a password", i)
 			}
-			opts.Users = append(opts.Users, &server.User{Username: u.Name, Password: u.Password.Reveal()})
+			opts.Users = append(opts.Users, &server.User{Username: u.Name, Password: u.Password.Reveal(), Permissions: u.permissions()})
 		}
 		login = nats.UserInfo(ownUser, password)
 	}
 	return opts, login, nil
+}
+
+// InboxOf returns the prefix of the subjects that a location's user gets answers at: one of its own, since in a common one
+// it would read what others are sent.
+func InboxOf(user string) string { return "_INBOX_" + user }
+
+// permissions lets a location's user publish its events, and read what Latchkey publishes of it: live, or by the one durable
+// consumer of LATCHKEY that is named as the location. It is nil for one who may do everything.
+func (u User) permissions() *server.Permissions {
+	if u.Location == "" {
+		return nil
+	}
+	own, consumer := StreamOut+"."+u.Location, "latchkey."+u.Location+".>"
+	return &server.Permissions{
+		Publish: &server.SubjectPermission{Allow: []string{
+			subjectPrefix + u.Location + ".>",
+			"$JS.API.INFO", "$JS.API.STREAM.INFO." + StreamOut,
+			"$JS.API.CONSUMER.CREATE." + own + "." + consumer,
+			"$JS.API.CONSUMER.INFO." + own, "$JS.API.CONSUMER.MSG.NEXT." + own, "$JS.API.CONSUMER.DELETE." + own,
+			"$JS.ACK." + own + ".>",
+		}},
+		Subscribe: &server.SubjectPermission{Allow: []string{consumer, InboxOf(u.Name) + ".>"}},
+	}
 }
 
 // setListen refuses what would let anybody on the network publish events, which send mails with login links.

@@ -75,14 +75,19 @@ func (w *Webhook) ServeHTTP(rw http.ResponseWriter, r *http.Request) { w.mux.Ser
 // is read. With the empty token nobody has it.
 func (w *Webhook) Guard(token engine.Secret) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if token.IsZero() || !strings.EqualFold(scheme, "Bearer") || !token.Equal(engine.NewSecret(strings.TrimSpace(given))) {
+		if !HasToken(r, token) {
 			rw.Header().Set("WWW-Authenticate", `Bearer realm="latchkey events"`)
 			problem(rw, http.StatusUnauthorized, "this needs the token of events.token: Authorization: Bearer …", nil)
 			return
 		}
 		w.ServeHTTP(rw, r)
 	})
+}
+
+// HasToken reports whether a request holds the token. Nobody holds the empty one.
+func HasToken(r *http.Request, token engine.Secret) bool {
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	return !token.IsZero() && strings.EqualFold(scheme, "Bearer") && token.Equal(engine.NewSecret(strings.TrimSpace(given)))
 }
 
 // An accepted event is what a publisher is told of one.

@@ -28,7 +28,7 @@ func parseID(name, text string) (engine.ID, error) {
 }
 
 // person finds the one contact that text names.
-func (i *instance) person(ctx context.Context, text string) (*engine.Person, error) {
+func (i *site) person(ctx context.Context, text string) (*engine.Person, error) {
 	keys, err := i.runner.Lookup(ctx, i.cfg.Location, text)
 	if err != nil {
 		return nil, err
@@ -47,7 +47,7 @@ func (i *instance) person(ctx context.Context, text string) (*engine.Person, err
 	return p, err
 }
 
-type adminContacts struct{ *instance }
+type adminContacts struct{ *site }
 
 // Contact implements console.Contacts.
 func (i adminContacts) Contact(ctx context.Context, _, ref string) (*engine.Person, error) {
@@ -71,7 +71,7 @@ func (i adminContacts) Import(ctx context.Context, location string, rows []conso
 	return console.ImportResult{Added: added, Updated: len(rows) - added}, err
 }
 
-type adminLinks struct{ *instance }
+type adminLinks struct{ *site }
 
 // New implements console.Links.
 func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, error) {
@@ -134,7 +134,7 @@ func (i *instance) mint(ctx context.Context, req engine.LinkRequest) (id string,
 		return err
 	})
 	if err == nil {
-		i.metrics.mintedByHand()
+		i.metrics.mintedByHand(req.Location)
 	}
 	return id, url, err
 }
@@ -157,6 +157,9 @@ func (i *instance) renewLink(ctx context.Context, _ engine.ID, link string) (act
 // Link implements console.Links.
 func (i adminLinks) Link(ctx context.Context, id string) (console.Link, error) {
 	info, err := i.links.Show(ctx, i.stores, id, i.cfg.Now())
+	if err == nil && info.Link.Location != i.cfg.Location {
+		err = linkgen.ErrNoLink
+	}
 	if err != nil {
 		return console.Link{}, linkError(id, err)
 	}
@@ -173,7 +176,7 @@ func linkError(id string, err error) error {
 	return err
 }
 
-func (i *instance) linkOf(info linkgen.Info) console.Link {
+func (i *site) linkOf(info linkgen.Info) console.Link {
 	l := info.Link
 	out := console.Link{
 		ID: l.ID, Says: info.Summary(i.inForce().loc.Zone), State: string(info.State), Location: l.Location, Contact: l.Contact.String(),
@@ -191,6 +194,9 @@ func (i adminLinks) Revoke(ctx context.Context, id string) (console.Link, error)
 	sel, err := linkgen.ParseID(id)
 	if err != nil {
 		return console.Link{}, linkError(id, err)
+	}
+	if _, err := i.Link(ctx, id); err != nil { // of this location
+		return console.Link{}, err
 	}
 	wall := i.cfg.Now()
 	err = i.stores.For(sel.Shard()).Update(ctx, func(tx engine.Tx) error {

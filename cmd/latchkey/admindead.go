@@ -11,7 +11,7 @@ import (
 )
 
 // adminDead answers the console's questions about dead letters.
-type adminDead struct{ *instance }
+type adminDead struct{ *site }
 
 // Letters implements console.DeadLetters.
 func (i adminDead) Letters(ctx context.Context, q console.LetterQuery) ([]console.Letter, error) {
@@ -19,7 +19,9 @@ func (i adminDead) Letters(ctx context.Context, q console.LetterQuery) ([]consol
 	out := make([]console.Letter, 0, len(list))
 	for _, l := range list {
 		l.Header = nil
-		out = append(out, deadLetterOf(l))
+		if d := deadLetterOf(l); i.own(d) {
+			out = append(out, d)
+		}
 	}
 	return out, err
 }
@@ -30,11 +32,23 @@ func (i adminDead) Letter(ctx context.Context, number uint64) (console.Letter, e
 	if errors.Is(err, triggers.ErrNoLetter) {
 		err = fmt.Errorf("dead letter %d: %w", number, console.ErrNotFound)
 	}
-	return deadLetterOf(l), err
+	d := deadLetterOf(l)
+	if err == nil && !i.own(d) {
+		d, err = console.Letter{}, fmt.Errorf("dead letter %d: %w", number, console.ErrNotFound)
+	}
+	return d, err
 }
 
 // Replay implements console.DeadLetters.
 func (i adminDead) Replay(ctx context.Context, numbers []uint64) ([]console.Replayed, error) {
+	for _, n := range numbers {
+		if len(i.sites) == 1 {
+			break
+		}
+		if _, err := i.Letter(ctx, n); err != nil {
+			return nil, err // another location's
+		}
+	}
 	res, err := i.bus.Replay(ctx, numbers)
 	out := make([]console.Replayed, 0, len(res))
 	for _, r := range res {
@@ -46,6 +60,12 @@ func (i adminDead) Replay(ctx context.Context, numbers []uint64) ([]console.Repl
 		out = append(out, one)
 	}
 	return out, err
+}
+
+// own reports whether a letter is not another location's. One that is nobody's is everybody's: its location was misspelt.
+func (i adminDead) own(l console.Letter) bool {
+	s := i.instance.site(l.Location)
+	return s == nil || s == i.site
 }
 
 func deadLetterOf(l triggers.Letter) console.Letter {

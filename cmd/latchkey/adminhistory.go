@@ -14,10 +14,10 @@ import (
 
 // This file answers the console's questions about the past: messages, runs and events.
 
-type adminMessages struct{ *instance }
+type adminMessages struct{ *site }
 
 // filter reads what a query asks for.
-func (i *instance) filter(ctx context.Context, q console.Query) (f runner.Filter, err error) {
+func (i *site) filter(ctx context.Context, q console.Query) (f runner.Filter, err error) {
 	f = runner.Filter{Location: q.Location, Limit: q.Limit, State: q.State, Workflow: q.Workflow, Event: q.Event,
 		Type: q.Type, Since: q.Since, Until: q.Until}
 	if f.Before, err = parseID("before", q.Before); err != nil {
@@ -77,7 +77,7 @@ func (i adminMessages) Message(ctx context.Context, location, id string) (consol
 }
 
 // withBody adds to a message what the outbox holds of it, in which ids stand for links.
-func (i *instance) withBody(ctx context.Context, t engine.Task) (console.Message, error) {
+func (i *site) withBody(ctx context.Context, t engine.Task) (console.Message, error) {
 	m := messageOf(t)
 	kept, err := i.outbox.Get(ctx, t.ID)
 	switch {
@@ -106,7 +106,7 @@ func messageOf(t engine.Task) console.Message {
 	return m
 }
 
-type adminHistory struct{ *instance }
+type adminHistory struct{ *site }
 
 // Runs implements console.History.
 func (i adminHistory) Runs(ctx context.Context, q console.Query) ([]engine.Run, error) {

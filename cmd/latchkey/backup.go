@@ -120,7 +120,7 @@ func (i *instance) snapshot(ctx context.Context) (m manifest, snaps []*boltstore
 		return m, nil, err
 	}
 	m = manifest{
-		Format: backupFormat, Version: version, Time: i.cfg.Now().UTC().Truncate(time.Second), Location: i.cfg.Location,
+		Format: backupFormat, Version: version, Time: i.cfg.Now().UTC().Truncate(time.Second), Location: i.cfg.label(),
 		Store: id, Events: offsetOf(upTo), LinkKeys: i.keys.IDs(),
 	}
 	snaps, err = i.stores.Snapshots(ctx)

@@ -23,12 +23,14 @@ func (a *app) checkCommand() *cli.Command {
 				return usagef("%s is no folder", dir)
 			}
 			cfg, problems := loadConfig(dir, a.env, nil)
-			p := readProject(cfg, checkDeps(cfg))
-			if err := a.report(dir, append(problems, p.problems...)); err != nil {
+			if err := a.report(dir, append(problems, readProjects(cfg)...)); err != nil {
 				return err
 			}
-			fmt.Fprintf(a.out, "%s: %s, %s: no mistake\n", cfg.Location, count(len(p.workflows), "workflow"),
-				count(len(p.templates.Names("email"))+len(p.templates.Names("sms")), "template"))
+			for _, site := range cfg.Sites {
+				p := readProject(site, checkDeps(site))
+				fmt.Fprintf(a.out, "%s: %s, %s: no mistake\n", site.Location, count(len(p.workflows), "workflow"),
+					count(len(p.templates.Names("email"))+len(p.templates.Names("sms")), "template"))
+			}
 			return nil
 		},
 	}

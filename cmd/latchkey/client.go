@@ -22,9 +22,10 @@ import (
 
 // A client speaks to the admin API of a running server.
 type client struct {
-	base string
-	key  engine.Secret
-	http *http.Client
+	base     string
+	key      engine.Secret
+	http     *http.Client
+	location string // that requests are about; may be empty if the server has but one
 }
 
 // clientFlags are the flags of every command that speaks to a running server.
@@ -32,6 +33,7 @@ func clientFlags() []cli.Flag {
 	return []cli.Flag{
 		&cli.StringFlag{Name: "server", Usage: "admin address of a running server, `URL` (else the project in --dir)", Sources: cli.EnvVars("LATCHKEY_SERVER")},
 		&cli.StringFlag{Name: "dir", Usage: "the project's `FOLDER`", Value: "."},
+		&cli.StringFlag{Name: "location", Usage: "`ID` of the location, where the server has several", Sources: cli.EnvVars("LATCHKEY_LOCATION")},
 		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`text`, json or jsonl", Value: "text",
 			Validator: func(s string) error {
 				if s != "text" && s != "json" && s != "jsonl" {
@@ -44,7 +46,7 @@ func clientFlags() []cli.Flag {
 
 // client finds the server: --server or LATCHKEY_SERVER, else the admin listener of the project in --dir.
 func (a *app) client(c *cli.Command) (*client, error) {
-	cl := &client{base: strings.TrimRight(c.String("server"), "/"), http: &http.Client{Timeout: 60 * time.Second}}
+	cl := &client{base: strings.TrimRight(c.String("server"), "/"), http: &http.Client{Timeout: 60 * time.Second}, location: c.String("location")}
 	cl.key = engine.NewSecret(envMap(a.env)["LATCHKEY_KEY"])
 	if cl.base != "" {
 		if u, err := url.Parse(cl.base); err != nil || u.Host == "" {
@@ -109,7 +111,7 @@ func (cl *client) send(ctx context.Context, method, path string, in any) (*http.
 		}
 		body = bytes.NewReader(b)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, cl.base+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, cl.base+cl.about(path), body)
 	if err != nil {
 		return nil, err
 	}
@@ -123,6 +125,17 @@ func (cl *client) send(ctx context.Context, method, path string, in any) (*http.
 		return nil, fmt.Errorf("no server answers at %s; start one with: latchkey run", cl.base)
 	}
 	return res, err
+}
+
+// about adds the location to a path.
+func (cl *client) about(path string) string {
+	switch {
+	case cl.location == "":
+		return path
+	case strings.Contains(path, "?"):
+		return path + "&location=" + url.QueryEscape(cl.location)
+	}
+	return path + "?location=" + url.QueryEscape(cl.location)
 }
 
 // refused reads the server's words from an answer that is no success.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -45,6 +44,10 @@ type Config struct {
 	Now func() time.Time
 	// Partitions is how many files the store is split into. It is fixed when the store is made.
 	Partitions int
+
+	// Folders are those of locations, as written; Sites are their configurations, or this one alone if there are none.
+	Folders []string
+	Sites   []*Config
 
 	source []byte   // the file as it was read
 	env    []string // what it was read with, to read it again
@@ -137,17 +140,28 @@ func defaultConfig(dir string) *Config {
 	}
 }
 
-// finish fills what depends on other keys and checks what spans several. at finds where a key stands.
-func (c *Config) finish(at func(key string) engine.Pos) []engine.Problem {
-	var ps []engine.Problem
-	report := func(key string, warning bool, format string, args ...any) {
-		ps = append(ps, engine.Problem{Pos: at(key), Msg: key + ": " + fmt.Sprintf(format, args...), Warning: warning})
-	}
-	if c.Name == "" {
-		c.Name = title(c.Location)
-	}
+// A reporter adds a problem of a key.
+type reporter func(key string, warning bool, format string, args ...any)
+
+// finish fills what depends on other keys and checks what spans several, but for what belongs to one location. at finds
+// where a key stands.
+func (c *Config) finish(report reporter) {
 	if c.BaseURL == "" {
 		c.BaseURL = "http://" + c.Listen
+	}
+	if c.NATS.URL != "" && c.NATS.Context != "" {
+		report("nats.context", false, "either nats.url or nats.context, not both")
+	}
+	c.Data, c.Keys = c.path(c.Data), c.path(c.Keys)
+	for _, p := range []*string{&c.NATS.Creds, &c.NATS.TLS.CA, &c.NATS.TLS.Cert, &c.NATS.TLS.Key} {
+		*p = c.path(*p)
+	}
+}
+
+// finishLocation is finish for what belongs to one location.
+func (c *Config) finishLocation(report reporter) {
+	if c.Name == "" {
+		c.Name = title(c.Location)
 	}
 	if c.Email.From == "" {
 		c.Email.From = c.Name + " <hello@" + c.Location + ".test>"
@@ -180,14 +194,6 @@ func (c *Config) finish(at func(key string) engine.Pos) []engine.Problem {
 	if c.Links.TTL > c.Links.MaxTTL {
 		report("links.ttl", false, "is longer than links.max_ttl")
 	}
-	if c.NATS.URL != "" && c.NATS.Context != "" {
-		report("nats.context", false, "either nats.url or nats.context, not both")
-	}
-	c.Data, c.Keys = c.path(c.Data), c.path(c.Keys)
-	for _, p := range []*string{&c.NATS.Creds, &c.NATS.TLS.CA, &c.NATS.TLS.Cert, &c.NATS.TLS.Key} {
-		*p = c.path(*p)
-	}
-	return ps
 }
 
 // path makes a path of the file absolute to the project's folder.

@@ -17,41 +17,65 @@ import (
 )
 
 // loadConfig reads the project in dir: its latchkey.yaml if there is one, then the environment, then flags
-// (key -> value). It returns every problem at once; the config is of use only if none of them is an error.
+// (key -> value), then the folders of its locations. It returns every problem at once; the config is of use only if none of
+// them is an error.
 func loadConfig(dir string, env []string, flags map[string]string) (*Config, []engine.Problem) {
 	c := defaultConfig(dir)
 	c.env, c.flags = env, flags
-	r := &configReader{c: c, env: envMap(env), settings: settings(), pos: map[string]engine.Pos{}}
-	file := filepath.Join(dir, "latchkey.yaml")
-	src, err := readFile(file)
-	switch {
-	case err == nil:
-		c.File, c.source = file, src
-		r.readFile(file, src)
-	case !errors.Is(err, fs.ErrNotExist):
-		r.report(engine.Pos{File: file, Line: 1, Col: 1}, "%v", errors.Unwrap(err))
-	}
+	r := newConfigReader(c, dir)
+	r.open()
 	r.readEnv()
 	for key, value := range flags {
 		r.apply(engine.Pos{File: "--" + strings.ReplaceAll(key, ".", "-"), Line: 1, Col: 1}, key, value)
 	}
-	at := func(key string) engine.Pos {
-		for k := key; k != ""; k = k[:max(0, strings.LastIndexByte(k, '.'))] {
-			if p, ok := r.pos[k]; ok {
-				return p
-			}
-		}
-		return engine.Pos{File: file, Line: 1, Col: 1}
+	c.finish(r.reportKey)
+	if len(c.Folders) > 0 {
+		r.readLocations()
+	} else {
+		c.Sites = []*Config{c}
+		c.finishLocation(r.reportKey)
 	}
-	return c, append(r.problems, c.finish(at)...)
+	return c, r.problems
 }
 
 type configReader struct {
 	c        *Config
+	file     string
 	env      map[string]string
 	settings []setting
+	part     bool                  // the file is that of one location among several
 	pos      map[string]engine.Pos // where each key was set
 	problems []engine.Problem
+}
+
+func newConfigReader(c *Config, dir string) *configReader {
+	return &configReader{c: c, file: filepath.Join(dir, "latchkey.yaml"), env: envMap(c.env), settings: settings(), pos: map[string]engine.Pos{}}
+}
+
+// open reads the file, if there is one.
+func (r *configReader) open() {
+	src, err := readFile(r.file)
+	switch {
+	case err == nil:
+		r.c.File, r.c.source = r.file, src
+		r.readFile(r.file, src)
+	case !errors.Is(err, fs.ErrNotExist):
+		r.report(engine.Pos{File: r.file, Line: 1, Col: 1}, "%v", errors.Unwrap(err))
+	}
+}
+
+// at returns where a key, or what is above it, was set; else the beginning of the file.
+func (r *configReader) at(key string) engine.Pos {
+	for k := key; k != ""; k = k[:max(0, strings.LastIndexByte(k, '.'))] {
+		if p, ok := r.pos[k]; ok {
+			return p
+		}
+	}
+	return engine.Pos{File: r.file, Line: 1, Col: 1}
+}
+
+func (r *configReader) reportKey(key string, warning bool, format string, args ...any) {
+	r.problems = append(r.problems, engine.Problem{Pos: r.at(key), Msg: key + ": " + fmt.Sprintf(format, args...), Warning: warning})
 }
 
 func (r *configReader) report(pos engine.Pos, format string, args ...any) {
@@ -156,6 +180,10 @@ func (r *configReader) apply(pos engine.Pos, key, value string) {
 			continue
 		}
 		r.pos[key] = pos
+		if r.part && s.whole {
+			r.report(pos, "%s: is for all locations; it belongs to the latchkey.yaml of the folder above", key)
+			return
+		}
 		if err := s.set(r.c, name, value); err != nil {
 			r.report(pos, "%s: %v", key, err)
 		}

@@ -40,7 +40,7 @@ func TestPipesAndDevices(t *testing.T) {
 				told := make(chan string, 1)
 				go func() {
 					cfg, problems := loadConfig(dir, nil, nil)
-					problems = append(problems, readProject(cfg, (&instance{}).deps(cfg)).problems...)
+					problems = append(problems, readProject(cfg, (&site{instance: &instance{}}).deps(cfg)).problems...)
 					var out strings.Builder
 					(&app{out: &out, err: &out}).report(dir, problems)
 					told <- out.String()

@@ -180,7 +180,7 @@ func (w *world) start(tune ...func(*Config)) (_ *instance, stop func() error) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	i.files.hangUps = w.hangUps
+	i.hangUps = w.hangUps
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- i.serve(ctx) }()

@@ -19,25 +19,27 @@ import (
 	"latchkey/triggers"
 )
 
-// metrics are what GET /metrics shows. Counters begin at zero with the process. It is the runner's meter.
+// metrics are what GET /metrics shows. Counters begin at zero with the process.
 type metrics struct {
 	registry *prometheus.Registry
 
 	events, runs, messages *prometheus.CounterVec
 	minted, opened         *prometheus.CounterVec
-	late, commit, batch    prometheus.Histogram
+	late                   *prometheus.HistogramVec
+	commit, batch          prometheus.Histogram
 }
 
 func newMetrics() *metrics {
 	m := &metrics{
 		registry: prometheus.NewRegistry(),
-		events:   counter("events_total", "Course events that were taken, by what became of them.", "trigger", "result"),
-		runs:     counter("runs_total", "Runs that started, finished or were stopped.", "result"),
+		events:   counter("events_total", "Course events that were taken, by what became of them.", "location", "trigger", "result"),
+		runs:     counter("runs_total", "Runs that started, finished or were stopped.", "location", "result"),
 		messages: counter("messages_total", "Attempts that began (sending) and how they ended. due: tried again later; unknown: nobody knows whether it arrived.",
-			"channel", "state"),
-		minted: counter("links_minted_total", "Login links that were made.", "channel"),
-		opened: counter("links_opened_total", "Link pages asked for, by mail scanners too, and their buttons pressed, by what the link then was.", "by", "result"),
-		late:   histogram("timer_late_seconds", "How long after its time a wait ended.", .001, .01, .1, 1, 10, 60, 600, 3600, 86400),
+			"location", "channel", "state"),
+		minted: counter("links_minted_total", "Login links that were made.", "location", "channel"),
+		opened: counter("links_opened_total", "Link pages asked for, by mail scanners too, and their buttons pressed, by what the link then was.", "location", "by", "result"),
+		late: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "latchkey", Name: "timer_late_seconds",
+			Help: "How long after its time a wait ended.", Buckets: []float64{.001, .01, .1, 1, 10, 60, 600, 3600, 86400}}, []string{"location"}),
 		commit: histogram("commit_seconds", "How long a commit took to the disk.", .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5),
 		batch:  histogram("commit_functions", "How many writes shared a commit.", 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
 	}
@@ -57,39 +59,47 @@ func histogram(name, help string, buckets ...float64) prometheus.Histogram {
 	return prometheus.NewHistogram(prometheus.HistogramOpts{Namespace: "latchkey", Name: name, Help: help, Buckets: buckets})
 }
 
+// A meter is the runner's for one location.
+type meter struct {
+	*metrics
+	location string
+}
+
+func (m *metrics) of(location string) runner.Meter { return meter{m, location} }
+
 // Event implements runner.Meter.
-func (m *metrics) Event(trigger, result string) {
-	m.events.WithLabelValues(trigger, label(result)).Inc()
+func (m meter) Event(trigger, result string) {
+	m.events.WithLabelValues(m.location, trigger, label(result)).Inc()
 }
 
 // Run implements runner.Meter.
-func (m *metrics) Run(state engine.RunState) { m.runs.WithLabelValues(string(state)).Inc() }
+func (m meter) Run(state engine.RunState) { m.runs.WithLabelValues(m.location, string(state)).Inc() }
 
 // Message implements runner.Meter.
-func (m *metrics) Message(channel string, state engine.TaskState, links int) {
-	m.messages.WithLabelValues(channel, string(state)).Inc()
-	m.minted.WithLabelValues(channel).Add(float64(links))
+func (m meter) Message(channel string, state engine.TaskState, links int) {
+	m.messages.WithLabelValues(m.location, channel, string(state)).Inc()
+	m.minted.WithLabelValues(m.location, channel).Add(float64(links))
 }
 
 // Late implements runner.Meter.
-func (m *metrics) Late(d time.Duration) { m.late.Observe(d.Seconds()) }
+func (m meter) Late(d time.Duration) { m.late.WithLabelValues(m.location).Observe(d.Seconds()) }
 
-func (m *metrics) mintedByHand() { m.minted.WithLabelValues("hand").Inc() }
+func (m *metrics) mintedByHand(location string) { m.minted.WithLabelValues(location, "hand").Inc() }
 
 func (m *metrics) committed(c boltstore.Commit) {
 	m.commit.Observe(c.Took.Seconds())
 	m.batch.Observe(float64(c.Functions))
 }
 
-// buried counts an event that could not be read, so that its trigger is not known.
-func (m *metrics) buried() { m.events.WithLabelValues("", "unreadable").Inc() }
+// buried counts an event that could not be read, so that its location and trigger are not known.
+func (m *metrics) buried() { m.events.WithLabelValues("", "", "unreadable").Inc() }
 
-func (m *metrics) linkOpened(pressed bool, is linkgen.Reason) {
+func (m *metrics) linkOpened(location string, pressed bool, is linkgen.Reason) {
 	by := "page"
 	if pressed {
 		by = "button"
 	}
-	m.opened.WithLabelValues(by, label(string(is))).Inc()
+	m.opened.WithLabelValues(location, by, label(string(is))).Inc()
 }
 
 // label writes words as a label's value.

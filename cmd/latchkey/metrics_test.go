@@ -34,7 +34,7 @@ func TestMetrics(t *testing.T) {
 	page := w.metricsPage()
 	for _, line := range []string{
 		`latchkey_runs{state="waiting"} 2`,
-		`latchkey_runs_total{result="started"} 2`,
+		`latchkey_runs_total{location="academy",result="started"} 2`,
 	} {
 		if !strings.Contains(page, "\n"+line+"\n") {
 			t.Errorf("lacks %s", line)
@@ -46,26 +46,26 @@ func TestMetrics(t *testing.T) {
 	w.quiet(i, nc)
 	page = w.metricsPage()
 	for _, line := range []string{
-		`latchkey_events_total{result="started",trigger="offer_access_granted"} 2`,
-		`latchkey_events_total{result="duplicate",trigger="offer_access_granted"} 1`,
-		`latchkey_events_total{result="unreadable",trigger=""} 1`,
+		`latchkey_events_total{location="academy",result="started",trigger="offer_access_granted"} 2`,
+		`latchkey_events_total{location="academy",result="duplicate",trigger="offer_access_granted"} 1`,
+		`latchkey_events_total{location="",result="unreadable",trigger=""} 1`,
 		`latchkey_events_lag 0`,
 		`latchkey_runs{state="waiting"} 0`,
-		`latchkey_runs_total{result="finished"} 2`,
-		`latchkey_messages_total{channel="email",state="sending"} 2`,
-		`latchkey_messages_total{channel="email",state="sent"} 1`,
-		`latchkey_messages_total{channel="email",state="failed"} 1`,
-		`latchkey_links_minted_total{channel="email"} 2`,
-		`latchkey_links_opened_total{by="button",result="ok"} 1`,
-		`latchkey_timer_late_seconds_count 2`,
+		`latchkey_runs_total{location="academy",result="finished"} 2`,
+		`latchkey_messages_total{channel="email",location="academy",state="sending"} 2`,
+		`latchkey_messages_total{channel="email",location="academy",state="sent"} 1`,
+		`latchkey_messages_total{channel="email",location="academy",state="failed"} 1`,
+		`latchkey_links_minted_total{channel="email",location="academy"} 2`,
+		`latchkey_links_opened_total{by="button",location="academy",result="ok"} 1`,
+		`latchkey_timer_late_seconds_count{location="academy"} 2`,
 	} {
 		if !strings.Contains(page, "\n"+line+"\n") {
 			t.Errorf("lacks %s", line)
 		}
 	}
 	for _, begin := range []string{
-		`latchkey_events_total{result="matched_nothing",trigger="user_login"} `, // and those that signing in causes
-		`latchkey_links_opened_total{by="page",result="ok"} `, `latchkey_links_opened_total{by="page",result="unknown"} `,
+		`latchkey_events_total{location="academy",result="matched_nothing",trigger="user_login"} `, // and those that signing in causes
+		`latchkey_links_opened_total{by="page",location="academy",result="ok"} `, `latchkey_links_opened_total{by="page",location="academy",result="unknown"} `,
 		`latchkey_commit_seconds_count `, `latchkey_commit_functions_sum `, `latchkey_build_info{`, `go_goroutines `,
 	} {
 		if !strings.Contains(page, "\n"+begin) {

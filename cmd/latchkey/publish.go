@@ -56,9 +56,9 @@ func (a *app) publish(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	location := c.String("location")
-	if location == "" {
-		location = cfg.Location
+	location, err := cfg.oneLocation(c.String("location"))
+	if err != nil {
+		return err
 	}
 	var events []engine.Event
 	switch file := c.String("file"); {
@@ -73,7 +73,7 @@ func (a *app) publish(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	bus, err := triggers.Open(ctx, publishConfig(c, cfg))
+	bus, err := triggers.Open(ctx, publishConfig(c, cfg, location))
 	if err != nil {
 		return fmt.Errorf("%w; is Latchkey running (latchkey run), or is --nats another address?", err)
 	}
@@ -111,7 +111,7 @@ func (a *app) publishAll(ctx context.Context, bus *triggers.Bus, events []engine
 }
 
 // publishConfig says where to connect: flags, else the project's server.
-func publishConfig(c *cli.Command, cfg *Config) triggers.Config {
+func publishConfig(c *cli.Command, cfg *Config, location string) triggers.Config {
 	out := triggers.Config{URL: c.String("nats"), Context: c.String("context"), Creds: c.String("creds"), Logger: zerolog.Nop()}
 	if out.URL != "" || out.Context != "" {
 		return out
@@ -119,9 +119,7 @@ func publishConfig(c *cli.Command, cfg *Config) triggers.Config {
 	out = cfg.busConfig(zerolog.Nop())
 	if out.URL == "" && out.Context == "" {
 		out = triggers.Config{URL: "nats://" + dialable(cfg.NATS.Listen), TLS: triggers.TLS{CA: cfg.NATS.TLS.CA}, Logger: zerolog.Nop()}
-		if len(cfg.NATS.Users) > 0 {
-			out.User, out.Password = cfg.NATS.Users[0].User, cfg.NATS.Users[0].Password
-		}
+		out.User, out.Password, out.Inbox = cfg.natsLogin(location)
 	}
 	return out
 }

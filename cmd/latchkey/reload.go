@@ -26,11 +26,10 @@ const (
 	pollTime   = 2 * time.Second        // how often files are looked at where the system tells of no changes
 )
 
-// files is what an instance knows of the project's files. seen belongs to whoever reads them: open, then watchFiles.
+// files is what a site knows of the project's files. seen belongs to whoever reads them: open, then watchFiles.
 type files struct {
-	seen    map[string]os.FileInfo
-	hangUps <-chan os.Signal // nil if nobody asks by signal
-	state   atomic.Pointer[filesState]
+	seen  map[string]os.FileInfo
+	state atomic.Pointer[filesState]
 }
 
 // A filesState says how the files were when they were last read.
@@ -53,10 +52,7 @@ func (s *filesState) String() string {
 	return "in force"
 }
 
-// inForce returns the project that is in force.
-func (i *instance) inForce() *project { return i.project.Load() }
-
-// A liveAction is the action of its kind as it is in the project that is in force.
+// A liveAction is the action of its kind as it is in the project that is in force in its location.
 type liveAction struct {
 	*instance
 	kind string
@@ -64,29 +60,33 @@ type liveAction struct {
 
 var _ engine.Action = liveAction{}
 
-func (a liveAction) action() engine.Action { return a.inForce().catalog.Actions[a.kind] }
+func (a liveAction) of(loc *engine.Location) engine.Action {
+	return a.site(loc.ID).inForce().catalog.Actions[a.kind] // a location that is not configured gets no attempts
+}
 
 // Decode implements engine.Action.
-func (a liveAction) Decode(n engine.Node, sc engine.StepContext) any { return a.action().Decode(n, sc) }
+func (a liveAction) Decode(n engine.Node, sc engine.StepContext) any {
+	return a.of(sc.Location).Decode(n, sc)
+}
 
 // Begin implements engine.Action.
 func (a liveAction) Begin(tx engine.Tx, call engine.Call) (engine.Attempt, error) {
-	return a.action().Begin(tx, call)
+	return a.of(call.Location).Begin(tx, call)
 }
 
 // Perform implements engine.Action.
 func (a liveAction) Perform(ctx context.Context, call engine.Call, at engine.Attempt) (engine.Receipt, error) {
-	return a.action().Perform(ctx, call, at)
+	return a.of(call.Location).Perform(ctx, call, at)
 }
 
 // Settle implements engine.Action.
 func (a liveAction) Settle(tx engine.Tx, call engine.Call, state engine.TaskState) error {
-	return a.action().Settle(tx, call, state)
+	return a.of(call.Location).Settle(tx, call, state)
 }
 
 // liveCatalog is the catalog of whatever project is in force.
 func (i *instance) liveCatalog() *engine.Catalog {
-	cat := *i.inForce().catalog
+	cat := *i.sites[0].inForce().catalog // every location has the same kinds
 	cat.Actions = maps.Clone(cat.Actions)
 	for kind := range cat.Actions {
 		cat.Actions[kind] = liveAction{i, kind}
@@ -94,7 +94,7 @@ func (i *instance) liveCatalog() *engine.Catalog {
 	return &cat
 }
 
-// watchFiles reads the project's files again when they have changed, and at once on a hang-up signal, until ctx ends.
+// watchFiles reads the projects' files again when they have changed, and at once on a hang-up signal, until ctx ends.
 func (i *instance) watchFiles(ctx context.Context) error {
 	var events <-chan fsnotify.Event
 	var faults <-chan error
@@ -109,42 +109,63 @@ func (i *instance) watchFiles(ctx context.Context) error {
 	defer poll.Stop()
 	for {
 		if w != nil {
-			for _, folder := range []string{".", "workflows", "templates"} {
-				_ = w.Add(filepath.Join(i.cfg.Dir, folder)) // a folder that is not there, or came anew, is tried again
-			}
+			i.watchFolders(w)
 		}
+		asked := false
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-i.files.hangUps:
-			i.reload(ctx)
-			continue
+		case <-i.hangUps:
+			asked = true
 		case <-events:
 		case <-faults: // some changes went unheard: the files are looked at anyway
 		case <-poll.C:
 		}
-		if len(changes(i.files.seen, lookAt(i.cfg.Dir))) > 0 && i.settled(ctx) {
-			i.reload(ctx)
+		for _, s := range i.sites {
+			if asked || len(changes(s.files.seen, s.lookAt())) > 0 && s.settled(ctx) {
+				s.reload(ctx)
+			}
+		}
+	}
+}
+
+// watchFolders watches each folder of files. One that is not there, or came anew, is tried again.
+func (i *instance) watchFolders(w *fsnotify.Watcher) {
+	_ = w.Add(i.cfg.Dir)
+	for _, s := range i.sites {
+		for _, folder := range []string{".", "workflows", "templates"} {
+			_ = w.Add(filepath.Join(s.cfg.Dir, folder))
 		}
 	}
 }
 
 // settled waits until nobody writes the files any more, for three seconds at most. It reports whether ctx is still on.
-func (i *instance) settled(ctx context.Context) bool {
-	last := lookAt(i.cfg.Dir)
+func (i *site) settled(ctx context.Context) bool {
+	last := i.lookAt()
 	for range 15 {
 		select {
 		case <-ctx.Done():
 			return false
 		case <-time.After(settleTime):
 		}
-		next := lookAt(i.cfg.Dir)
+		next := i.lookAt()
 		if len(changes(last, next)) == 0 {
 			break
 		}
 		last = next
 	}
 	return true
+}
+
+// lookAt returns the files of the location, and the latchkey.yaml above it if it is one of several.
+func (i *site) lookAt() map[string]os.FileInfo {
+	found := lookAt(i.cfg.Dir)
+	if above := i.instance.cfg; above != i.cfg {
+		if info, err := os.Stat(filepath.Join(above.Dir, "latchkey.yaml")); err == nil {
+			found["../latchkey.yaml"] = info
+		}
+	}
+	return found
 }
 
 // lookAt returns the files of a project that are read, by their path in it.
@@ -188,13 +209,13 @@ func changes(before, after map[string]os.FileInfo) (names []string) {
 }
 
 // reload reads the files again and puts in force those that have no mistake.
-func (i *instance) reload(ctx context.Context) {
-	seen := lookAt(i.cfg.Dir) // before reading: what changes meanwhile is read again
+func (i *site) reload(ctx context.Context) {
+	seen := i.lookAt() // before reading: what changes meanwhile is read again
 	changed := changes(i.files.seen, seen)
 	i.files.seen = seen
 	state := &filesState{ReadAt: i.cfg.Now()}
 	cfg := i.inForce().cfg
-	fresh, problems := i.cfg.again()
+	fresh, problems := i.again()
 	if mistakes(problems) {
 		state.Kept = []string{"latchkey.yaml"}
 	} else {
@@ -234,7 +255,7 @@ func (i *instance) reload(ctx context.Context) {
 // newest reads the project. A changed file with mistakes is kept as it was, and so are those that cannot do without the
 // change; their names are returned, and every mistake. The project is nil if what did not change is wrong now: then
 // all must stay as it was.
-func (i *instance) newest(cfg *Config) (next *project, kept []string, problems []engine.Problem) {
+func (i *site) newest(cfg *Config) (next *project, kept []string, problems []engine.Problem) {
 	held, prior := map[string][]byte{}, i.inForce().sources
 	for {
 		next = readProjectHolding(held, cfg, i.deps(cfg))
@@ -275,7 +296,7 @@ func differing(a, b map[string][]byte) (names []string) {
 }
 
 // putInForce swaps the project. Templates and settings come first: a new workflow must find its templates.
-func (i *instance) putInForce(ctx context.Context, next *project) error {
+func (i *site) putInForce(ctx context.Context, next *project) error {
 	prior := i.project.Swap(next)
 	if err := i.runner.SetWorkflows(ctx, engine.NewSet(next.loc, next.workflows)); err != nil {
 		i.project.Store(prior)
@@ -285,11 +306,19 @@ func (i *instance) putInForce(ctx context.Context, next *project) error {
 	return nil
 }
 
-// again reads the configuration as it was read before.
-func (c *Config) again() (*Config, []engine.Problem) {
-	fresh, problems := loadConfig(c.Dir, c.env, c.flags)
-	if c.File != "" && fresh.File == "" && !mistakes(problems) {
-		problems = append(problems, engine.Problem{Pos: engine.Pos{File: c.File, Line: 1, Col: 1},
+// again reads the location's configuration as it was read before.
+func (i *site) again() (*Config, []engine.Problem) {
+	all := i.instance.cfg
+	whole, problems := loadConfig(all.Dir, all.env, all.flags)
+	fresh := whole
+	if n := slices.IndexFunc(whole.Sites, func(c *Config) bool { return c.Dir == i.cfg.Dir }); n >= 0 {
+		fresh = whole.Sites[n]
+	} else if !mistakes(problems) {
+		problems = append(problems, engine.Problem{Pos: engine.Pos{File: all.File, Line: 1, Col: 1},
+			Msg: "locations: " + i.cfg.Dir + " is not there any more. Restart if that is meant"})
+	}
+	if i.cfg.File != "" && fresh.File == "" && !mistakes(problems) {
+		problems = append(problems, engine.Problem{Pos: engine.Pos{File: i.cfg.File, Line: 1, Col: 1},
 			Msg: "the file is gone; without it every setting would be the default. Restart if that is meant"})
 	}
 	return fresh, problems
@@ -308,6 +337,7 @@ func (c *Config) changedBy(fresh *Config) (_ *Config, restart []string) {
 		was, will any
 	}{
 		{"location", c.Location, fresh.Location},
+		{"locations", c.Folders, fresh.Folders},
 		{"base_url", c.BaseURL, fresh.BaseURL},
 		{"listen", c.Listen, fresh.Listen},
 		{"admin", c.Admin, fresh.Admin},

@@ -19,7 +19,7 @@ import (
 // edit changes files of a project, all at once; "" removes one. It returns when they were read.
 func (w *world) edit(t *testing.T, i *instance, files map[string]string) *filesState {
 	t.Helper()
-	before := i.files.state.Load()
+	before := i.sites[0].files.state.Load()
 	for name, text := range files {
 		path := filepath.Join(w.dir, name)
 		err := os.MkdirAll(filepath.Dir(path), 0o700)
@@ -39,7 +39,7 @@ func (w *world) edit(t *testing.T, i *instance, files map[string]string) *filesS
 func (w *world) read(t *testing.T, i *instance, before *filesState) *filesState {
 	t.Helper()
 	for range 1000 {
-		if s := i.files.state.Load(); s != before {
+		if s := i.sites[0].files.state.Load(); s != before {
 			return s
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -211,7 +211,7 @@ func TestReloadHangUp(t *testing.T) {
 	signals := make(chan os.Signal, 1)
 	w.hangUps = signals
 	i, _ := w.start()
-	before := i.files.state.Load()
+	before := i.sites[0].files.state.Load()
 	signals <- syscall.SIGHUP
 	if s := w.read(t, i, before); !s.InForce {
 		t.Errorf("%+v", *s)
@@ -238,7 +238,7 @@ func TestReloadWhileSending(t *testing.T) {
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": greetWorkflow, "templates/hello.md": greetTemplate})
 	i, _ := w.start()
 	nc := w.connect()
-	before := i.files.state.Load()
+	before := i.sites[0].files.state.Load()
 	for n := range events {
 		if n%100 == 0 {
 			text := strings.Replace(greetTemplate, "one", fmt.Sprintf("version %d", n), 1)
@@ -270,7 +270,7 @@ func TestEverySetting(t *testing.T) {
 	c := defaultConfig("")
 	n := 0
 	eachLeaf(reflect.ValueOf(c).Elem(), "", nil, func(name string, index []int) {
-		if slices.Contains([]string{".Dir", ".File", ".Day", ".Now"}, name) {
+		if slices.Contains([]string{".Dir", ".File", ".Day", ".Now", ".Sites"}, name) {
 			return // no settings
 		}
 		n++

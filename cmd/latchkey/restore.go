@@ -126,8 +126,8 @@ func writePart(path string, r io.Reader) error {
 
 // checkBackup opens what a backup held, and compares it with the project.
 func checkBackup(cfg *Config, m manifest, dir string) error {
-	if m.Location != cfg.Location {
-		return fmt.Errorf("it is of location %s, and this project is %s", m.Location, cfg.Location)
+	if m.Location != cfg.label() {
+		return fmt.Errorf("it is of location %s, and this project is %s", m.Location, cfg.label())
 	}
 	if n := max(1, cfg.Partitions); n != len(m.Parts) {
 		return fmt.Errorf("its store has partitions: %d, and this project says %d", len(m.Parts), n)

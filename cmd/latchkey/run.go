@@ -42,8 +42,8 @@ func (a *app) runCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			if p := readProject(cfg, checkDeps(cfg)); mistakes(p.problems) {
-				return a.report(dir, p.problems)
+			if problems := readProjects(cfg); mistakes(problems) {
+				return a.report(dir, problems)
 			}
 			a.spareMemory()
 			i, err := open(ctx, cfg, newLogger(cfg.Log, a.err))
@@ -51,7 +51,7 @@ func (a *app) runCommand() *cli.Command {
 				return err
 			}
 			defer i.close()
-			i.files.hangUps = hangUps
+			i.hangUps = hangUps
 			fmt.Fprintln(a.out, i.says())
 			return i.serve(ctx)
 		},
@@ -69,8 +69,13 @@ func (a *app) spareMemory() {
 // says tells where everything is.
 func (i *instance) says() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s runs with %s. Ctrl-C ends it.\n", i.cfg.Name, count(len(i.inForce().workflows), "workflow"))
-	fmt.Fprintf(&b, "  learners   %s\n", i.cfg.BaseURL)
+	for _, s := range i.sites {
+		fmt.Fprintf(&b, "%s runs with %s. ", s.cfg.Name, count(len(s.inForce().workflows), "workflow"))
+	}
+	b.WriteString("Ctrl-C ends it.\n")
+	for _, s := range i.sites {
+		fmt.Fprintf(&b, "  learners   %s%s\n", s.cfg.BaseURL, i.aside(s))
+	}
 	fmt.Fprintf(&b, "  you        http://%s\n", dialable(i.adminListener.Addr().String()))
 	if url := i.bus.URL(); url != "" {
 		fmt.Fprintf(&b, "  NATS       %s\n", url)
@@ -78,15 +83,25 @@ func (i *instance) says() string {
 	if !loopbackAddr(i.cfg.Admin.Listen) {
 		fmt.Fprintf(&b, "  API key    in %s/api.key\n", i.cfg.Keys)
 	}
-	mail, text := "the outbox", "the outbox"
-	if i.cfg.Email.SMTP.Host != "" {
-		mail = i.cfg.Email.SMTP.Host
+	for _, s := range i.sites {
+		mail, text := "the outbox", "the outbox"
+		if s.cfg.Email.SMTP.Host != "" {
+			mail = s.cfg.Email.SMTP.Host
+		}
+		if s.cfg.SMS.Twilio.AccountSID != "" {
+			text = "Twilio"
+		}
+		fmt.Fprintf(&b, "  mail       %s%s\n  SMS        %s%s\n", mail, i.aside(s), text, i.aside(s))
 	}
-	if i.cfg.SMS.Twilio.AccountSID != "" {
-		text = "Twilio"
+	return strings.TrimRight(b.String(), "\n")
+}
+
+// aside names a location beside what is said of it, where there are several.
+func (i *instance) aside(s *site) string {
+	if len(i.sites) == 1 {
+		return ""
 	}
-	fmt.Fprintf(&b, "  mail       %s\n  SMS        %s", mail, text)
-	return b.String()
+	return "  (" + s.cfg.Location + ")"
 }
 
 // freePorts finds ports that nobody listens on now.

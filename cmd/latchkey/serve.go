@@ -6,21 +6,17 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
 
-	"latchkey/actions"
 	"latchkey/actions/outbox"
-	"latchkey/actions/smtp"
-	"latchkey/actions/twilio"
 	"latchkey/engine"
 	"latchkey/engine/boltstore"
-	"latchkey/engine/console"
 	"latchkey/engine/flowfile"
 	"latchkey/engine/runner"
 	"latchkey/linkgen"
@@ -42,14 +38,11 @@ type instance struct {
 	links          *linkgen.Links
 	bus            *triggers.Bus
 	outbox         *outbox.Outbox
-	mailer         actions.Mailer
-	texter         actions.Texter
-	project        atomic.Pointer[project] // the files that are in force
-	files          files
+	sites          []*site // one for each location, in the order of the configuration
 	runner         *runner.Runner
 	consumer       *triggers.Consumer
-	webhook        *triggers.Webhook
-	closers        []func() // in the order of opening
+	hangUps        <-chan os.Signal // has the files read again; nil if nobody asks by signal
+	closers        []func()         // in the order of opening
 }
 
 // open makes every part and starts none. What was opened is closed again if a later part fails.
@@ -61,7 +54,7 @@ func open(ctx context.Context, cfg *Config, log zerolog.Logger) (_ *instance, er
 		}
 	}()
 	for _, part := range []func(context.Context) error{
-		i.openListeners, i.openKeys, i.openStores, i.openBus, i.openSenders, i.openProject, i.openRunner, i.openConsumer,
+		i.openListeners, i.openKeys, i.openStores, i.openBus, i.openSites, i.openRunner, i.openConsumer,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, err
@@ -113,7 +106,11 @@ func (i *instance) openStores(context.Context) (err error) {
 		}
 	})
 	i.links = linkgen.New(i.keys, func(location string) (linkgen.Settings, bool) {
-		return i.inForce().cfg.linkSettings(), location == i.cfg.Location
+		s := i.site(location)
+		if s == nil {
+			return linkgen.Settings{}, false
+		}
+		return s.inForce().cfg.linkSettings(), true
 	})
 	return nil
 }
@@ -145,61 +142,26 @@ func (c *Config) busConfig(log zerolog.Logger) triggers.Config {
 	for _, u := range c.NATS.Users {
 		t.Users = append(t.Users, triggers.User{Name: u.User, Password: u.Password})
 	}
+	for _, s := range c.Sites {
+		for _, u := range s.NATS.Users {
+			if s != c {
+				t.Users = append(t.Users, triggers.User{Name: u.User, Password: u.Password, Location: s.Location})
+			}
+		}
+	}
 	return t
-}
-
-// openSenders chooses how messages leave: as configured, or to the outbox if nothing is.
-func (i *instance) openSenders(context.Context) error {
-	i.outbox = outbox.New(i.stores, outbox.Options{Mint: i.renewLink, Now: i.cfg.Now})
-	i.mailer, i.texter = i.outbox.Mailer(), i.outbox.Texter()
-	if i.cfg.Email.SMTP.Host != "" {
-		m, err := smtp.New(i.cfg.Email.SMTP)
-		if err != nil {
-			return err
-		}
-		i.onClose(func() { m.Close() })
-		i.mailer = m
-	}
-	if i.cfg.SMS.Twilio.AccountSID != "" {
-		c := i.cfg.SMS.Twilio
-		c.From = i.cfg.SMS.From
-		t, err := twilio.New(c)
-		if err != nil {
-			return err
-		}
-		i.onClose(func() { t.Close() })
-		i.texter = t
-	}
-	return nil
-}
-
-// deps is what actions work with under a configuration.
-func (i *instance) deps(cfg *Config) actions.Deps {
-	return actions.Deps{
-		Mailer: i.mailer, Texter: i.texter,
-		From: cfg.Email.From, ReplyTo: cfg.Email.ReplyTo, TextFrom: cfg.SMS.From,
-		LoginLink: i.links.Mint, Settle: i.links.Settle,
-	}
-}
-
-func (i *instance) openProject(context.Context) error {
-	i.files.seen = lookAt(i.cfg.Dir)
-	p := readProject(i.cfg, i.deps(i.cfg))
-	logProblems(i.log, p.problems)
-	if mistakes(p.problems) {
-		return fmt.Errorf("%wthe project has mistakes; latchkey check %s shows them", silent{errUsage}, i.cfg.Dir)
-	}
-	i.project.Store(p)
-	i.files.state.Store(&filesState{ReadAt: i.cfg.Now(), InForce: true})
-	return nil
 }
 
 func (i *instance) openRunner(ctx context.Context) (err error) {
 	i.runner, err = runner.New(runner.Config{
 		Stores:  i.stores,
 		Catalog: i.liveCatalog(),
-		Compile: func(_ context.Context, _, id string, source []byte) (*engine.Workflow, error) {
-			p := i.inForce()
+		Compile: func(_ context.Context, location, id string, source []byte) (*engine.Workflow, error) {
+			s := i.site(location)
+			if s == nil {
+				return nil, fmt.Errorf("location %s is not configured", location)
+			}
+			p := s.inForce()
 			return flowfile.LoadPinned(id, source, p.catalog, p.loc)
 		},
 		Publisher:  i.bus,
@@ -207,7 +169,7 @@ func (i *instance) openRunner(ctx context.Context) (err error) {
 		AccessLost: i.links.RevokeContact,
 		Now:        i.cfg.Now,
 		Logger:     i.log,
-		Meter:      i.metrics,
+		Meter:      i.metrics.of,
 		Dedup:      i.cfg.Retain.Dedup,
 		History:    i.cfg.Retain.History,
 		Channels: map[string]runner.Channel{
@@ -217,7 +179,12 @@ func (i *instance) openRunner(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	return i.runner.SetWorkflows(ctx, engine.NewSet(i.inForce().loc, i.inForce().workflows))
+	for _, s := range i.sites {
+		if err := i.runner.SetWorkflows(ctx, engine.NewSet(s.inForce().loc, s.inForce().workflows)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (i *instance) openConsumer(context.Context) error {
@@ -227,9 +194,8 @@ func (i *instance) openConsumer(context.Context) error {
 	}
 	i.consumer, err = triggers.NewConsumer(i.bus, triggers.ConsumerConfig{
 		Handler: sparingHandler{i.runner, i.cfg.diskLow}, StoreID: id, Logger: i.log, Buried: i.metrics.buried,
-		Known: func(location string) bool { return location == i.cfg.Location },
+		Known: func(location string) bool { return i.site(location) != nil },
 	})
-	i.webhook = triggers.NewWebhook(i.bus, i.cfg.Location, i.log)
 	return err
 }
 
@@ -248,7 +214,9 @@ func (i *instance) serve(ctx context.Context) error {
 	}
 	start("engine", i.runner.Run)
 	start("events", i.consumer.Run)
-	start("events over HTTP", i.webhook.Run)
+	for _, s := range i.sites {
+		start("events over HTTP", s.webhook.Run)
+	}
 	start("housekeeping", i.keepHouse)
 	start("files", i.watchFiles)
 	start("portal", func(ctx context.Context) error {
@@ -285,18 +253,22 @@ func (i *instance) keepHouse(ctx context.Context) error {
 
 func (i *instance) portalHandler() http.Handler {
 	p := portal.New(portal.Config{
-		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.cfg.Location, Log: i.log, Now: i.cfg.Now,
+		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.sites[0].cfg.Location, Log: i.log, Now: i.cfg.Now,
 		Opened: i.metrics.linkOpened,
 		Locations: func(id string) *engine.Location {
-			if id != i.cfg.Location {
-				return nil
+			if s := i.site(id); s != nil {
+				return s.inForce().loc
 			}
-			return i.inForce().loc
+			return nil
 		},
 	})
-	h := sameOrigin(p, originOf(i.cfg.BaseURL))
-	if token := i.cfg.Events.Token; !token.IsZero() {
-		h = eventsOr(whileRoom(i.cfg.diskLow, i.webhook.Guard(token)), h)
+	var origins []string
+	for _, s := range i.sites {
+		origins = append(origins, originOf(s.cfg.BaseURL))
+	}
+	h := sameOrigin(p, origins...)
+	if events := i.guardedEvents(); events != nil {
+		h = eventsOr(whileRoom(i.cfg.diskLow, events), h)
 	}
 	return accessLog("portal", i.log, h)
 }
@@ -322,13 +294,10 @@ func (i *instance) adminHandler() http.Handler {
 	pages := i.outbox.Handler()
 	mux.Handle("/outbox", pages)
 	mux.Handle("/outbox/", pages)
-	events := whileRoom(i.cfg.diskLow, i.webhook)
+	events := whileRoom(i.cfg.diskLow, i.perLocation(func(s *site) http.Handler { return s.webhook }))
 	mux.Handle("POST /v1/events", events)
 	mux.Handle("POST /v1/events/{trigger}", events)
-	mux.Handle("/", console.Handler(console.Config{
-		Messages: adminMessages{i}, Contacts: adminContacts{i}, Links: adminLinks{i}, History: adminHistory{i}, Status: i.status, Dead: adminDead{i}, Now: i.cfg.Now,
-		Location: i.inForce().loc, Name: func() string { return i.inForce().loc.Name },
-	}))
+	mux.Handle("/", i.perLocation((*site).console))
 	var h http.Handler = mux
 	if !loopbackAddr(i.cfg.Admin.Listen) {
 		h = needKey(i.apiKey, h)
@@ -356,17 +325,6 @@ func (i *instance) ready(ctx context.Context) map[string]string {
 	return parts
 }
 
-// channels tells how the senders are: a server that refuses everything is no reason to stop taking events.
-func (i *instance) channels() map[string]string {
-	out := map[string]string{"email": "ok", "sms": "ok"}
-	for name, sender := range map[string]any{"email": i.mailer, "sms": i.texter} {
-		if d, ok := sender.(interface{ Down() error }); ok && d.Down() != nil {
-			out[name] = "down: " + d.Down().Error()
-		}
-	}
-	return out
-}
-
 func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
 	parts, code := i.ready(r.Context()), http.StatusOK
 	for _, state := range parts {
@@ -379,18 +337,32 @@ func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
 	for _, name := range []string{"engine", "nats", "store", "disk"} {
 		fmt.Fprintf(w, "%s: %s\n", name, parts[name])
 	}
-	channels := i.channels()
-	for _, name := range []string{"email", "sms"} {
-		fmt.Fprintf(w, "%s: %s\n", name, channels[name])
+	for _, s := range i.sites {
+		prefix := ""
+		if len(i.sites) > 1 {
+			prefix = s.cfg.Location + " "
+		}
+		channels := s.channels()
+		for _, name := range []string{"email", "sms"} {
+			fmt.Fprintf(w, "%s%s: %s\n", prefix, name, channels[name])
+		}
+		fmt.Fprintf(w, "%sfiles: %s\n", prefix, s.files.state.Load())
 	}
 }
 
 func (i *instance) status(context.Context) (map[string]any, error) {
 	s, r := i.stores.Stats(), i.runner.Stats()
-	return map[string]any{
+	out := map[string]any{
 		"commits": s.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "held": r.Held, "sending": r.Sending,
-		"files": i.files.state.Load(),
-	}, nil
+	}
+	if len(i.sites) == 1 {
+		out["files"] = i.sites[0].files.state.Load()
+		return out, nil
+	}
+	for _, s := range i.sites {
+		out["files "+s.cfg.Location] = s.files.state.Load()
+	}
+	return out, nil
 }
 
 // openAPIKey reads keys/api.key, and makes it on the first run.

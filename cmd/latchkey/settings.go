@@ -19,36 +19,38 @@ type setting struct {
 	key    string // with "*" for a name that the user chooses
 	list   bool   // takes a list; set gets its items joined by commas
 	secret bool   // may also be given as a file by LATCHKEY_…_FILE
+	whole  bool   // is for all locations, not for the file of one among several
 	set    func(c *Config, name, value string) error
 }
 
 // settings is every key there is. Values come as they were written, never as YAML numbers or dates.
 func settings() []setting {
 	return []setting{
+		{key: "locations", list: true, whole: true, set: func(c *Config, _, v string) error { c.Folders = list(v); return nil }},
 		{key: "location", set: func(c *Config, _, v string) error { return setLocation(&c.Location, v) }},
 		{key: "name", set: text(func(c *Config) *string { return &c.Name })},
 		{key: "timezone", set: func(c *Config, _, v string) (err error) { c.Zone, err = loadZone(v); return }},
 		{key: "brand", set: setBrand},
 		{key: "base_url", set: func(c *Config, _, v string) (err error) { c.BaseURL, err = baseURL(v); return }},
-		{key: "listen", set: address(func(c *Config) *string { return &c.Listen })},
-		{key: "admin.listen", set: address(func(c *Config) *string { return &c.Admin.Listen })},
-		{key: "admin.hosts", list: true, set: func(c *Config, _, v string) error { c.Admin.Hosts = list(v); return nil }},
-		{key: "data", set: text(func(c *Config) *string { return &c.Data })},
-		{key: "keys", set: text(func(c *Config) *string { return &c.Keys })},
-		{key: "partitions", set: func(c *Config, _, v string) (err error) { c.Partitions, err = between(v, 1, 64); return }},
-		{key: "nats.listen", set: address(func(c *Config) *string { return &c.NATS.Listen })},
+		{key: "listen", whole: true, set: address(func(c *Config) *string { return &c.Listen })},
+		{key: "admin.listen", whole: true, set: address(func(c *Config) *string { return &c.Admin.Listen })},
+		{key: "admin.hosts", whole: true, list: true, set: func(c *Config, _, v string) error { c.Admin.Hosts = list(v); return nil }},
+		{key: "data", whole: true, set: text(func(c *Config) *string { return &c.Data })},
+		{key: "keys", whole: true, set: text(func(c *Config) *string { return &c.Keys })},
+		{key: "partitions", whole: true, set: func(c *Config, _, v string) (err error) { c.Partitions, err = between(v, 1, 64); return }},
+		{key: "nats.listen", whole: true, set: address(func(c *Config) *string { return &c.NATS.Listen })},
 		{key: "nats.users.*", secret: true, set: func(c *Config, name, v string) error {
 			c.NATS.Users = append(c.NATS.Users, NATSUser{User: name, Password: engine.NewSecret(v)})
 			return nil
 		}},
-		{key: "nats.url", set: text(func(c *Config) *string { return &c.NATS.URL })},
-		{key: "nats.creds", set: text(func(c *Config) *string { return &c.NATS.Creds })},
-		{key: "nats.context", set: text(func(c *Config) *string { return &c.NATS.Context })},
-		{key: "nats.user", set: text(func(c *Config) *string { return &c.NATS.User })},
-		{key: "nats.password", secret: true, set: secret(func(c *Config) *engine.Secret { return &c.NATS.Password })},
-		{key: "nats.tls.ca", set: text(func(c *Config) *string { return &c.NATS.TLS.CA })},
-		{key: "nats.tls.cert", set: text(func(c *Config) *string { return &c.NATS.TLS.Cert })},
-		{key: "nats.tls.key", set: text(func(c *Config) *string { return &c.NATS.TLS.Key })},
+		{key: "nats.url", whole: true, set: text(func(c *Config) *string { return &c.NATS.URL })},
+		{key: "nats.creds", whole: true, set: text(func(c *Config) *string { return &c.NATS.Creds })},
+		{key: "nats.context", whole: true, set: text(func(c *Config) *string { return &c.NATS.Context })},
+		{key: "nats.user", whole: true, set: text(func(c *Config) *string { return &c.NATS.User })},
+		{key: "nats.password", whole: true, secret: true, set: secret(func(c *Config) *engine.Secret { return &c.NATS.Password })},
+		{key: "nats.tls.ca", whole: true, set: text(func(c *Config) *string { return &c.NATS.TLS.CA })},
+		{key: "nats.tls.cert", whole: true, set: text(func(c *Config) *string { return &c.NATS.TLS.Cert })},
+		{key: "nats.tls.key", whole: true, set: text(func(c *Config) *string { return &c.NATS.TLS.Key })},
 		{key: "email.from", set: mailbox(func(c *Config) *string { return &c.Email.From })},
 		{key: "email.reply_to", set: mailbox(func(c *Config) *string { return &c.Email.ReplyTo })},
 		{key: "email.smtp", secret: true, set: func(c *Config, _, v string) error { return setSMTP(&c.Email, v) }},
@@ -73,17 +75,17 @@ func settings() []setting {
 		{key: "events.token", secret: true, set: setToken},
 		{key: "custom.*", set: func(c *Config, name, v string) error { c.Custom[name] = v; return nil }},
 		{key: "support.email", set: mailbox(func(c *Config) *string { return &c.Support })},
-		{key: "retention.events", set: length(func(c *Config) *time.Duration { return &c.Retain.Events })},
-		{key: "retention.history", set: length(func(c *Config) *time.Duration { return &c.Retain.History })},
-		{key: "retention.dead", set: length(func(c *Config) *time.Duration { return &c.Retain.Dead })},
-		{key: "retention.dedup", set: length(func(c *Config) *time.Duration { return &c.Retain.Dedup })},
-		{key: "log.level", set: oneOf(func(c *Config) *string { return &c.Log.Level }, "debug", "info", "warn", "error")},
-		{key: "log.format", set: oneOf(func(c *Config) *string { return &c.Log.Format }, "auto", "text", "json")},
+		{key: "retention.events", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.Events })},
+		{key: "retention.history", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.History })},
+		{key: "retention.dead", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.Dead })},
+		{key: "retention.dedup", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.Dedup })},
+		{key: "log.level", whole: true, set: oneOf(func(c *Config) *string { return &c.Log.Level }, "debug", "info", "warn", "error")},
+		{key: "log.format", whole: true, set: oneOf(func(c *Config) *string { return &c.Log.Format }, "auto", "text", "json")},
 	}
 }
 
 // later lists keys of the design that this version does not have.
-var later = []string{"locations", "trusted_proxies", "portal", "legacy", "links.embed", "apps.*.sso"}
+var later = []string{"trusted_proxies", "portal", "legacy", "links.embed", "apps.*.sso"}
 
 type setter = func(c *Config, name, value string) error
 

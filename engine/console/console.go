@@ -139,7 +139,8 @@ type Config struct {
 	Location *engine.Location
 	Now      func() time.Time // default time.Now
 	// Name gives the location's name as it is now.
-	Name func() string
+	Name   func() string
+	Others []Place // the other locations of the same server
 	// Status gives the figures of GET /v1/status.
 	Status func(context.Context) (map[string]any, error)
 }

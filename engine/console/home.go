@@ -11,6 +11,9 @@ var pages embed.FS
 
 var homePage = template.Must(template.ParseFS(pages, "home.html"))
 
+// A Place is a location as the front door leads to it.
+type Place struct{ ID, Name string }
+
 // home is the front door of the admin listener.
 func (c Config) home(w http.ResponseWriter, r *http.Request) {
 	status, err := c.Status(r.Context())
@@ -22,5 +25,5 @@ func (c Config) home(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'")
-	_ = homePage.Execute(w, map[string]any{"Name": c.Name(), "BaseURL": c.Location.BaseURL, "Status": status})
+	_ = homePage.Execute(w, map[string]any{"Name": c.Name(), "BaseURL": c.Location.BaseURL, "Status": status, "Location": c.Location.ID, "Others": c.Others})
 }

@@ -33,7 +33,7 @@ type Config struct {
 
 	Now    func() time.Time // default time.Now
 	Logger zerolog.Logger
-	Meter  Meter // may be nil
+	Meter  func(location string) Meter // may be nil
 
 	Channels map[string]Channel // by kind of task; what is not set is DefaultChannel of the kind
 	Dedup    time.Duration      // how long an event's identity is remembered; default 90 days

@@ -129,7 +129,7 @@ func (s *scope) fire(t timer) (again int64, hold bool, err error) {
 		return 0, true, nil
 	}
 	late := s.now.Sub(run.Wait.Due)
-	s.tell(func(m Meter) { m.Late(late) })
+	s.tell(run.Location, func(m Meter) { m.Late(late) })
 	if err := s.advance(loc, run, engine.Input{Timer: true}); err != nil {
 		return 0, false, s.stop(run, err)
 	}

@@ -179,7 +179,7 @@ func (s *scope) plan(e planned, generation uint64) error {
 	identity := ev.Identity()
 	if engine.SeenEvent(s.tx, ev.Location, e.key, identity, s.now) {
 		s.r.cfg.Logger.Debug().Str("event", ev.ID).Str("type", ev.Type).Msg("duplicate passed over")
-		s.tell(func(m Meter) { m.Event(ev.Type, "duplicate") })
+		s.tell(ev.Location, func(m Meter) { m.Event(ev.Type, "duplicate") })
 		return nil
 	}
 	engine.PruneEvents(s.tx, ev.Location, e.key, identity, s.now.Add(-s.r.cfg.Dedup), pruneAtOnce)
@@ -204,7 +204,7 @@ func (s *scope) plan(e planned, generation uint64) error {
 	}
 	s.moved(person, &changed)
 	s.keep(changed)
-	s.tellPlanned(ev.Type, len(runs))
+	s.tellPlanned(&ev, len(runs))
 	for i := range runs {
 		if err := s.saveRun(&runs[i]); err != nil {
 			return &planFault{err: err}
@@ -221,13 +221,13 @@ func (s *scope) plan(e planned, generation uint64) error {
 }
 
 // tellPlanned has the meter told what an event started.
-func (s *scope) tellPlanned(trigger string, runs int) {
-	s.tell(func(m Meter) {
+func (s *scope) tellPlanned(ev *engine.Event, runs int) {
+	s.tell(ev.Location, func(m Meter) {
 		result := "matched nothing"
 		if runs > 0 {
 			result = "started"
 		}
-		m.Event(trigger, result)
+		m.Event(ev.Type, result)
 		for range runs {
 			m.Run("started")
 		}
@@ -264,7 +264,7 @@ func (r *Runner) dead(ctx context.Context, ev engine.Event, reason string) error
 		return fmt.Errorf("dead letter %s: %w", ev.ID, err)
 	}
 	if r.cfg.Meter != nil {
-		r.cfg.Meter.Event(ev.Type, "dead")
+		r.cfg.Meter(ev.Location).Event(ev.Type, "dead")
 	}
 	return nil
 }

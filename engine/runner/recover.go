@@ -188,7 +188,7 @@ func (s *scope) interrupted(it item) (err error) {
 	if !it.ch.Hold {
 		t.State, t.Changed, t.Error = engine.TaskDue, s.now, errInterrupted.Error()
 		kind := t.Kind
-		s.tell(func(m Meter) { m.Message(kind, engine.TaskUnknown, 0) })
+		s.tell(t.Location, func(m Meter) { m.Message(kind, engine.TaskUnknown, 0) })
 		return s.saveTask(t, false)
 	}
 	loc, _ := it.place.inForce(t.Workflow)

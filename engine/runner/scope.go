@@ -30,13 +30,13 @@ type scope struct {
 
 	woken   []engine.ID // contacts whose held tasks are to be looked at again
 	notices bool
-	told    []func(Meter) // what the meter is told after the commit
+	told    []func() // what meters are told after the commit
 }
 
-// tell has the meter told of something after the commit.
-func (s *scope) tell(fn func(Meter)) {
+// tell has a location's meter told of something after the commit.
+func (s *scope) tell(location string, fn func(Meter)) {
 	if s.r.cfg.Meter != nil {
-		s.told = append(s.told, fn)
+		s.told = append(s.told, func() { fn(s.r.cfg.Meter(location)) })
 	}
 }
 
@@ -88,7 +88,7 @@ func (r *Runner) update(ctx context.Context, p *partition, fn func(*scope) error
 		p.ticked(s.now)
 		s.enqueue()
 		for _, tell := range s.told {
-			tell(r.cfg.Meter)
+			tell()
 		}
 		return nil
 	}
@@ -220,7 +220,7 @@ func (s *scope) saveRun(run *engine.Run) error {
 		return err
 	}
 	if state := run.State; state.Over() {
-		s.tell(func(m Meter) { m.Run(state) })
+		s.tell(run.Location, func(m Meter) { m.Run(state) })
 	}
 	if run.State == engine.RunWaiting && run.Wait != nil && !run.Wait.Due.IsZero() {
 		at := scheduled[timer]{dueMilli(run.Wait.Due), timer{run.ID, s.r.place(run.Location)}}
@@ -252,7 +252,7 @@ func (s *scope) saveTask(t *engine.Task, queue bool) error {
 		return err
 	}
 	if kind, state := t.Kind, t.State; state.Over() {
-		s.tell(func(m Meter) { m.Message(kind, state, 0) })
+		s.tell(t.Location, func(m Meter) { m.Message(kind, state, 0) })
 	}
 	if queue && t.State == engine.TaskDue {
 		s.tasks = append(s.tasks, scheduled[item]{dueMilli(t.NotBefore), s.r.itemOf(t)})

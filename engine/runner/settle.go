@@ -209,7 +209,7 @@ func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, ca
 	}
 	t.State, t.NotBefore, t.Changed, t.Error = engine.TaskDue, at, s.now, cause.Error()
 	kind := t.Kind
-	s.tell(func(m Meter) {
+	s.tell(t.Location, func(m Meter) {
 		if engine.IsUnknown(cause) {
 			m.Message(kind, engine.TaskUnknown, 0)
 		}

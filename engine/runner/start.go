@@ -146,7 +146,7 @@ func (s *scope) attempt(it item, t *engine.Task, run *engine.Run, loc *engine.Lo
 	}
 	t.To, t.Class, t.Links, t.Error = made.To, made.Class, append(t.Links, made.Links...), ""
 	kind, minted := t.Kind, len(made.Links)
-	s.tell(func(m Meter) { m.Message(kind, engine.TaskSending, minted) })
+	s.tell(t.Location, func(m Meter) { m.Message(kind, engine.TaskSending, minted) })
 	return outcome{started: &attempt{item: it, p: s.p, call: call, made: made}}, s.saveTask(t, false)
 }
 

@@ -64,7 +64,7 @@ func (p *Portal) redeem(w http.ResponseWriter, r *http.Request) {
 func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok linkgen.Token, door linkgen.Door, ok bool) {
 	tok, err := linkgen.ParseToken(text)
 	if err != nil {
-		p.opened(r, linkgen.Unknown)
+		p.opened(r, linkgen.Door{Reason: linkgen.Unknown})
 		p.unknown(w)
 		return tok, door, false
 	}
@@ -72,7 +72,7 @@ func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok 
 		p.fail(w, r, err)
 		return tok, door, false
 	}
-	p.opened(r, door.Reason)
+	p.opened(r, door)
 	if door.Reason == linkgen.Unknown {
 		p.unknown(w)
 		return tok, door, false
@@ -80,10 +80,15 @@ func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok 
 	return tok, door, true
 }
 
-func (p *Portal) opened(r *http.Request, is linkgen.Reason) {
-	if p.Opened != nil {
-		p.Opened(r.Method == http.MethodPost, is)
+func (p *Portal) opened(r *http.Request, door linkgen.Door) {
+	if p.Opened == nil {
+		return
 	}
+	location := door.Link.Location
+	if door.Reason == linkgen.Unknown {
+		location = p.Home
+	}
+	p.Opened(location, r.Method == http.MethodPost, door.Reason)
 }
 
 // enter makes the session. The link is checked again inside the commit, whose answer is the one that counts.

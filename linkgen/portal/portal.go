@@ -28,8 +28,9 @@ type Config struct {
 	Home      string                           // the location of pages that know of no learner; it must exist
 	Log       zerolog.Logger
 	Now       func() time.Time // default time.Now
-	// Opened, if set, is told what each link is that a page is asked for, or whose button is pressed.
-	Opened func(pressed bool, is linkgen.Reason)
+	// Opened, if set, is told what each link is that a page is asked for, or whose button is pressed. The location of a link
+	// that was never minted is Home.
+	Opened func(location string, pressed bool, is linkgen.Reason)
 }
 
 // Portal serves /, /l/{token}, /l and /logout. It is an http.Handler.

@@ -39,7 +39,7 @@ func TestBackupUnderLoad(t *testing.T) {
 }
 
 func testBackup(t *testing.T, partitions int) {
-	const before, all = 40, 400
+	const before, meanwhile, all = 40, 380, 400
 	w := newWorld(t, map[string]string{"workflows/once.yaml": onceWorkflow})
 	url := w.ownNATS()
 	elsewhere := func(c *Config) { c.NATS.URL, c.NATS.Listen, c.Partitions = url, "", partitions }
@@ -54,7 +54,7 @@ func testBackup(t *testing.T, partitions int) {
 
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		for n := before; n < all; n++ {
+		for n := before; n < meanwhile; n++ {
 			w.grant(nc, contact(n), "gold")
 		}
 	})
@@ -65,6 +65,9 @@ func testBackup(t *testing.T, partitions int) {
 		t.Fatalf("backup: %d\n%s", code, out.String())
 	}
 	wg.Wait()
+	for n := meanwhile; n < all; n++ {
+		w.grant(nc, contact(n), "gold")
+	}
 	w.waitMails(all)
 	w.quiet(i, nc)
 	if err := stop(); err != nil {

@@ -106,7 +106,7 @@ func (a *app) root() *cli.Command {
 		Commands: []*cli.Command{
 			a.runCommand(), a.demoCommand(), a.checkCommand(), a.publishCommand(),
 			a.linkCommand(), a.contactsCommand(), a.runsCommand(), a.messagesCommand(), a.explainCommand(), a.deadCommand(),
-			a.backupCommand(), a.restoreCommand(),
+			a.pauseCommand(), a.resumeCommand(), a.backupCommand(), a.restoreCommand(),
 			a.benchCommand(), a.versionCommand(), a.helpCommand(),
 		},
 	}

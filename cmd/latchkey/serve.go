@@ -347,20 +347,21 @@ func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintf(w, "%s%s: %s\n", prefix, name, channels[name])
 		}
 		fmt.Fprintf(w, "%sfiles: %s\n", prefix, s.files.state.Load())
+		fmt.Fprintf(w, "%ssending: %s\n", prefix, s.sendingSays())
 	}
 }
 
 func (i *instance) status(context.Context) (map[string]any, error) {
 	s, r := i.stores.Stats(), i.runner.Stats()
 	out := map[string]any{
-		"commits": s.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "held": r.Held, "sending": r.Sending,
+		"commits": s.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "held": r.Held, "gated": r.Gated, "sending": r.Sending,
 	}
 	if len(i.sites) == 1 {
-		out["files"] = i.sites[0].files.state.Load()
+		out["files"], out["paused"] = i.sites[0].files.state.Load(), i.sites[0].pause()
 		return out, nil
 	}
 	for _, s := range i.sites {
-		out["files "+s.cfg.Location] = s.files.state.Load()
+		out["files "+s.cfg.Location], out["paused "+s.cfg.Location] = s.files.state.Load(), s.pause()
 	}
 	return out, nil
 }

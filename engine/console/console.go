@@ -135,6 +135,7 @@ type Config struct {
 	Contacts Contacts
 	Links    Links
 	History  History
+	Sending  Sending
 	Dead     DeadLetters
 	Location *engine.Location
 	Now      func() time.Time // default time.Now
@@ -153,6 +154,8 @@ func Handler(c Config) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", c.home)
 	mux.HandleFunc("GET /v1/status", answer(func(r *http.Request) (any, error) { return c.Status(r.Context()) }))
+	mux.HandleFunc("POST /v1/pause", answer(c.pause))
+	mux.HandleFunc("POST /v1/resume", answer(c.resume))
 	mux.HandleFunc("GET /v1/messages", answer(c.listMessages))
 	mux.HandleFunc("GET /v1/messages/{id}", answer(c.showMessage))
 	mux.HandleFunc("GET /v1/runs", answer(c.listRuns))

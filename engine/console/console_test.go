@@ -29,6 +29,14 @@ func (h *house) note(format string, args ...any) error {
 	return h.err
 }
 
+func (h *house) Pause(_ context.Context, location, reason string) (console.Pause, error) {
+	return console.Pause{Location: location, Paused: true, Reason: reason}, h.note("pause %s %s", location, reason)
+}
+
+func (h *house) Resume(_ context.Context, location string) (console.Pause, error) {
+	return console.Pause{Location: location}, h.note("resume %s", location)
+}
+
 func (h *house) Messages(_ context.Context, q console.Query) ([]console.Message, error) {
 	if err := h.note("messages %s", asked(q)); err != nil || q.Contact == "quiet" {
 		return nil, err
@@ -83,7 +91,7 @@ func (h *house) status(context.Context) (map[string]any, error) {
 func (h *house) ask(method, target, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	console.Handler(console.Config{
-		Messages: h, Contacts: h, Links: h, History: past{h}, Status: h.status, Dead: grave{h},
+		Messages: h, Contacts: h, Links: h, History: past{h}, Status: h.status, Dead: grave{h}, Sending: h,
 		Now:      func() time.Time { return time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC) },
 		Location: &engine.Location{ID: "academy", BaseURL: "https://learn.acme.test"}, Name: func() string { return `Acme <i>&` },
 	}).ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
@@ -95,6 +103,9 @@ func TestAnswers(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ method, target, body, asks, says string }{
 		{"GET", "/v1/status", "", "status", `"commits": 7`},
+		{"POST", "/v1/pause", "", "pause academy ", `"paused": true`},
+		{"POST", "/v1/pause", `{"reason": " the relay burns "}`, "pause academy the relay burns", `"reason": "the relay burns"`},
+		{"POST", "/v1/resume", "", "resume academy", `"paused": false`},
 		{"GET", "/v1/messages", "", "messages Location:academy Limit:100", `"subject": "A & <b>"`},
 		{"GET", "/v1/messages?contact=quiet", "", "messages Location:academy Limit:100 Contact:quiet", "[]"},
 		{"GET", "/v1/messages?limit=1000&before=b&contact=a%40b.c&run=r&state=expired&workflow=w", "", "messages Location:academy Limit:1000 Before:b Contact:a@b.c Run:r State:expired Workflow:w", `"links": [`},
@@ -149,6 +160,10 @@ func TestRefusals(t *testing.T) {
 		{"GET", "/v1/dead/x", "", 400, "no dead letter's number"},
 		{"POST", "/v1/dead/0/replay", "", 400, "no dead letter's number"},
 		{"POST", "/v1/dead/replay", `{}`, 400, "letters: 1 to 500 numbers"},
+		{"POST", "/v1/pause", `{"reason": "a\nb"}`, 400, "reason is one line of at most 200 characters"},
+		{"POST", "/v1/pause", `{"reason": "` + strings.Repeat("é", 201) + `"}`, 400, "reason is one line"},
+		{"POST", "/v1/pause", `{"why": "x"}`, 400, `"why"`},
+		{"GET", "/v1/pause", "", 404, "there is no GET /v1/pause"},
 		{"POST", "/v1/contacts", ``, 400, "body"},
 		{"POST", "/v1/contacts", `[`, 400, "body"},
 		{"POST", "/v1/contacts", `{}`, 400, "body"},
@@ -189,7 +204,7 @@ func TestErrors(t *testing.T) {
 		for _, target := range []string{"/v1/status", "/v1/messages", "/v1/messages/m", "/v1/runs", "/v1/runs/r", "/v1/events", "/v1/events/e", "/v1/contacts/bob", "/v1/contacts/bob/links", "/v1/links/lnk_1"} {
 			checkProblem(t, target, (&house{err: c.err}).ask("GET", target, ""), c.status, c.says)
 		}
-		for target, body := range map[string]string{"/v1/contacts": "[]", "/v1/links": `{"contact": "bob"}`, "/v1/links/lnk_1/revoke": ""} {
+		for target, body := range map[string]string{"/v1/contacts": "[]", "/v1/links": `{"contact": "bob"}`, "/v1/links/lnk_1/revoke": "", "/v1/pause": "", "/v1/resume": ""} {
 			checkProblem(t, target, (&house{err: c.err}).ask("POST", target, body), c.status, c.says)
 		}
 	}

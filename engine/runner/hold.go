@@ -132,6 +132,7 @@ func (p *partition) release(pl *place, rules bool, wall time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now(wall)
+	p.released++
 	tasks, timers := p.heldTasks, p.heldTimers
 	p.heldTasks, p.heldTimers = nil, nil
 	if rules {

@@ -176,6 +176,113 @@ func TestWindowExpires(t *testing.T) {
 	})
 }
 
+// TestPauseOfAll holds all that a location is to send, over a restart too: events enrol and waits go on meanwhile.
+func TestPauseOfAll(t *testing.T) {
+	t.Parallel()
+	everyStore(t, func(t *testing.T, s engine.Stores) {
+		w := newWorld(t, s)
+		welcome := flow("welcome", "user_login", "email", "wait 1h", "sms")
+		w.start(welcome)
+		w.handle(login("c1", ""))
+		w.wants("before", "c1 welcome")
+		since := w.clock.now()
+		p, err := w.Pause(t.Context(), place1, "the relay's certificate")
+		if err != nil || p.Reason != "the relay's certificate" || since.Sub(p.Since) > time.Second || w.Paused(place1) == nil {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		w.handle(login("c2", ""))
+		w.idle()
+		w.clock.move(2 * time.Hour)
+		eventually(t, "the wait ends and its message is held", func() bool { return w.Stats().Held == 2 })
+		w.stop()
+		w.start(welcome)
+		eventually(t, "both are held again", func() bool { w.clock.move(time.Millisecond); return w.Stats().Held == 2 })
+		if tasks, err := w.Tasks(t.Context(), Filter{State: "due"}); err != nil || len(tasks) != 2 || tasks[0].Held == nil || tasks[0].Held.By != "the pause of all sending" {
+			t.Fatalf("%+v, %v", tasks, err)
+		}
+		if again, err := w.Pause(t.Context(), place1, "still"); err != nil || !again.Since.Equal(p.Since) || again.Reason != "still" {
+			t.Fatalf("paused again: %+v, %v", again, err)
+		}
+		w.handle(login("c3", ""))
+		eventually(t, "another", func() bool { return w.Stats().Held == 3 })
+		if n := len(w.mail.messages()); n != 1 {
+			t.Fatalf("%d messages", n)
+		}
+		if was, err := w.Resume(t.Context(), place1); err != nil || !was.Since.Equal(p.Since) || w.Paused(place1) != nil {
+			t.Fatalf("%+v, %v", was, err)
+		}
+		eventually(t, "all go out, spread", func() bool { w.clock.move(time.Millisecond); return len(w.mail.messages()) == 4 })
+		w.idle()
+		if was, err := w.Resume(t.Context(), place1); err != nil || !was.Since.IsZero() {
+			t.Errorf("resumed again: %+v, %v", was, err)
+		}
+		w.stop()
+		w.start(welcome)
+		if w.Paused(place1) != nil {
+			t.Error("paused again after a restart")
+		}
+	})
+}
+
+// TestPauseTooLong resumes after more than the hold limit.
+func TestPauseTooLong(t *testing.T) {
+	t.Parallel()
+	w := memory(t)
+	one, two := flow("one", "user_login", "email"), flow("two", "user_login", "email")
+	one.HoldLimit = time.Hour
+	w.start(one, two)
+	if _, err := w.Pause(t.Context(), place1, ""); err != nil {
+		t.Fatal(err)
+	}
+	w.handle(login("c1", ""))
+	eventually(t, "both are held", func() bool { return w.Stats().Held == 2 })
+	w.clock.move(2 * time.Hour)
+	w.idle()
+	if _, err := w.Resume(t.Context(), place1); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "one expires, the other is sent", func() bool {
+		w.clock.move(time.Millisecond)
+		tasks, err := w.Tasks(t.Context(), Filter{})
+		return err == nil && tasks[0].State.Over() && tasks[1].State.Over()
+	})
+	w.wants("the other", "c1 two")
+}
+
+// TestPauseStopsWhatIsReady pauses while one message is with the server and many are ready: only that one goes out.
+func TestPauseStopsWhatIsReady(t *testing.T) {
+	t.Parallel()
+	w := memory(t)
+	gate := make(chan struct{})
+	w.mail.perform = func(context.Context, message) error { <-gate; return nil }
+	cfg := w.config()
+	cfg.Channels = map[string]Channel{"email": {Workers: 1, Ahead: 64}}
+	w.startConfig(cfg, flow("welcome", "user_login", "email"))
+	<-w.Ready()
+	for i := range 30 {
+		w.handle(login(fmt.Sprint("c", i), ""))
+	}
+	eventually(t, "many are ready", func() bool { return w.Stats().Sending > 1 })
+	if _, err := w.Pause(t.Context(), place1, ""); err != nil {
+		t.Fatal(err)
+	}
+	close(gate)
+	eventually(t, "the others are held", func() bool { return w.Stats().Held == 29 })
+	if n := len(w.mail.messages()); n != 1 {
+		t.Errorf("%d messages", n)
+	}
+	if _, err := w.Resume(t.Context(), place1); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "they go out", func() bool { w.clock.move(time.Millisecond); return len(w.mail.messages()) == 30 })
+	w.idle()
+	for _, m := range w.mail.messages() {
+		if m.attempt != 1 {
+			t.Errorf("%+v", m)
+		}
+	}
+}
+
 // TestWindowOrder holds many messages of one contact until one and the same time.
 func TestWindowOrder(t *testing.T) {
 	t.Parallel()

@@ -25,6 +25,7 @@ type partition struct {
 	heldTasks  []item
 	gated      map[engine.ID]int // contacts -> how many of their tasks in later a rule of their workflow holds
 	items      uint64            // how many were queued
+	released   uint64            // how often what was held was released
 	results    []result          // attempts that are over and whose outcome is not stored
 	inHand     int               // timers and tasks taken from the queues and not yet put back or settled
 	unread     bool              // there may be notices to publish

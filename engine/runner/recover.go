@@ -25,6 +25,9 @@ func (r *Runner) recover(ctx context.Context) error {
 	if err := r.directory(ctx, nothing, func(_, _ engine.ID) {}); err != nil {
 		return err
 	}
+	if err := r.loadPauses(ctx); err != nil {
+		return err
+	}
 	for _, p := range r.parts {
 		if err := p.loadClock(ctx); err != nil {
 			return err

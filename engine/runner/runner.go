@@ -24,6 +24,7 @@ type Runner struct {
 		sync.Mutex
 		m map[string]*place
 	}
+	pausing  sync.Mutex    // whoever pauses or resumes has it
 	handling chan struct{} // holds one token while nobody resolves contacts: what changes the directory takes it
 	tried    span          // the batch that Handle was given last; whoever has the token owns it
 	ready    chan struct{} // closed when Run has recovered

@@ -12,7 +12,7 @@ import (
 // startTasks starts ready tasks, as many as their channels have room for, in one commit, and hands them to the
 // workers. It returns how many it looked at.
 func (r *Runner) startTasks(ctx context.Context, p *partition) (int, error) {
-	batch := r.take(p)
+	batch, released := r.take(p)
 	if len(batch) == 0 {
 		return 0, nil
 	}
@@ -40,17 +40,16 @@ func (r *Runner) startTasks(ctx context.Context, p *partition) (int, error) {
 		return 0, fmt.Errorf("start tasks: %w", err)
 	}
 	for i, o := range outcomes {
-		p.sort(batch[i], o)
+		p.sort(batch[i], o, released)
 	}
 	return len(batch), nil
 }
 
-// take takes ready tasks out of the queues.
-func (r *Runner) take(p *partition) []item {
+// take takes ready tasks out of the queues. It tells how often what was held has been released.
+func (r *Runner) take(p *partition) (batch []item, released uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.promote(p.now(r.cfg.Now()))
-	var batch []item
 	for ch, q := range p.ready {
 		n := ch.reserve(min(q.len(), startMost-len(batch)), time.Now())
 		for range n {
@@ -58,7 +57,7 @@ func (r *Runner) take(p *partition) []item {
 		}
 	}
 	p.inHand += len(batch)
-	return batch
+	return batch, p.released
 }
 
 // An outcome is what became of a task that was to be started. The zero outcome is one that needs nothing any more.
@@ -69,8 +68,9 @@ type outcome struct {
 	gated   bool  // until then, unless the rules or its contact change
 }
 
-// sort does with a task what its outcome asks for. The caller holds mu.
-func (p *partition) sort(it item, o outcome) {
+// sort does with a task what its outcome asks for. One that is held is looked at again at once if what was held has been released
+// since: it may have been told by files that were in force before. The caller holds mu.
+func (p *partition) sort(it item, o outcome, released uint64) {
 	if o.started != nil {
 		it.ch.attempts <- o.started // there is room: it was reserved
 		return
@@ -79,6 +79,8 @@ func (p *partition) sort(it item, o outcome) {
 	p.inHand--
 	p.leave(it)
 	switch {
+	case (o.held || o.gated) && p.released != released:
+		p.later.push(0, it)
 	case o.held:
 		p.heldTasks = append(p.heldTasks, it)
 	case o.at > 0:

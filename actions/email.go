@@ -186,7 +186,7 @@ func (e *Email) Begin(tx engine.Tx, call engine.Call) (engine.Attempt, error) {
 		return engine.Attempt{}, err
 	}
 	_, ids := linksOf(links)
-	return engine.Attempt{To: to, Class: s.class, Links: ids, Payload: &mailAttempt{m, links}}, nil
+	return engine.Attempt{To: to, Class: s.class, Template: s.Template, Links: ids, Payload: &mailAttempt{m, links}}, nil
 }
 
 // Perform implements engine.Action. A field without a value and without a default is a final error that names the

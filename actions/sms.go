@@ -142,7 +142,7 @@ func (a *SMS) Begin(tx engine.Tx, call engine.Call) (engine.Attempt, error) {
 		return engine.Attempt{}, err
 	}
 	_, ids := linksOf(links)
-	return engine.Attempt{To: to, Class: s.class, Links: ids, Payload: &smsAttempt{m, links}}, nil
+	return engine.Attempt{To: to, Class: s.class, Template: s.Template, Links: ids, Payload: &smsAttempt{m, links}}, nil
 }
 
 // Perform implements engine.Action. A field without a value and without a default, and a text of more segments than

@@ -56,6 +56,9 @@ func OpenKeys(dir string) (*Keys, error) {
 	return parseKeys(path, string(text))
 }
 
+// TemporaryKeys returns a fresh key that is in memory only: links that it makes die with the process.
+func TemporaryKeys() (*Keys, error) { return parseKeys("temporary key", newKeyLine()) }
+
 // makeKeyFile makes the folder and a first key unless the file exists. Of two processes that do so at once one wins.
 func makeKeyFile(dir, path string) error {
 	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {

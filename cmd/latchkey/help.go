@@ -23,6 +23,7 @@ var topics = []struct{ name, about string }{
 	{"config", "latchkey.yaml: every key"},
 	{"events", "what to publish on NATS, and in which form"},
 	{"workflow", "workflow files: triggers, steps, expressions"},
+	{"test", "tests of workflows, on a virtual clock"},
 	{"template", "the << >> language of messages"},
 	{"links", "login links: how long they live, what ends them"},
 	{"runs", "what happened: runs, messages, why an event started nothing"},

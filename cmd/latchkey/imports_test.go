@@ -19,6 +19,7 @@ var rooms = map[string][]string{
 	"engine/enginetest": {"engine"},
 	"engine/flowfile":   {"engine"},
 	"engine/runner":     {"engine"},
+	"engine/simulate":   {"engine"},
 	"triggers":          {"engine"},
 	"actions":           {"engine", "templates"},
 	"actions/outbox":    {"actions", "engine"},
@@ -30,7 +31,7 @@ var rooms = map[string][]string{
 	"linkgen/portal":    {"engine", "linkgen"},
 	"examples":          {},
 	"cmd/latchkey": {
-		"engine", "engine/boltstore", "engine/console", "engine/flowfile", "engine/runner",
+		"engine", "engine/boltstore", "engine/console", "engine/flowfile", "engine/runner", "engine/simulate",
 		"triggers", "actions", "actions/outbox", "actions/smtp", "actions/smtp/sink", "actions/twilio", "templates",
 		"linkgen", "linkgen/portal", "examples",
 	},

@@ -1,0 +1,163 @@
+package simulate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"latchkey/engine"
+)
+
+// attempt carries out a task whose time has come, as the runner does.
+func (w *World) attempt(ctx context.Context, r *running, t *engine.Task) {
+	if t.State != engine.TaskDue {
+		return
+	}
+	if t.Attempts == 0 && w.now.Sub(t.NotBefore) > holdLimit {
+		w.finish(r, t, Message{}, engine.TaskExpired, errors.New("held for too long"))
+		return
+	}
+	t.Attempts++
+	t.Changed = w.now
+	if t.Deadline.IsZero() {
+		t.Deadline = w.now.Add(retryFor(t.Kind))
+	}
+	action, step := w.cfg.Actions[t.Kind], engine.StepAt(r.w.Steps, t.Step)
+	if action == nil || step == nil {
+		w.finish(r, t, Message{}, engine.TaskFailed, fmt.Errorf("there is no action %q", t.Kind))
+		return
+	}
+	if why, down := w.down[t.Kind]; down {
+		w.putOff(r, t, errors.New(why))
+		return
+	}
+	t.State = engine.TaskSending
+	run := r.Run
+	call := engine.Call{Now: w.now, Task: t, Run: &run, Person: w.person(t.Contact), Location: w.set.Location, Settings: step.Settings}
+	var made engine.Attempt
+	err := w.store.Update(ctx, func(tx engine.Tx) (err error) {
+		made, err = action.Begin(tx, call)
+		return err
+	})
+	if err != nil {
+		w.outcome(r, t, Message{}, err)
+		return
+	}
+	t.To, t.Class, t.Links, t.Error = made.To, made.Class, append(t.Links, made.Links...), ""
+	rec, err := action.Perform(ctx, call, made)
+	if rec.Subject != "" {
+		t.Subject = rec.Subject
+	}
+	t.Receipt = rec.ID
+	m := Message{Template: made.Template}
+	if content, ok := w.cfg.Sink.Take(t.ID); ok {
+		m.Content = content
+	}
+	if err == nil {
+		err = w.fault(t.Kind)
+	}
+	if err == nil || engine.IsUnknown(err) {
+		state := engine.TaskSent
+		if err != nil {
+			state = engine.TaskUnknown
+		}
+		w.update(func(tx engine.Tx) error { return action.Settle(tx, call, state) })
+	}
+	w.outcome(r, t, m, err)
+}
+
+// fault takes the next fault that the test asks for, and returns what the other side then says.
+func (w *World) fault(kind string) error {
+	i := slices.IndexFunc(w.faults, func(f engine.TestSend) bool { return f.Kind == kind })
+	if i < 0 {
+		return nil
+	}
+	f := w.faults[i]
+	w.faults = slices.Delete(w.faults, i, i+1)
+	err := errors.New(f.Reason)
+	if f.How == engine.SendUnknown {
+		return engine.Unknown(err)
+	}
+	return engine.Final(err)
+}
+
+// Send changes how sending of a kind goes from now on.
+func (w *World) Send(ctx context.Context, s engine.TestSend) {
+	w.say("%s: %s %s", s.How, s.Kind, s.Reason)
+	switch s.How {
+	case engine.SendDown:
+		w.down[s.Kind] = s.Reason
+	case engine.SendUp:
+		delete(w.down, s.Kind)
+		w.Until(ctx, w.now)
+	default:
+		w.faults = append(w.faults, s)
+	}
+}
+
+// outcome notes how an attempt ended.
+func (w *World) outcome(r *running, t *engine.Task, m Message, err error) {
+	state := stateOf(err, t.Kind == "sms")
+	if state == engine.TaskDue {
+		w.putOff(r, t, err)
+		return
+	}
+	w.finish(r, t, m, state, err)
+}
+
+// finish ends a task and lets its run go on.
+func (w *World) finish(r *running, t *engine.Task, m Message, state engine.TaskState, cause error) {
+	t.State, t.Changed, t.Error = state, w.now, ""
+	if cause != nil {
+		t.Error = cause.Error()
+	}
+	m.Task = *t
+	w.Messages = append(w.Messages, m)
+	w.say("%s", m.String())
+	w.advance(r, engine.Input{Done: t})
+}
+
+// String names a message and what became of it.
+func (m *Message) String() string {
+	what := m.Kind + " " + m.Name()
+	if m.To != "" {
+		what += " to " + m.To
+	}
+	if m.Subject != "" {
+		what += fmt.Sprintf(" %q", m.Subject)
+	}
+	what += " " + string(m.State)
+	if m.Error != "" {
+		what += ": " + m.Error
+	}
+	return what
+}
+
+// Name returns the message's template, or else its step.
+func (m *Message) Name() string {
+	if m.Template != "" {
+		return m.Template
+	}
+	return stepID(m.Step)
+}
+
+// putOff makes a task due again after a temporary error, or ends it if that would be after its deadline.
+func (w *World) putOff(r *running, t *engine.Task, cause error) {
+	wait, given := engine.LaterBy(cause)
+	if !given {
+		wait = min(5*time.Second<<min(t.Attempts-1, 20), 30*time.Minute)
+	}
+	at := w.now.Add(max(wait, time.Second))
+	if at.After(t.Deadline) {
+		state := engine.TaskFailed
+		if engine.IsUnknown(cause) {
+			state = engine.TaskUnknown
+		}
+		w.finish(r, t, Message{}, state, cause)
+		return
+	}
+	t.State, t.NotBefore, t.Changed, t.Error = engine.TaskDue, at, w.now, cause.Error()
+	w.appoint(appointment{at: at, run: r, task: t})
+}

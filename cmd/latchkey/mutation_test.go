@@ -29,6 +29,10 @@ func TestExamplesAreTested(t *testing.T) {
 			t.Parallel()
 			m := openMutants(t, dir)
 			for _, w := range m.bench.project.workflows {
+				if _, there := m.bench.project.sources["workflows/"+w.ID+"_test.yaml"]; !there {
+					t.Logf("%s has no tests yet", w.ID)
+					continue
+				}
 				m.mutate(w)
 			}
 			t.Logf("%d mutants of %d workflows, %d of which could be loaded, %d tests", m.made, len(m.bench.project.workflows), m.loaded, len(m.tests))

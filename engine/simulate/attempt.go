@@ -10,15 +10,59 @@ import (
 	"latchkey/engine"
 )
 
-// attempt carries out a task whose time has come, as the runner does.
+// due begins a task whose time has come, if nothing holds it.
+func (w *World) due(ctx context.Context, r *running, t *engine.Task) {
+	if t.State != engine.TaskDue || t.NotBefore.After(w.now) {
+		return
+	}
+	v := engine.Gate(w.set.Lookup(t.Workflow), w.set.Location, t, w.person(t.Contact), w.now)
+	switch {
+	case v.Go:
+		w.attempt(ctx, r, t)
+	case v.Expired:
+		w.finish(r, t, Message{}, engine.TaskExpired, errors.New(v.By))
+	default:
+		w.hold(r, t, v)
+	}
+}
+
+// hold keeps why a task is held, and looks at it again when it may go.
+func (w *World) hold(r *running, t *engine.Task, v engine.Verdict) {
+	since := w.now
+	if t.Held != nil {
+		since = t.Held.Since
+	}
+	if t.Held == nil || t.Held.By != v.By || !t.Held.Until.Equal(v.Until) {
+		line := fmt.Sprintf("%s: %s is held by %s", t.Workflow, stepID(t.Step), v.By)
+		if !v.Until.IsZero() {
+			line += ", until " + w.clock(v.Until)
+		}
+		w.say("%s", line)
+	}
+	t.Held = &engine.Hold{Since: since, Until: v.Until, By: v.By}
+	p := appointment{at: v.Until, run: r, task: t}
+	if v.Until.IsZero() {
+		w.held = append(w.held, p)
+		return
+	}
+	w.appoint(p)
+}
+
+// lookAgain looks at the tasks of a contact that are held: what is known of them may have changed.
+func (w *World) lookAgain(contact engine.ID) {
+	for _, r := range w.runs {
+		if t := r.task; r.Contact == contact && t != nil && t.State == engine.TaskDue && t.Held != nil {
+			w.appoint(appointment{at: w.now, run: r, task: t})
+		}
+	}
+}
+
+// attempt carries out a task, as the runner does.
 func (w *World) attempt(ctx context.Context, r *running, t *engine.Task) {
-	if t.State != engine.TaskDue {
-		return
+	if t.Held != nil && !t.Deadline.IsZero() {
+		t.Deadline = t.Deadline.Add(w.now.Sub(t.Held.Since))
 	}
-	if t.Attempts == 0 && w.now.Sub(t.NotBefore) > holdLimit {
-		w.finish(r, t, Message{}, engine.TaskExpired, errors.New("held for too long"))
-		return
-	}
+	t.Held = nil
 	t.Attempts++
 	t.Changed = w.now
 	if t.Deadline.IsZero() {
@@ -109,7 +153,7 @@ func (w *World) outcome(r *running, t *engine.Task, m Message, err error) {
 
 // finish ends a task and lets its run go on.
 func (w *World) finish(r *running, t *engine.Task, m Message, state engine.TaskState, cause error) {
-	t.State, t.Changed, t.Error = state, w.now, ""
+	t.State, t.Changed, t.Error, t.Held = state, w.now, "", nil
 	if cause != nil {
 		t.Error = cause.Error()
 	}

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"latchkey/engine"
 )
@@ -150,6 +151,10 @@ func (pl *player) where(r *running) string {
 		return fmt.Sprintf("the run of %s waits in %s until %s", r.Workflow, stepID(r.At), pl.clock(r.Wait.Due))
 	case r.State == engine.RunWaiting:
 		return fmt.Sprintf("the run of %s waits in %s", r.Workflow, stepID(r.At))
+	case r.task != nil && r.task.Held != nil && !r.task.Held.Until.IsZero():
+		return fmt.Sprintf("the run of %s is in %s, held by %s until %s", r.Workflow, stepID(r.At), r.task.Held.By, pl.clock(r.task.Held.Until))
+	case r.task != nil && r.task.Held != nil:
+		return fmt.Sprintf("the run of %s is in %s, held by %s", r.Workflow, stepID(r.At), r.task.Held.By)
 	case r.task != nil && r.task.Error != "":
 		return fmt.Sprintf("the run of %s is in %s, which is tried again at %s: %s", r.Workflow, stepID(r.At), pl.clock(r.task.NotBefore), r.task.Error)
 	}
@@ -196,10 +201,21 @@ func (pl *player) expectUntil(e *engine.Expectation) string {
 	if r == nil {
 		return fmt.Sprintf("expected a run that waits until %s, but %s", pl.clock(e.Until), why)
 	}
-	if r.State != engine.RunWaiting || r.Wait == nil || !r.Wait.Due.Equal(e.Until) {
+	if until := r.until(); !until.Equal(e.Until) {
 		return fmt.Sprintf("expected the run to wait until %s, but %s", pl.clock(e.Until), pl.where(r))
 	}
 	return ""
+}
+
+// until returns until when a run waits, or its message is held.
+func (r *running) until() (t time.Time) {
+	switch {
+	case r.State == engine.RunWaiting && r.Wait != nil:
+		t = r.Wait.Due
+	case r.State == engine.RunSending && r.task.Held != nil:
+		t = r.task.Held.Until
+	}
+	return t
 }
 
 func (pl *player) expectOutcomes(e *engine.Expectation) string {

@@ -7,8 +7,6 @@ import (
 	"latchkey/engine"
 )
 
-const holdLimit = 7 * 24 * time.Hour
-
 func retryFor(kind string) time.Duration {
 	if kind == "sms" {
 		return 4 * time.Hour

@@ -157,14 +157,10 @@ func (w *World) Until(ctx context.Context, t time.Time) {
 		if p.at.After(w.now) {
 			w.now = p.at
 		}
-		if wf := w.set.Lookup(p.run.Workflow); wf == nil || wf.Status == engine.Paused {
-			w.held = append(w.held, p)
-			continue
-		}
 		if p.task != nil {
-			w.attempt(ctx, p.run, p.task)
+			w.due(ctx, p.run, p.task)
 		} else {
-			w.fire(p.run)
+			w.fire(p)
 		}
 	}
 	if t.After(w.now) {
@@ -173,11 +169,15 @@ func (w *World) Until(ctx context.Context, t time.Time) {
 }
 
 // fire goes on with a run whose wait is over.
-func (w *World) fire(r *running) {
+func (w *World) fire(p appointment) {
+	r := p.run
+	wf := w.set.Lookup(r.Workflow)
 	switch {
 	case r.State != engine.RunWaiting || r.Wait == nil:
 	case r.Wait.Due.After(w.now):
 		w.appoint(appointment{at: r.Wait.Due, run: r})
+	case wf == nil || wf.Status == engine.Paused:
+		w.held = append(w.held, p)
 	default:
 		w.advance(r, engine.Input{Timer: true})
 	}
@@ -213,6 +213,7 @@ func (w *World) apply(ev engine.Event, set *engine.Set) {
 		w.moved(r, runs[i])
 	}
 	w.commands(cmds)
+	w.lookAgain(p.Key)
 }
 
 // complete gives an event what its publisher and the stream would.

@@ -24,20 +24,30 @@ func TestExamplesAreTested(t *testing.T) {
 		t.Fatalf("%d examples, %v", len(files), err)
 	}
 	for _, file := range files {
-		dir := filepath.Dir(file)
-		t.Run(filepath.Base(dir), func(t *testing.T) {
-			t.Parallel()
-			m := openMutants(t, dir)
-			for _, w := range m.bench.project.workflows {
-				if _, there := m.bench.project.sources["workflows/"+w.ID+"_test.yaml"]; !there {
-					t.Logf("%s has no tests yet", w.ID)
-					continue
-				}
-				m.mutate(w)
-			}
-			t.Logf("%d mutants of %d workflows, %d of which could be loaded, %d tests", m.made, len(m.bench.project.workflows), m.loaded, len(m.tests))
-		})
+		cfg, problems := loadConfig(filepath.Dir(file), nil, nil)
+		if len(problems) > 0 {
+			t.Fatal(problems)
+		}
+		for _, site := range cfg.Sites {
+			t.Run(filepath.Base(filepath.Dir(file))+"/"+site.Location, func(t *testing.T) {
+				t.Parallel()
+				testedWhole(t, site)
+			})
+		}
 	}
+}
+
+func testedWhole(t *testing.T, cfg *Config) {
+	m := openMutants(t, cfg)
+	flows := m.bench.project.workflows
+	for _, w := range flows {
+		if _, there := m.bench.project.sources["workflows/"+w.ID+"_test.yaml"]; !there {
+			t.Logf("%s has no tests yet", w.ID)
+			continue
+		}
+		m.mutate(w)
+	}
+	t.Logf("%d mutants of %d workflows, %d of which could be loaded, %d tests", m.made, len(flows), m.loaded, len(m.tests))
 }
 
 // mutants are what becomes of a project's workflows when something is taken away.
@@ -48,14 +58,13 @@ type mutants struct {
 	made, loaded int
 }
 
-func openMutants(t *testing.T, dir string) *mutants {
-	cfg, problems := loadConfig(dir, nil, nil)
+func openMutants(t *testing.T, cfg *Config) *mutants {
 	b, err := newWorkbench(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
 	tests, more := b.tests()
-	if problems = slices.Concat(problems, b.project.problems, more); len(problems) > 0 {
+	if problems := slices.Concat(b.project.problems, more); len(problems) > 0 {
 		t.Fatal(problems)
 	}
 	m := &mutants{T: t, bench: b, tests: tests}

@@ -38,52 +38,76 @@ func (a *app) testCommand() *cli.Command {
 	}
 }
 
-// test runs the tests of a project.
+// A testRun is one call of latchkey test, and what came of it so far.
+type testRun struct {
+	*app
+	only    *regexp.Regexp
+	verbose bool
+	several bool // locations
+
+	found, ran, failed int
+}
+
+// test runs the tests of every location of a project.
 func (a *app) test(ctx context.Context, dir string, only *regexp.Regexp, verbose bool) error {
 	began := time.Now()
 	cfg, err := a.config(dir, nil)
 	if err != nil {
 		return err
 	}
+	if problems := readProjects(cfg); mistakes(problems) { // what the tests speak of may not be there
+		return a.report(dir, problems)
+	}
+	t := testRun{app: a, only: only, verbose: verbose, several: len(cfg.Sites) > 1}
+	for _, site := range cfg.Sites {
+		if err := t.site(ctx, site); err != nil {
+			return err
+		}
+	}
+	took := time.Since(began).Round(time.Millisecond)
+	switch {
+	case t.ran == 0 && t.found > 0:
+		return usagef("no test matches %q", only)
+	case t.ran == 0:
+		fmt.Fprintf(a.out, "no tests; write workflows/NAME_test.yaml (latchkey help test)\n")
+	case t.failed > 0:
+		fmt.Fprintf(a.out, "%d of %s failed, in %s\n", t.failed, count(t.ran, "test"), took)
+		return fmt.Errorf("%w%w", silent{errShown}, errTestsFailed)
+	default:
+		fmt.Fprintf(a.out, "%s passed, in %s\n", count(t.ran, "test"), took)
+	}
+	return nil
+}
+
+// site runs the tests of one location.
+func (t *testRun) site(ctx context.Context, cfg *Config) error {
 	b, err := newWorkbench(cfg)
 	if err != nil {
 		return err
 	}
 	tests, problems := b.tests()
-	if mistakes(b.project.problems) {
-		problems = b.project.problems // what the tests speak of may not be there
-	}
-	if err := a.report(dir, problems); err != nil {
+	if err := t.report(cfg.Dir, problems); err != nil {
 		return err
 	}
-	ran, failed := 0, 0
+	t.found += len(tests)
 	world := b.world(b.project.workflows)
 	for i := range tests {
-		t := &tests[i]
-		if !only.MatchString(testName(t)) {
+		name := testName(&tests[i])
+		if t.several {
+			name = cfg.Location + ": " + name
+		}
+		if !t.only.MatchString(name) {
 			continue
 		}
-		ran++
-		res, err := simulate.Run(ctx, world, t)
+		t.ran++
+		res, err := simulate.Run(ctx, world, &tests[i])
 		if err != nil {
-			return fmt.Errorf("%s: %w", testName(t), err)
+			return fmt.Errorf("%s: %w", name, err)
 		}
 		if res.Failure != nil {
-			failed++
+			t.failed++
 		}
-		a.showResult(dir, t, res, b.project, verbose)
-	}
-	took := time.Since(began).Round(time.Millisecond)
-	switch {
-	case ran == 0 && len(tests) > 0:
-		return usagef("no test matches %q", only)
-	case ran == 0:
-		fmt.Fprintf(a.out, "no tests; write workflows/NAME_test.yaml (latchkey help test)\n")
-	case failed > 0:
-		fmt.Fprintf(a.out, "%d of %s failed, in %s\n", failed, count(ran, "test"), took)
-		return fmt.Errorf("%w%w", silent{errShown}, errTestsFailed)
-	default:
-		fmt.Fprintf(a.out, "%s passed, in %s\n", count(ran, "test"), took)
+		t.show(name, res, b.project)
 	}
 	return nil
 }
@@ -95,26 +119,26 @@ func testName(t *engine.Test) string {
 	return strings.TrimSuffix(filepath.Base(t.File), "_test.yaml") + ": " + t.Name
 }
 
-func (a *app) showResult(dir string, t *engine.Test, res simulate.Result, p *project, verbose bool) {
+// show prints the line of one test, and the story of one that failed.
+func (t *testRun) show(name string, res simulate.Result, p *project) {
 	word := "ok  "
 	if res.Failure != nil {
 		word = "FAIL"
 	}
-	fmt.Fprintf(a.out, "%s  %s  (%s in %s)\n", word, testName(t), span(res.Span), res.Took.Round(10*time.Microsecond))
+	fmt.Fprintf(t.out, "%s  %s  (%s in %s)\n", word, name, span(res.Span), res.Took.Round(10*time.Microsecond))
 	if f := res.Failure; f != nil {
 		first, rest, long := strings.Cut(f.Msg, "\n")
 		at := engine.Problem{Pos: f.Pos, Msg: first}
-		src := p.sources[f.File]
-		at.File = filepath.Join(dir, f.File)
-		text := flowfile.Excerpt(at, src)
+		at.File = filepath.Join(p.cfg.Dir, f.File)
+		text := flowfile.Excerpt(at, p.sources[f.File])
 		if long {
 			text += rest + "\n"
 		}
-		fmt.Fprint(a.out, indented(text))
+		fmt.Fprint(t.out, indented(text))
 	}
-	if verbose || res.Failure != nil {
+	if t.verbose || res.Failure != nil {
 		for _, l := range res.Story {
-			fmt.Fprintf(a.out, "      %s  %s\n", simulate.Clock(l.At, p.loc), l.Text)
+			fmt.Fprintf(t.out, "      %s  %s\n", simulate.Clock(l.At, p.loc), l.Text)
 		}
 	}
 }

@@ -90,6 +90,7 @@ type Call struct {
 	Person   *Person
 	Location *Location
 	Settings any
+	Step     *Step // whose Settings these are
 }
 
 // An Attempt is what Begin made ready. Payload stays in memory: it may hold live links.

@@ -352,12 +352,38 @@ func (w *FieldWriter) task(t *Task) {
 	w.Texts(15, t.Links)
 	w.Text(16, t.Error)
 	w.Text(17, t.Receipt)
+	for i := range t.Tries {
+		w.Group(31, func() { w.try(&t.Tries[i]) })
+	}
 	if t.Held != nil {
 		w.Group(32, func() {
 			w.Time(1, t.Held.Since)
 			w.Time(2, t.Held.Until)
 			w.Text(3, t.Held.By)
 		})
+	}
+}
+
+func (w *FieldWriter) try(y *Try) {
+	w.Number(1, uint64(y.N))
+	w.Time(2, y.At)
+	w.Text(3, y.Result)
+	w.Text(4, y.Error)
+	w.Number(5, uint64(y.Times))
+}
+
+func (r *FieldReader) try(y *Try) {
+	switch r.Tag {
+	case 1:
+		y.N = int(r.Number())
+	case 2:
+		y.At = r.Time()
+	case 3:
+		y.Result = r.Text()
+	case 4:
+		y.Error = r.Text()
+	case 5:
+		y.Times = int(r.Number())
 	}
 }
 
@@ -397,6 +423,9 @@ func (r *FieldReader) task(t *Task) {
 		t.Error = r.Text()
 	case 17:
 		t.Receipt = r.Text()
+	case 31:
+		t.Tries = append(t.Tries, Try{})
+		r.Group(func(r *FieldReader) { r.try(&t.Tries[len(t.Tries)-1]) })
 	case 32:
 		t.Held = new(Hold)
 		r.Group(func(r *FieldReader) {

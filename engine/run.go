@@ -97,7 +97,8 @@ type Task struct {
 	Links     []string  `json:"links,omitempty"` // ids of all links minted for it
 	Error     string    `json:"error,omitempty"` // of the last attempt
 	Receipt   string    `json:"receipt,omitempty"`
-	Held      *Hold     `json:"held,omitempty"` // why it has not begun, although it is due
+	Held      *Hold     `json:"held,omitempty"`  // why it has not begun, although it is due
+	Tries     []Try     `json:"tries,omitempty"` // the attempts before the last, the first few and the last few; see History
 }
 
 // A Notice is an event that Latchkey publishes. Its id is deterministic, so that publishing it twice stores it once.

@@ -86,6 +86,10 @@ type Step struct {
 	Set      Custom   // kind "set": texts, whole numbers, decimals, true, false; nil forgets the field
 	End      string   // kind "end": the reason, for people
 	Settings any      // kinds of Catalog.Actions: what their Decode returned
+	// How Settings are carried out. What is zero is as the channel of the kind has it.
+	Retry     Retry         `json:",omitzero"`
+	Timeout   time.Duration `json:",omitzero"` // of one attempt
+	OnUnknown OnUnknown     `json:",omitzero"`
 	// StopOnError ends the run when the task of this step failed or expired; otherwise the run goes on.
 	StopOnError bool
 }

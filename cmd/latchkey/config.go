@@ -52,6 +52,7 @@ type Config struct {
 	source []byte   // the file as it was read
 	env    []string // what it was read with, to read it again
 	flags  map[string]string
+	probe  time.Duration // how soon a channel that went down is first tried again; 0 is the runner's default
 }
 
 // AdminConfig is the listener for operators: console, admin API, outbox, health.

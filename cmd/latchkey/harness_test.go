@@ -160,7 +160,7 @@ func (w *world) config(tune ...func(*Config)) *Config {
 	if mistakes(problems) {
 		w.t.Fatal(lines(problems))
 	}
-	cfg.Now = w.now
+	cfg.Now, cfg.probe = w.now, 200*time.Millisecond
 	for _, f := range tune {
 		f(cfg)
 	}

@@ -112,7 +112,7 @@ func (m *metrics) handler(i *instance) http.Handler {
 			Help: "Runs that are not over: waiting for a time, sending a message, or held by a paused workflow.", ConstLabels: prometheus.Labels{"state": name}},
 			func() float64 { return float64(of(i.runner.Stats())) })
 	}
-	m.registry.MustRegister(
+	m.registry.MustRegister(channelsOpen{i},
 		state("waiting", func(s runner.Stats) int { return s.Waiting }),
 		state("sending", func(s runner.Stats) int { return s.Due + s.Later + s.Sending }),
 		state("held", func(s runner.Stats) int { return s.Held }),

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -173,7 +175,8 @@ func (i *instance) openRunner(ctx context.Context) (err error) {
 		Dedup:      i.cfg.Retain.Dedup,
 		History:    i.cfg.Retain.History,
 		Channels: map[string]runner.Channel{
-			"email": {Workers: i.cfg.Email.SMTP.Conns},
+			"email": {Workers: i.cfg.Email.SMTP.Conns, Probe: i.cfg.probe},
+			"sms":   {Probe: i.cfg.probe},
 		},
 	})
 	if err != nil {
@@ -343,7 +346,7 @@ func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
 			prefix = s.cfg.Location + " "
 		}
 		channels := s.channels()
-		for _, name := range []string{"email", "sms"} {
+		for _, name := range slices.Sorted(maps.Keys(channels)) {
 			fmt.Fprintf(w, "%s%s: %s\n", prefix, name, channels[name])
 		}
 		fmt.Fprintf(w, "%sfiles: %s\n", prefix, s.files.state.Load())

@@ -107,17 +107,6 @@ func (s *site) openProject() bool {
 // inForce returns the project that is in force.
 func (s *site) inForce() *project { return s.project.Load() }
 
-// channels tells how the senders are: a server that refuses everything is no reason to stop taking events.
-func (s *site) channels() map[string]string {
-	out := map[string]string{"email": "ok", "sms": "ok"}
-	for name, sender := range map[string]any{"email": s.mailer, "sms": s.texter} {
-		if d, ok := sender.(interface{ Down() error }); ok && d.Down() != nil {
-			out[name] = "down: " + d.Down().Error()
-		}
-	}
-	return out
-}
-
 var errWhichLocation = errors.New("which location?")
 
 // asked returns the location that a request to the admin listener is about. Where there is but one it need not be named.

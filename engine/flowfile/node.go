@@ -81,11 +81,11 @@ func (n *node) Decode(into any) bool {
 			n.r.field(e, f)
 			continue
 		}
-		var later []string
-		if slices.Contains(stepLater, e.name) {
-			later = stepLater
+		if slices.Contains(actionKeys, e.name) {
+			n.r.fail(e.key, "%s stands beside %s, not within it", e.name, n.kind)
+			continue
 		}
-		n.r.unknownKey(e.key, "the step "+n.kind, names, later)
+		n.r.unknownKey(e.key, "the step "+n.kind, names, nil)
 	}
 	return len(n.r.problems) == before
 }

@@ -15,7 +15,7 @@ const maxNested = 20
 
 var (
 	stepKeys   = []string{"id", "name", "when"}
-	stepLater  = []string{"retry", "timeout", "on_unknown"}
+	actionKeys = []string{"on_error", "on_unknown", "retry", "timeout"} // of the kinds that are actions
 	flowKinds  = []string{"wait", "if", "split", "tag", "set", "end"}
 	kindsLater = []string{"webhook", "publish", "grant", "revoke", "start", "notify", "goal"}
 	waitsLater = []string{"for", "timeout"}
@@ -130,7 +130,7 @@ func (r *reader) findKind(n *yaml.Node, entries []entry) (entry, bool) {
 			r.fail(e.key, "%s belongs to an if; write it right under the if, in the same column and without a dash", e.name)
 			return entry{}, false
 		}
-		if !slices.Contains(stepKeys, e.name) && !slices.Contains(stepLater, e.name) && e.name != "on_error" {
+		if !slices.Contains(stepKeys, e.name) && !slices.Contains(actionKeys, e.name) {
 			r.unknownKind(e.key, e.name)
 			return entry{}, false
 		}
@@ -164,34 +164,24 @@ func (r *reader) stepParts(entries []entry, kind entry, s *engine.Step) map[stri
 			s.Name, _ = r.text(e.value, "name")
 		case e.name == "when":
 			s.When = r.expr(e.value, "when")
-		case e.name == "on_error":
-			r.onError(e, kind.name, s)
+		case slices.Contains(actionKeys, e.name):
+			r.actionKey(e, kind, s)
 		case kind.name == "if" && (e.name == "then" || e.name == "else"):
 			parts[e.name] = e
-		case isNull(kind.value) && !slices.Contains(stepLater, e.name):
+		case isNull(kind.value):
 			r.fail(e.key, "%s stands beside %s; indent it by two more spaces, so that it stands within", e.name, kind.name)
 		default:
 			keys := append([]string{kind.name}, stepKeys...)
 			if _, ok := r.cat.Actions[kind.name]; ok {
-				keys = append(keys, "on_error")
+				keys = append(keys, actionKeys...)
 			}
 			if kind.name == "if" {
 				keys = append(keys, "then", "else")
 			}
-			r.unknownKey(e.key, "the step "+kind.name, keys, stepLater)
+			r.unknownKey(e.key, "the step "+kind.name, keys, nil)
 		}
 	}
 	return parts
-}
-
-// onError reads what becomes of the run when a message cannot be sent.
-func (r *reader) onError(e entry, kind string, s *engine.Step) {
-	if _, ok := r.cat.Actions[kind]; !ok {
-		r.fail(e.key, "on_error belongs to a message; the step %s cannot fail", kind)
-		return
-	}
-	word, _ := r.word(e.value, "on_error", "continue", "stop")
-	s.StopOnError = word == "stop"
 }
 
 func (r *reader) givenID(n *yaml.Node) string {

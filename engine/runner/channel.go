@@ -11,41 +11,59 @@ import (
 	"latchkey/engine"
 )
 
-// A channel carries out the attempts of one kind of task. Attempts are made ready in batches, one commit for many, a few
+// A channel carries out the attempts of one kind of task in one location, since each location has servers of its own. Attempts are made ready in batches, one commit for many, a few
 // more than there are workers; so a channel at its limit costs few commits and an idle one starts at once.
 type channel struct {
 	Channel
-	kind     string
+	channelKey
 	action   engine.Action
 	attempts chan *attempt // room for Ahead, which are reserved before they are made
 
 	mu      sync.Mutex
-	waiting int       // reserved and not yet taken by a worker
-	active  int       // with a worker
-	downs   int       // errors in a row that concern the channel itself
-	opens   time.Time // a channel that is down is tried again then, with one attempt
+	waiting int // reserved and not yet taken by a worker
+	active  int // with a worker
+	breaker
 }
 
-func newChannel(kind string, c Channel, a engine.Action) *channel {
-	return &channel{Channel: c, kind: kind, action: a, attempts: make(chan *attempt, c.Ahead)}
+// A channelKey names a channel. Where the location was not configured when Run began it is "", and all such share it.
+type channelKey struct{ location, kind string }
+
+func (r *Runner) addChannel(key channelKey, c Channel, a engine.Action) {
+	ch := &channel{Channel: c, channelKey: key, action: a, attempts: make(chan *attempt, c.Ahead), breaker: breaker{probe: c.Probe}}
+	r.channels[key] = ch
+	for _, p := range r.parts {
+		p.ready[ch] = &fifo{}
+	}
+}
+
+// addChannels gives a location its channels, unless it has them.
+func (r *Runner) addChannels(location string) {
+	for kind, c := range r.cfg.Channels {
+		if key := (channelKey{location, kind}); r.channels[key] == nil {
+			r.addChannel(key, c, r.cfg.Catalog.Actions[kind])
+		}
+	}
+}
+
+// channel returns the channel of a kind; a kind that the catalog does not have any more has one where its tasks fail.
+func (r *Runner) channel(location, kind string) *channel {
+	for _, key := range []channelKey{{location, kind}, {"", kind}} {
+		if ch := r.channels[key]; ch != nil {
+			return ch
+		}
+	}
+	return r.channels[channelKey{}]
 }
 
 // reserve returns how many of n ready tasks may be started now: none while workers have enough, else all that there is
-// room for. A channel that is down gets one at a time.
+// room for.
 func (c *channel) reserve(n int, now time.Time) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.waiting > c.Workers || c.waiting >= c.Ahead {
 		return 0
 	}
-	room := c.Ahead - c.waiting
-	if c.downs > 0 {
-		if now.Before(c.opens) || c.waiting+c.active > 0 {
-			return 0
-		}
-		room = 1
-	}
-	n = min(n, room)
+	n = c.room(min(n, c.Ahead-c.waiting), c.waiting+c.active, now)
 	c.waiting += n
 	return n
 }
@@ -57,14 +75,11 @@ func (c *channel) giveBack(n int) {
 	c.waiting -= n
 }
 
-// opening returns how long a channel that is down stays shut; 0 if it is open.
-func (c *channel) opening(now time.Time) time.Duration {
+// untilRoom returns how long a task that is ready has to wait for the channel to be up.
+func (c *channel) untilRoom(now time.Time) time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.downs == 0 {
-		return 0
-	}
-	return max(0, c.opens.Sub(now))
+	return c.opening(now)
 }
 
 // took notes that a worker took an attempt. It reports whether more should be made ready, and whether the channel is shut,
@@ -74,36 +89,36 @@ func (c *channel) took(now time.Time) (more, shut bool) {
 	defer c.mu.Unlock()
 	c.waiting--
 	c.active++
-	return c.waiting <= c.Workers, c.downs > 0 && now.Before(c.opens)
+	return c.waiting <= c.Workers, c.shut(now)
 }
 
 // ended notes an attempt's outcome, and reports whether the channel changed between up and down.
-func (c *channel) ended(err error, now time.Time) (changed bool) {
+func (c *channel) ended(err error, brokenOff bool, now, wall time.Time) (changed bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.active--
-	if errors.Is(err, errUntried) {
+	switch {
+	case errors.Is(err, errUntried):
+		return false
+	case engine.IsDown(err):
+		return c.failed(err, now, wall)
+	case brokenOff:
+		c.unclear(now)
 		return false
 	}
-	if !engine.IsDown(err) {
-		changed = c.downs > 0
-		c.downs = 0
-		return changed
-	}
-	if now.Before(c.opens) {
-		return false // one of those that were going on when it went down
-	}
-	c.downs++
-	c.opens = now.Add(backoff(c.downs, time.Second, 30*time.Second))
-	return c.downs == 1
+	return c.reached(now, wall)
 }
 
 // An attempt is a task that was started, with what its action made ready.
 type attempt struct {
 	item
-	p    *partition
-	call engine.Call
-	made engine.Attempt
+	p     *partition
+	call  engine.Call
+	made  engine.Attempt
+	terms terms
+	// As the task was before, for one that does not count.
+	deadline time.Time
+	links    int
 }
 
 // A result is an attempt that is over.
@@ -113,6 +128,10 @@ type result struct {
 	err     error
 	at      time.Time
 }
+
+// keepsLane reports whether the task may have to be tried before the next first attempt of its contact: it is settled
+// whether this one counts.
+func (res *result) keepsLane() bool { return errors.Is(res.err, errUntried) || engine.IsDown(res.err) }
 
 // errUntried is the result of an attempt that was started and not carried out, because Run ended, its channel went down or its
 // workflow or all sending was paused.
@@ -126,18 +145,18 @@ func (r *Runner) work(loops, drain context.Context, ch *channel) {
 		if more {
 			r.wakeAll()
 		}
-		res := result{attempt: a, err: errUntried}
+		res, brokenOff := result{attempt: a, err: errUntried}, false
 		if loops.Err() == nil && !shut && !a.place.stopped(a.call.Task.Workflow) {
-			res.receipt, res.err = perform(drain, ch.action, a)
+			res.receipt, brokenOff, res.err = perform(drain, ch.action, a)
 		}
-		if ch.ended(res.err, time.Now()) {
+		if ch.ended(res.err, brokenOff, time.Now(), r.cfg.Now()) {
 			r.reportChannel(ch, res.err)
 		}
 		p := a.p
 		res.at = time.Now()
 		p.mu.Lock()
 		p.results = append(p.results, res)
-		if !errors.Is(res.err, errUntried) {
+		if !res.keepsLane() {
 			p.leave(a.item)
 		}
 		p.mu.Unlock()
@@ -148,10 +167,13 @@ func (r *Runner) work(loops, drain context.Context, ch *channel) {
 
 func (r *Runner) reportChannel(ch *channel, err error) {
 	if engine.IsDown(err) {
-		r.cfg.Logger.Error().Str("channel", ch.kind).Err(err).Msg("channel is down, its messages wait")
+		r.cfg.Logger.Error().Str("location", ch.location).Str("channel", ch.kind).Err(err).Msg("channel is down, its messages wait")
+		for _, p := range r.parts {
+			p.sidestepAll(ch)
+		}
 		return
 	}
-	r.cfg.Logger.Info().Str("channel", ch.kind).Msg("channel is up again")
+	r.cfg.Logger.Info().Str("location", ch.location).Str("channel", ch.kind).Msg("channel is up again")
 	r.wakeAll()
 }
 
@@ -161,12 +183,20 @@ func (r *Runner) wakeAll() {
 	}
 }
 
-// perform has the effect. After a panic nobody knows whether it happened.
-func perform(ctx context.Context, a engine.Action, at *attempt) (rec engine.Receipt, err error) {
+// perform has the effect. After a panic nobody knows whether it happened. brokenOff says that it was told to end before it
+// was done: by its timeout, which is told from the server's own by its being a cancellation, or by the end of the process.
+func perform(ctx context.Context, a engine.Action, at *attempt) (rec engine.Receipt, brokenOff bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = engine.Unknown(fmt.Errorf("action %s panicked: %v\n%s", at.call.Task.Kind, v, debug.Stack()))
 		}
 	}()
-	return a.Perform(ctx, at.call, at.made)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if d := at.terms.timeout; d > 0 {
+		t := time.AfterFunc(d, func() { cancel(fmt.Errorf("it took longer than its timeout of %s", d)) })
+		defer t.Stop()
+	}
+	rec, err = a.Perform(ctx, at.call, at.made)
+	return rec, err != nil && ctx.Err() != nil, err
 }

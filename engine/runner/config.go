@@ -59,19 +59,23 @@ type Meter interface {
 
 // A Channel is how tasks of one kind are carried out.
 type Channel struct {
-	Workers  int           // how many attempts go on at once
-	Ahead    int           // how many more are made ready meanwhile
-	RetryFor time.Duration // how long after the first attempt a temporary error is tried again
-	Hold     bool          // an unknown outcome is not tried again
+	Workers int // how many attempts go on at once
+	Ahead   int // how many more are made ready meanwhile
+	// What a step may set for its own tasks.
+	RetryFor  time.Duration    // how long after the first attempt a temporary error is tried again
+	Timeout   time.Duration    // of one attempt
+	OnUnknown engine.OnUnknown // what becomes of an unknown outcome; default UnknownResend
+	// Probe is how long a channel that went down waits before one message tries it again; it doubles to twelve times that.
+	Probe time.Duration
 }
 
 // DefaultChannel returns the channel of a kind that is not configured. An SMS costs money and cannot be
 // recognised as a copy, so few are made ready ahead and an unknown outcome is not sent again.
 func DefaultChannel(kind string) Channel {
 	if kind == "sms" {
-		return Channel{Workers: 4, Ahead: 8, RetryFor: 4 * time.Hour, Hold: true}
+		return Channel{Workers: 4, Ahead: 8, RetryFor: 4 * time.Hour, Timeout: time.Minute, OnUnknown: engine.UnknownHold, Probe: probeFirst}
 	}
-	return Channel{Workers: 8, Ahead: 64, RetryFor: 24 * time.Hour}
+	return Channel{Workers: 8, Ahead: 64, RetryFor: 24 * time.Hour, Timeout: 15 * time.Minute, OnUnknown: engine.UnknownResend, Probe: probeFirst}
 }
 
 func (c *Config) complete() error {
@@ -116,6 +120,11 @@ func (c *Config) completeChannels() error {
 			ch.Ahead = d.Ahead
 		}
 		setDefault(&ch.RetryFor, d.RetryFor)
+		setDefault(&ch.Timeout, d.Timeout)
+		setDefault(&ch.Probe, d.Probe)
+		if ch.OnUnknown == "" {
+			ch.OnUnknown = d.OnUnknown
+		}
 		channels[kind] = ch
 	}
 	for kind := range c.Catalog.Actions {

@@ -61,7 +61,7 @@ func (r *Runner) untilNext(p *partition) time.Duration {
 		}
 	}
 	for ch, q := range p.ready {
-		if shut := ch.opening(time.Now()); shut > 0 && q.len() > 0 {
+		if shut := ch.untilRoom(time.Now()); shut > 0 && q.len() > 0 {
 			d = min(d, shut)
 		}
 	}

@@ -18,10 +18,11 @@ type partition struct {
 
 	mu         sync.Mutex
 	timers     schedule[timer]
-	later      schedule[item]       // tasks that wait for their time
-	ready      map[*channel]*fifo   // tasks to be attempted now
-	lanes      map[engine.ID][]item // contacts with a first attempt ready or going on -> the ones behind it
-	heldTimers []timer              // of paused or missing workflows
+	later      schedule[item]     // tasks that wait for their time
+	ready      map[*channel]*fifo // tasks to be attempted now
+	lanes      map[laneKey][]item // those with a first attempt ready or going on -> the ones behind it
+	ownLanes   int                // how many of them are a channel's own
+	heldTimers []timer            // of paused or missing workflows
 	heldTasks  []item
 	gated      map[engine.ID]int // contacts -> how many of their tasks in later a rule of their workflow holds
 	items      uint64            // how many were queued
@@ -48,7 +49,8 @@ type item struct {
 	place       *place
 	ch          *channel
 	first       bool   // it was never attempted, so it holds its contact's lane
-	laned       bool   // it holds the lane already, while it waits to go
+	laned       bool   // it holds its lane already, while it waits to go
+	own         bool   // its lane is its channel's own
 	gated       bool   // a rule of its workflow holds it
 	seq         uint64 // its place among all that were queued
 }
@@ -70,20 +72,16 @@ func (pl *place) inForce(workflow string) (loc *engine.Location, held bool) {
 	return set.Location, w == nil || w.Status == engine.Paused
 }
 
-func newPartition(s engine.Store, channels []*channel) *partition {
-	p := &partition{
+func newPartition(s engine.Store) *partition {
+	return &partition{
 		store:    s,
 		ready:    map[*channel]*fifo{},
-		lanes:    map[engine.ID][]item{},
+		lanes:    map[laneKey][]item{},
 		gated:    map[engine.ID]int{},
 		wake:     make(chan struct{}, 1),
 		settle:   make(chan struct{}, 1),
 		announce: make(chan struct{}, 1),
 	}
-	for _, ch := range channels {
-		p.ready[ch] = &fifo{}
-	}
-	return p
 }
 
 // now is the partition's time: the wall clock's, or the store's if the wall clock went back.
@@ -113,25 +111,10 @@ func (p *partition) add(it item, at, now int64) {
 		p.later.push(at, it)
 		return
 	}
-	if !it.first {
-		p.ready[it.ch].push(it)
-		return
-	}
-	if it.laned || p.enter(it) {
+	if !it.first || it.laned || p.enter(&it) {
 		it.laned = false
-		p.ready[it.ch].push(it)
+		p.push(it)
 	}
-}
-
-// enter gives a first attempt its contact's lane, or queues it behind the one that has it and returns false. The caller
-// holds mu.
-func (p *partition) enter(it item) bool {
-	behind, busy := p.lanes[it.contact]
-	if busy {
-		behind = append(behind, it)
-	}
-	p.lanes[it.contact] = behind
-	return !busy
 }
 
 // addOverdue queues a task to go at at, although it is due: it has its contact's lane until then, so that nothing passes it. It
@@ -139,7 +122,7 @@ func (p *partition) enter(it item) bool {
 func (p *partition) addOverdue(it item, at int64) bool {
 	p.number(&it)
 	if it.first {
-		if !p.enter(it) {
+		if !p.enter(&it) {
 			return false
 		}
 		it.laned = true
@@ -150,27 +133,12 @@ func (p *partition) addOverdue(it item, at int64) bool {
 
 // giveBack puts a task that was taken back in front. The caller holds mu.
 func (p *partition) giveBack(it item) {
+	if it.first && !it.own && it.ch.open.Load() {
+		p.sidestep(it)
+		return
+	}
 	q := p.ready[it.ch]
 	q.returned = append(q.returned, it)
-}
-
-// leave says that the first attempt of it is over or put off, so that the next of its contact may go. The caller
-// holds mu.
-func (p *partition) leave(it item) {
-	if !it.first {
-		return
-	}
-	behind := p.lanes[it.contact]
-	if len(behind) == 0 {
-		delete(p.lanes, it.contact)
-		return
-	}
-	next := behind[0]
-	if behind = behind[1:]; len(behind) == 0 {
-		behind = nil
-	}
-	p.lanes[it.contact] = behind
-	p.ready[next.ch].push(next)
 }
 
 // promote moves the tasks whose time has come to the ready ones, in the order in which they were queued first: rules may have

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -33,18 +34,22 @@ func (r *Runner) recover(ctx context.Context) error {
 			return err
 		}
 		r.compareClocks(p)
-		interrupted, err := r.loadTasks(ctx, p)
+		due, interrupted, err := r.readTasks(ctx, p)
 		if err != nil {
+			return err
+		}
+		r.askSteps(ctx, interrupted)
+		if err := r.queueTasks(ctx, p, due, interrupted); err != nil {
 			return err
 		}
 		if err := r.loadTimers(ctx, p); err != nil {
 			return err
 		}
-		for batch := range slices.Chunk(interrupted, settleMost) {
+		for batch := range slices.Chunk(slices.Collect(maps.Values(interrupted)), settleMost) {
 			err := r.update(ctx, p, func(s *scope) error {
-				for _, it := range batch {
-					if err := s.interrupted(it); err != nil {
-						r.cfg.Logger.Error().Err(err).Stringer("task", it.id).Msg("interrupted task passed over")
+				for _, cut := range batch {
+					if err := s.interrupted(cut); err != nil {
+						r.cfg.Logger.Error().Err(err).Stringer("task", cut.id).Msg("interrupted task passed over")
 					}
 				}
 				return nil
@@ -79,30 +84,59 @@ func (p *partition) loadClock(ctx context.Context) error {
 	})
 }
 
-// loadTasks queues what is due, those overdue spread, and returns the tasks whose attempt was cut off. Of these, the ones
-// that are tried again are queued too, since their place is before what came after them.
-func (r *Runner) loadTasks(ctx context.Context, p *partition) (interrupted []item, err error) {
+// A cut is a task whose attempt was committed and whose result was not: nobody knows whether it happened.
+type cut struct {
+	item
+	terms terms
+	over  bool // it is not tried again
+}
+
+// readTasks reads what is due, and which of it was cut off in the middle of an attempt.
+func (r *Runner) readTasks(ctx context.Context, p *partition) (due []scheduled[item], cuts map[engine.ID]*cut, err error) {
+	cuts = map[engine.ID]*cut{}
 	err = p.store.View(ctx, func(tx engine.Tx) error {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.unread = true
-		var due []scheduled[item]
 		tx.Scan(engine.SpaceDue, nil, nil, func(k, v []byte) bool {
 			h, err := engine.ReadTaskHead(k, v)
 			if err != nil {
 				r.cfg.Logger.Error().Err(err).Hex("key", k).Msg("task passed over")
 				return true
 			}
-			it := item{id: h.ID, contact: h.Contact, place: r.place(h.Location), ch: r.channel(h.Kind), first: true}
+			it := item{id: h.ID, contact: h.Contact, place: r.place(h.Location), ch: r.channel(h.Location, h.Kind), first: true}
 			if h.State == engine.TaskSending {
-				interrupted = append(interrupted, it)
-				if it.ch.Hold {
-					return true
-				}
+				cuts[it.id] = &cut{item: it}
 			}
 			due = append(due, scheduled[item]{dueMilli(h.NotBefore), it})
 			return true
 		})
+		return nil
+	})
+	return due, cuts, err
+}
+
+// askSteps decides which of the tasks that were cut off are tried again.
+func (r *Runner) askSteps(ctx context.Context, cuts map[engine.ID]*cut) {
+	for _, c := range cuts {
+		t, err := r.FindTask(ctx, c.place.id, c.id)
+		if err != nil || t == nil {
+			c.terms = c.ch.terms(nil)
+			continue
+		}
+		c.terms = c.ch.terms(r.step(ctx, t))
+		c.over = c.terms.hold || c.terms.spent(t.Attempts)
+	}
+}
+
+// queueTasks queues what is due, those overdue spread. Tasks that were cut off and are tried again have their place before
+// what came after them.
+func (r *Runner) queueTasks(ctx context.Context, p *partition, due []scheduled[item], cuts map[engine.ID]*cut) error {
+	due = slices.DeleteFunc(due, func(d scheduled[item]) bool {
+		c := cuts[d.what.id]
+		return c != nil && c.over
+	})
+	return p.store.View(ctx, func(tx engine.Tx) error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.unread = true
 		inStreamOrder(tx, due)
 		now := p.now(r.cfg.Now())
 		slots := 0
@@ -115,7 +149,6 @@ func (r *Runner) loadTasks(ctx context.Context, p *partition) (interrupted []ite
 		}
 		return nil
 	})
-	return interrupted, err
 }
 
 // inStreamOrder puts tasks of one contact that were made in the same millisecond in the order of their events; the others
@@ -180,16 +213,16 @@ func (r *Runner) loadTimers(ctx context.Context, p *partition) error {
 	})
 }
 
-// interrupted decides about a task whose attempt was committed and whose result was not: nobody knows whether
-// it happened. One that is tried again is in the queues already.
-func (s *scope) interrupted(it item) (err error) {
+// interrupted stores what is known of a task that was cut off. One that is tried again is in the queues already.
+func (s *scope) interrupted(it *cut) (err error) {
 	defer contain(&err)
 	t, err := engine.LoadTask(s.tx, it.place.id, it.id)
 	if err != nil || t == nil || t.State != engine.TaskSending {
 		return err
 	}
-	if !it.ch.Hold {
+	if !it.over {
 		t.State, t.Changed, t.Error = engine.TaskDue, s.now, errInterrupted.Error()
+		t.Tried(engine.Try{N: t.Attempts, At: s.now, Result: string(engine.TaskUnknown), Error: t.Error})
 		kind := t.Kind
 		s.tell(t.Location, func(m Meter) { m.Message(kind, engine.TaskUnknown, 0) })
 		return s.saveTask(t, false)
@@ -210,7 +243,7 @@ func (s *scope) interrupted(it item) (err error) {
 		case call.Person == nil:
 			return nil // lacks something: the transaction runs again
 		default:
-			s.settled(result{attempt: &attempt{item: it, call: call}}, t, engine.TaskUnknown)
+			s.settled(result{attempt: &attempt{item: it.item, call: call}}, t, engine.TaskUnknown)
 		}
 	}
 	return s.finish(t, run, loc, engine.TaskUnknown, engine.Unknown(errInterrupted))

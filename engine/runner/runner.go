@@ -4,9 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"latchkey/engine"
@@ -17,7 +16,7 @@ type Runner struct {
 	cfg      Config
 	parts    []*partition // as Stores.All: the global one first
 	of       map[engine.Store]*partition
-	channels map[string]*channel
+	channels map[channelKey]*channel // does not change once Run has begun
 	versions versions
 
 	places struct {
@@ -28,6 +27,7 @@ type Runner struct {
 	handling chan struct{} // holds one token while nobody resolves contacts: what changes the directory takes it
 	tried    span          // the batch that Handle was given last; whoever has the token owns it
 	ready    chan struct{} // closed when Run has recovered
+	begun    atomic.Bool   // Run was called
 	lost     chan error    // a store that is gone ends Run
 }
 
@@ -39,7 +39,7 @@ func New(cfg Config) (*Runner, error) {
 	r := &Runner{
 		cfg:      cfg,
 		of:       map[engine.Store]*partition{},
-		channels: map[string]*channel{},
+		channels: map[channelKey]*channel{},
 		handling: make(chan struct{}, 1),
 		ready:    make(chan struct{}),
 		lost:     make(chan error, 1),
@@ -47,16 +47,13 @@ func New(cfg Config) (*Runner, error) {
 	r.handling <- struct{}{}
 	r.places.m = map[string]*place{}
 	r.versions.m = map[versionKey]*engine.Workflow{}
-	r.channels[""] = newChannel("", Channel{Workers: 1, Ahead: 1}, noAction{})
-	for kind, c := range cfg.Channels {
-		r.channels[kind] = newChannel(kind, c, cfg.Catalog.Actions[kind])
-	}
-	all := slices.Collect(maps.Values(r.channels))
 	for _, s := range cfg.Stores.All() {
-		p := newPartition(s, all)
+		p := newPartition(s)
 		r.parts = append(r.parts, p)
 		r.of[s] = p
 	}
+	r.addChannel(channelKey{}, Channel{Workers: 1, Ahead: 1}, noAction{})
+	r.addChannels("")
 	return r, nil
 }
 
@@ -74,16 +71,8 @@ func (r *Runner) place(location string) *place {
 	return pl
 }
 
-// channel returns the channel of a kind; a kind that the catalog does not have any more has one where its tasks fail.
-func (r *Runner) channel(kind string) *channel {
-	if ch := r.channels[kind]; ch != nil {
-		return ch
-	}
-	return r.channels[""]
-}
-
 func (r *Runner) itemOf(t *engine.Task) item {
-	return item{id: t.ID, contact: t.Contact, place: r.place(t.Location), ch: r.channel(t.Kind), first: t.Attempts == 0}
+	return item{id: t.ID, contact: t.Contact, place: r.place(t.Location), ch: r.channel(t.Location, t.Kind), first: t.Attempts == 0}
 }
 
 // Ready is closed when Run has recovered. Handle, Redeem and Import wait for it.
@@ -114,6 +103,7 @@ func (r *Runner) unlock() { r.handling <- struct{}{} }
 // Sends in flight get Config.Grace to end, and their results are stored. It returns nil if ctx ended, else the
 // store's error, and no goroutine of it is left. It may be called once.
 func (r *Runner) Run(ctx context.Context) error {
+	r.begun.Store(true)
 	start := time.Now()
 	if err := r.recover(ctx); err != nil {
 		return fmt.Errorf("recover: %w", err)

@@ -92,11 +92,12 @@ func (r *Runner) settleSome(drain context.Context, p *partition, last bool) (lef
 	}
 	err = r.update(ctx, p, func(s *scope) error {
 		for _, res := range batch {
-			if err := s.settle(res); err != nil {
+			handedBack, err := s.settle(res)
+			if err != nil {
 				r.cfg.Logger.Error().Err(err).Stringer("task", res.id).Msg("result cannot be stored")
-				if errors.Is(res.err, errUntried) {
-					s.dropped = append(s.dropped, res.item)
-				}
+			}
+			if res.keepsLane() && !handedBack {
+				s.dropped = append(s.dropped, res.item)
 			}
 		}
 		return nil
@@ -110,19 +111,23 @@ func (r *Runner) settleSome(drain context.Context, p *partition, last bool) (lef
 	return len(p.results), err
 }
 
-// settle stores the outcome of one attempt. Its error concerns this task only.
-func (s *scope) settle(res result) (err error) {
+// settle stores the outcome of one attempt, or hands its task back if it does not count. Its error concerns this task only.
+func (s *scope) settle(res result) (handedBack bool, err error) {
 	defer contain(&err)
 	t, err := engine.LoadTask(s.tx, res.place.id, res.id)
-	if err != nil {
-		return err
+	switch {
+	case err != nil:
+		return false, err
+	case t == nil || t.State != engine.TaskSending || t.Attempts != res.call.Task.Attempts:
+		return false, fmt.Errorf("task %s is not being sent", res.id)
+	case errors.Is(res.err, errUntried) || s.concernsChannel(res, t):
+		return true, s.handBack(res, t)
 	}
-	if t == nil || t.State != engine.TaskSending || t.Attempts != res.call.Task.Attempts {
-		return fmt.Errorf("task %s is not being sent", res.id)
-	}
-	if errors.Is(res.err, errUntried) {
-		return s.handBack(res, t)
-	}
+	return false, s.conclude(res, t)
+}
+
+// conclude stores the outcome of an attempt that counts.
+func (s *scope) conclude(res result, t *engine.Task) error {
 	run, err := engine.LoadRun(s.tx, t.Location, t.Run)
 	if err != nil {
 		return err
@@ -131,13 +136,13 @@ func (s *scope) settle(res result) (err error) {
 	if res.receipt.Subject != "" {
 		t.Subject = res.receipt.Subject
 	}
-	state := stateOf(res.err, res.ch.Hold)
+	state := stateOf(res.err, res.terms.hold)
 	if state == engine.TaskSent || engine.IsUnknown(res.err) {
 		s.settled(res, t, state)
 	}
 	loc := res.call.Location
 	if state == engine.TaskDue {
-		return s.putOff(t, run, loc, res.err)
+		return s.putOff(t, run, loc, res.terms, res.err)
 	}
 	if err := s.finish(t, run, loc, state, res.err); err != nil || state != engine.TaskSent {
 		return err
@@ -145,17 +150,23 @@ func (s *scope) settle(res result) (err error) {
 	return s.notify(sentNotice(t, res.call.Person))
 }
 
-// handBack makes a task due as if its attempt had not been started.
+// handBack makes a task due as if its attempt had not been started. One that was carried out, and found its channel down,
+// goes behind the others, so that another tries the channel next.
 func (s *scope) handBack(res result, t *engine.Task) error {
-	t.State, t.Changed = engine.TaskDue, s.now
-	if t.Attempts--; t.Attempts == 0 {
-		t.Deadline = time.Time{}
+	t.State, t.Changed, t.Deadline = engine.TaskDue, s.now, res.deadline
+	t.Links = t.Links[:min(res.links, len(t.Links))]
+	t.Attempts--
+	if errors.Is(res.err, errUntried) {
+		s.returned = append(s.returned, res.item)
+		return s.saveTask(t, false)
 	}
-	if err := s.saveTask(t, false); err != nil {
-		return err
-	}
-	s.returned = append(s.returned, res.item)
-	return nil
+	t.Error = res.err.Error()
+	t.Tried(engine.Try{At: s.now, Result: engine.TryDown, Error: t.Error})
+	kind, it := t.Kind, res.item
+	it.laned = it.first
+	s.tasks = append(s.tasks, scheduled[item]{s.now.UnixMilli(), it})
+	s.tell(t.Location, func(m Meter) { m.Message(kind, engine.TaskDue, 0) })
+	return s.saveTask(t, false)
 }
 
 // stateOf returns what becomes of a task after an attempt.
@@ -192,15 +203,16 @@ func (s *scope) settled(res result, t *engine.Task, state engine.TaskState) {
 	}
 }
 
-// putOff makes a task due again after a temporary error, or ends it if that would be after its deadline.
-func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, cause error) error {
+// putOff makes a task due again after a temporary error, or ends it if that would be after its deadline or one attempt more
+// than there may be.
+func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, how terms, cause error) error {
 	wait, given := engine.LaterBy(cause)
 	if !given {
 		wait = backoff(t.Attempts, 5*time.Second, 30*time.Minute)
 		wait += time.Duration(float64(wait) * jitter(t))
 	}
 	at := s.now.Add(max(wait.Round(time.Millisecond), time.Second))
-	if at.After(t.Deadline) {
+	if at.After(t.Deadline) || how.spent(t.Attempts) {
 		state := engine.TaskFailed
 		if engine.IsUnknown(cause) {
 			state = engine.TaskUnknown
@@ -208,6 +220,7 @@ func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, ca
 		return s.finish(t, run, loc, state, cause)
 	}
 	t.State, t.NotBefore, t.Changed, t.Error = engine.TaskDue, at, s.now, cause.Error()
+	t.Tried(engine.Try{N: t.Attempts, At: s.now, Result: resultOf(cause), Error: t.Error})
 	kind := t.Kind
 	s.tell(t.Location, func(m Meter) {
 		if engine.IsUnknown(cause) {
@@ -216,6 +229,16 @@ func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, ca
 		m.Message(kind, engine.TaskDue, 0)
 	})
 	return s.saveTask(t, true)
+}
+
+func resultOf(err error) string {
+	switch {
+	case engine.IsUnknown(err):
+		return string(engine.TaskUnknown)
+	case engine.IsDown(err):
+		return engine.TryDown
+	}
+	return engine.TryTemporary
 }
 
 // jitter is between -0.2 and 0.2, and the same each time for one attempt of a task.

@@ -124,14 +124,18 @@ func (s *scope) begin(it item) (_ outcome, err error) {
 // attempt lets the action begin, and stores that the task is being sent.
 func (s *scope) attempt(it item, t *engine.Task, run *engine.Run, loc *engine.Location) (outcome, error) {
 	letGo(t, s.now)
+	a := &attempt{item: it, p: s.p, deadline: t.Deadline, links: len(t.Links)}
+	call, err := s.call(t, run, loc)
+	a.terms = it.ch.terms(call.Step)
 	t.Attempts++
 	t.Changed = s.now
 	if t.Deadline.IsZero() {
-		t.Deadline = s.now.Add(it.ch.RetryFor)
+		t.Deadline = s.now.Add(a.terms.retryFor)
+	} else {
+		t.Deadline = t.Deadline.Add(it.ch.outage(t.NotBefore, s.now)) // no attempt could be made in that time
 	}
-	call, err := s.call(t, run, loc)
 	if err != nil {
-		return outcome{}, s.putOff(t, run, loc, err)
+		return outcome{}, s.putOff(t, run, loc, a.terms, err)
 	}
 	if call.Person == nil {
 		return outcome{}, nil // lacks something: the transaction runs again
@@ -144,12 +148,13 @@ func (s *scope) attempt(it item, t *engine.Task, run *engine.Run, loc *engine.Lo
 	case engine.IsFinal(err):
 		return outcome{}, s.finish(t, run, loc, engine.TaskFailed, err)
 	case err != nil:
-		return outcome{}, s.putOff(t, run, loc, err)
+		return outcome{}, s.putOff(t, run, loc, a.terms, err)
 	}
 	t.To, t.Class, t.Links, t.Error = made.To, made.Class, append(t.Links, made.Links...), ""
 	kind, minted := t.Kind, len(made.Links)
 	s.tell(t.Location, func(m Meter) { m.Message(kind, engine.TaskSending, minted) })
-	return outcome{started: &attempt{item: it, p: s.p, call: call, made: made}}, s.saveTask(t, false)
+	a.call, a.made = call, made
+	return outcome{started: a}, s.saveTask(t, false)
 }
 
 // call gathers what an action may see. Its Person is nil, without an error, if something must be fetched first.
@@ -169,7 +174,7 @@ func (s *scope) call(t *engine.Task, run *engine.Run, loc *engine.Location) (eng
 	}
 	known := *person
 	known.Key = t.Contact // links stay with the run's key, in its partition
-	c.Person, c.Settings = &known, step.Settings
+	c.Person, c.Settings, c.Step = &known, step.Settings, step
 	return c, nil
 }
 

@@ -73,6 +73,9 @@ func (r *Runner) SetWorkflows(ctx context.Context, set *engine.Set) error {
 	if err != nil {
 		return fmt.Errorf("keep workflows of %s: %w", set.Location.ID, err)
 	}
+	if !r.begun.Load() {
+		r.addChannels(set.Location.ID)
+	}
 	for _, w := range set.Workflows {
 		r.versions.put(versionKey{set.Location.ID, w.ID, w.Version}, w)
 	}

@@ -139,8 +139,7 @@ func TestDeathAsksTheStep(t *testing.T) {
 				t.Parallel()
 				stores := enginetest.NewStores(partitions)
 				gone := make(chan struct{})
-				var m *mortal
-				m = newMortal(stores, func(int64) (error, error) {
+				m := newMortal(stores, func(int64) (error, error) {
 					select {
 					case <-gone: // it was sent; nothing is stored any more
 						return errDied, nil
@@ -160,7 +159,7 @@ func TestDeathAsksTheStep(t *testing.T) {
 				cfg := w.config()
 				cfg.Grace = 20 * time.Millisecond
 				w.startConfig(cfg, with(tt.kind, func(s *engine.Step) { s.Retry, s.OnUnknown = tt.step.Retry, tt.step.OnUnknown }))
-				w.handle(login("c1", ""))
+				_ = w.Handle(t.Context(), w.batch(login("c1", ""))) // it may see the end of the process too
 				<-gone
 				w.stop()
 				cfg.Stores, w.stores = stores, stores

@@ -253,8 +253,8 @@ func TestPauseTooLong(t *testing.T) {
 func TestPauseStopsWhatIsReady(t *testing.T) {
 	t.Parallel()
 	w := memory(t)
-	gate := make(chan struct{})
-	w.mail.perform = func(context.Context, message) error { <-gate; return nil }
+	gate, begun := make(chan struct{}), make(chan struct{}, 30)
+	w.mail.perform = func(context.Context, message) error { begun <- struct{}{}; <-gate; return nil }
 	cfg := w.config()
 	cfg.Channels = map[string]Channel{"email": {Workers: 1, Ahead: 64}}
 	w.startConfig(cfg, flow("welcome", "user_login", "email"))
@@ -262,6 +262,7 @@ func TestPauseStopsWhatIsReady(t *testing.T) {
 	for i := range 30 {
 		w.handle(login(fmt.Sprint("c", i), ""))
 	}
+	<-begun
 	eventually(t, "many are ready", func() bool { return w.Stats().Sending > 1 })
 	if _, err := w.Pause(t.Context(), place1, ""); err != nil {
 		t.Fatal(err)

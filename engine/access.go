@@ -198,7 +198,7 @@ func issueOf(p *Person, ev *Event, at time.Time) uint64 {
 }
 
 // Absorb joins a provisional contact, known by its address only, to the one that turns out to hold the address. It returns
-// both as they are afterwards: from only forwards to p. It changes none of its arguments.
+// both as they are afterwards: from only forwards to p, and knows its own runs. It changes none of its arguments.
 func Absorb(p, from Person) (Person, Person) {
 	c := from.Contact
 	applyContact(&c, &p.Contact) // what p says wins
@@ -223,7 +223,8 @@ func Absorb(p, from Person) (Person, Person) {
 	if p.Issue.Ordinal < from.Issue.Ordinal {
 		p.Issue = from.Issue
 	}
-	return p, Person{Key: from.Key, Location: from.Location, Since: from.Since, Absorbed: p.Key}
+	p.Took = slices.Concat(p.Took, []ID{from.Key}, from.Took)
+	return p, Person{Key: from.Key, Location: from.Location, Since: from.Since, Absorbed: p.Key, Listens: from.Listens}
 }
 
 // joinGrants takes of each pair the later; two that hold join their reasons.

@@ -12,14 +12,20 @@ import (
 // to, loc its location today. It changes none of its arguments. An input that does not fit the run's state
 // (a timer that was overtaken, a second result) changes nothing.
 //
+// An event, or a redemption, moves a run that waits for it or has it as a goal; a goal beats a wait. An open wait is met even if
+// its time has come and no timer said so yet.
+//
 // A message that failed does not stop the run unless its step says so: its outcome is in the story, and the run goes on. A redemption is noted
 // even when the run is over. A run whose position is not in w is stopped.
 func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Time) (Run, Person, []Command) {
 	if in.Redeemed != nil {
-		if in.Redeemed.Run == r.ID && !r.ID.IsZero() && r.Redeemed.IsZero() {
+		if in.Redeemed.Run != r.ID || r.ID.IsZero() {
+			return r, p, nil
+		}
+		if r.Redeemed.IsZero() {
 			r.Redeemed = in.Redeemed.At
 		}
-		return r, p, nil
+		in.Event = &Event{Type: LinkRedeemed}
 	}
 	m := machine{w: w, loc: loc, r: r, p: p, now: now, due: now}
 	m.r.Steps = slices.Clip(r.Steps) // so that nothing is appended in the caller's array
@@ -29,7 +35,7 @@ func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Tim
 	case in.Timer && r.State == RunWaiting && r.Wait != nil && !r.Wait.Due.IsZero() && !now.Before(r.Wait.Due):
 		m.due = r.Wait.Due
 		if m.resume() {
-			m.note(r.At, StepResult{Kind: StepWait, Outcome: "waited"})
+			m.note(r.At, m.timeIsUp(&r))
 		}
 	case in.Done != nil && r.State == RunSending && in.Done.ID == r.Task && in.Done.State.Over():
 		if in.Done.State == TaskExpired {
@@ -39,11 +45,29 @@ func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Tim
 			m.note(r.At, StepResult{Kind: in.Done.Kind, Outcome: string(in.Done.State), Task: in.Done.ID, Fault: in.Done.Error})
 			m.stopOnError(r.At, in.Done)
 		}
+	case in.Done != nil && in.Done.State.Over():
+		r, _ = Settled(r, in.Done)
+		return r, p, nil
+	case in.Event != nil && r.State != "" && !r.State.Over():
+		if !m.happened(in.Event) {
+			r.Steps = m.r.Steps // a goal's condition may have faulted
+			return r, p, nil
+		}
 	default:
 		return r, p, nil
 	}
 	m.run()
+	m.listen()
 	return m.r, m.p, m.commands
+}
+
+// timeIsUp is the story of a wait that nothing but its time ended.
+func (m *machine) timeIsUp(r *Run) StepResult {
+	s := StepResult{Kind: StepAt(m.w.Steps, r.At).Kind, Outcome: "waited"}
+	if r.Wait.Kind == WaitEvent {
+		s.Outcome = outcomeTimedOut
+	}
+	return s
 }
 
 // Stop ends a run that cannot be moved by Advance, for that reason. One that is over stays as it is. It changes none of its
@@ -79,9 +103,21 @@ func (m *machine) push(steps []Step, next int, path []string) {
 	m.lists = append(m.lists, list{steps, next, path})
 }
 
-// resume finds the lists around the run's position, each to go on behind it. If the position is not in the workflow,
-// it stops the run and returns false.
+// resume lets the run go on behind its position. If that is not in the workflow, it stops the run and returns false.
 func (m *machine) resume() bool {
+	if !m.locate() {
+		return false
+	}
+	m.depart()
+	return true
+}
+
+// depart has the run stand nowhere, until it comes to a step.
+func (m *machine) depart() { m.r.Wait, m.r.Task, m.r.At = nil, ID{}, nil }
+
+// locate finds the lists around the run's position, each to go on behind it. If the position is not in the workflow,
+// it stops the run and returns false.
+func (m *machine) locate() bool {
 	steps, at := m.w.Steps, m.r.At
 	for i := 0; i < len(at); i += 2 {
 		n := slices.IndexFunc(steps, func(s Step) bool { return s.ID == at[i] })
@@ -90,7 +126,6 @@ func (m *machine) resume() bool {
 		}
 		m.push(steps, n+1, at[:i:i])
 		if i == len(at)-1 {
-			m.r.Wait, m.r.Task, m.r.At = nil, ID{}, nil
 			return true
 		}
 		steps = steps[n].list(at[i+1])
@@ -148,6 +183,8 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 	case StepSet:
 		m.set(s, path)
 		return false
+	case StepGoal:
+		return m.goal(s, path)
 	case StepEnd:
 		m.note(path, StepResult{Kind: s.Kind, Outcome: "ended"})
 		reason := s.End
@@ -210,7 +247,8 @@ func (m *machine) note(path []string, s StepResult) {
 // end ends the run, in the ledger of starts too, and tells so.
 func (m *machine) end(state RunState, reason string) {
 	m.r.State, m.r.End, m.r.Ended = state, reason, m.now
-	m.r.At, m.r.Wait, m.r.Task = nil, nil, ID{}
+	m.depart()
+	m.p.Listens = WithoutListen(m.p.Listens, m.r.ID)
 	for k, s := range m.p.Starts {
 		if s.Run == m.r.ID {
 			starts := maps.Clone(m.p.Starts)

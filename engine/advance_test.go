@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +22,10 @@ type story struct {
 	log []string
 }
 
-func begin(t interface{ Fatal(...any) }, steps ...Step) *story {
-	s := &story{t: t, now: day1, p: ada(), w: &Workflow{ID: "w", Version: "v1", Steps: steps}}
+func begin(t interface{ Fatal(...any) }, steps ...Step) *story { return beginWithGoal(t, nil, steps) }
+
+func beginWithGoal(t interface{ Fatal(...any) }, goal *Goal, steps []Step) *story {
+	s := &story{t: t, now: day1, p: ada(), w: &Workflow{ID: "w", Version: "v1", Steps: steps, Goal: goal}}
 	s.r = Run{ID: NewID(day1, 7, "run"), Location: "academy", Workflow: "w", Version: "v1", Contact: s.p.Key, Event: event(1, "user_login"), Started: day1}
 	s.p.Starts = map[string]Start{"w/contact": {At: day1, Run: s.r.ID}}
 	s.input(Input{Begin: true})
@@ -40,6 +43,8 @@ func (s *story) input(in Input) []Command {
 	for _, c := range cmds {
 		if c.Task != nil {
 			s.log = append(s.log, c.Task.Kind+" "+strings.Join(c.Task.Step, "/"))
+		} else if c.Cancel != nil {
+			s.log = append(s.log, "cancel")
 		} else {
 			s.log = append(s.log, c.Notice.Type)
 		}
@@ -217,7 +222,7 @@ func TestAdvanceModel(t *testing.T) {
 		var steps []Step
 		for range rapid.IntRange(0, 4).Draw(t, "steps") {
 			n++
-			s := Step{ID: fmt.Sprint("s", n), Kind: rapid.SampledFrom([]string{"email", "sms", StepWait, StepWait, StepIf, StepIf, StepSplit, StepTag, StepSet, StepEnd}).Draw(t, "kind")}
+			s := Step{ID: fmt.Sprint("s", n), Kind: rapid.SampledFrom([]string{"email", "sms", StepWait, StepWait, StepIf, StepIf, StepSplit, StepTag, StepSet, StepGoal, StepEnd}).Draw(t, "kind")}
 			if rapid.IntRange(0, 3).Draw(t, "with when") == 0 {
 				s.When = rapid.SampledFrom(conds).Draw(t, "when")
 			}
@@ -225,6 +230,13 @@ func TestAdvanceModel(t *testing.T) {
 			case StepWait:
 				s.Wait = Duration{Days: rapid.IntRange(0, 3).Draw(t, "days"), Rest: time.Hour}
 				s.Until = rapid.SampledFrom([]*Until{nil, {Daily: true, Hour: 9}, {Weekday: time.Monday}, {Field: "contact.custom.n"}, {Field: "event.time"}}).Draw(t, "until")
+				if rapid.Bool().Draw(t, "for") {
+					s.For = modelEvents.Draw(t, "events")
+				}
+			case StepGoal:
+				s.For = modelEvents.Draw(t, "events")
+				s.GoalElse = rapid.SampledFrom([]string{GoalContinue, GoalWait, GoalEnd}).Draw(t, "else")
+				s.Wait = Duration{Rest: time.Hour}
 			case StepIf:
 				s.If = rapid.SampledFrom(conds).Draw(t, "if")
 				if depth < 4 {
@@ -245,27 +257,42 @@ func TestAdvanceModel(t *testing.T) {
 	}
 	rapid.Check(t, func(t *rapid.T) {
 		n = 0
-		s := begin(t, tree(t, 0)...)
+		var goal *Goal
+		if rapid.IntRange(0, 3).Draw(t, "goal") == 0 {
+			goal = &Goal{Events: modelEvents.Draw(t, "goal's events")}
+		}
+		s := beginWithGoal(t, goal, tree(t, 0))
 		for i := 0; !s.r.State.Over(); i++ {
 			if i > 20*(n+1) {
 				t.Fatalf("does not end: %+v", s.r)
 			}
 			was := s.r
 			s.now = s.now.Add(time.Duration(rapid.IntRange(0, 100).Draw(t, "minutes")) * time.Minute)
-			switch rapid.IntRange(0, 4).Draw(t, "input") {
+			switch rapid.IntRange(0, 5).Draw(t, "input") {
 			case 0:
 				s.input(Input{Redeemed: &Redemption{Run: s.r.ID, At: s.now}})
 			case 1:
 				s.done(rapid.SampledFrom([]TaskState{TaskSent, TaskFailed, TaskSending, TaskSuppressed}).Draw(t, "state"))
 			case 2:
 				s.input(Input{Begin: true})
+			case 3:
+				ev := event(i, rapid.SampledFrom([]string{"user_login", "lesson_completed lesson=intro", "lesson_completed lesson=two", "product_started"}).Draw(t, "event"))
+				deaf := !slices.ContainsFunc(s.p.Listens, func(l Listen) bool { return l.Hears(ev.Type) })
+				s.input(Input{Event: &ev})
+				if deaf && !cmp.Equal(was, s.r) {
+					t.Fatalf("moved by %s, for which it did not listen: %v", ev.Type, s.p.Listens)
+				}
 			default:
 				s.input(Input{Timer: true})
 				if s.r.State == RunWaiting && i > 3*n {
 					s.now = s.r.Wait.Due
 				}
 			}
-			if was.State == RunWaiting && !cmp.Equal(was.At, s.r.At) && s.now.Before(was.Wait.Due) {
+			if s.r.State == RunWaiting && s.r.Wait.Kind == WaitEvent && !s.r.Redeemed.IsZero() && slices.Contains(s.r.Wait.For, LinkRedeemed) {
+				t.Fatal("waits for what has happened")
+			}
+			moved := Moved(&was, &s.r) != ""
+			if was.State == RunWaiting && !moved && !cmp.Equal(was.At, s.r.At) && s.now.Before(was.Wait.Due) {
 				t.Fatalf("left a wait until %v at %v", was.Wait.Due, s.now)
 			}
 		}
@@ -284,11 +311,20 @@ func TestAdvanceModel(t *testing.T) {
 			}
 			asked[l] = true
 		}
+		if len(s.p.Listens) > 0 {
+			t.Fatalf("it is over and listens: %v", s.p.Listens)
+		}
 		if !asked["run.finished"] || !s.p.Starts["w/contact"].Ended {
 			t.Fatal("the end was not told")
 		}
 	})
 }
+
+var modelEvents = rapid.SampledFrom([][]Trigger{
+	{{Type: LinkRedeemed}}, {{Type: "user_login"}, {Type: LinkRedeemed}}, {{Type: "product_started"}},
+	{{Type: "lesson_completed", Filters: []Filter{{Noun: "lesson", AnyOf: []string{"intro"}}}}},
+	{{Type: "lesson_completed", Filters: []Filter{{Noun: "lesson", NoneOf: []string{"intro"}}}}},
+})
 
 func BenchmarkAdvance(b *testing.B) {
 	s := begin(b, Step{ID: "a", Kind: "email"}, Step{ID: "in", Kind: StepIf, If: must(b, `run.link_redeemed`)}, Step{ID: "b", Kind: StepWait, Wait: Duration{Days: 1}})

@@ -7,14 +7,24 @@ import "time"
 type Command struct {
 	Task   *Task   // carry out this effect; State is TaskDue
 	Notice *Notice // publish this
+	Cancel *Cancel // do not carry out this effect if no attempt of it goes on
 }
 
-// A Decision says what one workflow made of one event. It is kept, so that an operator can ask why.
+// A Cancel takes a task back: if it is due it becomes TaskSuppressed with the reason, and its run is told by Settled. One
+// that is being sent is settled as if there were no Cancel, but not attempted again (see Run.LeftTask).
+type Cancel struct {
+	Location string
+	Task     ID
+	Reason   string
+}
+
+// A Decision says what one workflow made of one event, or what the event did to a run that went on before. It is kept, so that an operator can ask why.
 type Decision struct {
 	Workflow string `json:"workflow"`
-	Run      ID     `json:"run,omitzero"`     // the run that started; zero if none did
+	Run      ID     `json:"run,omitzero"`     // the run that started, or was moved; zero if none did
 	Reason   string `json:"reason,omitempty"` // the first filter that said no, and the value it saw
 	Fault    string `json:"fault,omitempty"`  // an expression that faulted, and so counted as false
+	Moved    string `json:"moved,omitempty"`  // what the event did to Run, which did not start by it (see Moved)
 }
 
 // An Input is what happens to a run. Exactly one of its fields is set.
@@ -23,6 +33,7 @@ type Input struct {
 	Timer    bool        // Wait.Due has come
 	Done     *Task       // the task it was sending is over
 	Redeemed *Redemption // one of its links let the learner in
+	Event    *Event      // an event of its contact that the run listens for (see Person.Listens); the person has taken it in
 }
 
 // A Redemption is a learner coming in by a link.

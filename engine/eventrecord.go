@@ -61,6 +61,7 @@ func encodeEvent(e *EventRecord) []byte {
 			w.ID(2, d.Run)
 			w.Text(3, d.Reason)
 			w.Text(4, d.Fault)
+			w.Text(5, d.Moved)
 		})
 	}
 	return w.B
@@ -121,6 +122,8 @@ func (r *FieldReader) eventRecord(e *EventRecord) {
 				d.Reason = r.Text()
 			case 4:
 				d.Fault = r.Text()
+			case 5:
+				d.Moved = r.Text()
 			}
 		})
 	}

@@ -18,6 +18,10 @@ type Person struct {
 	SignedUp bool     `json:"signed_up,omitempty"`
 	Absorbed ID       `json:"absorbed,omitzero"`
 	Tags     []string `json:"tags,omitempty"` // set by workflows; in order, each once
+	// Listens are the runs under this key that wait for events, or have a goal. They stay with the key when it is absorbed,
+	// as the runs do.
+	Listens []Listen `json:"listens,omitempty"`
+	Took    []ID     `json:"took,omitempty"` // keys that it absorbed, whose runs are told of its events
 }
 
 // A Grant is access to one offer or product, or the memory that it was removed.

@@ -26,6 +26,15 @@ func (w *FieldWriter) person(p *Person) {
 	w.Flag(10, p.SignedUp)
 	w.ID(11, p.Absorbed)
 	w.Texts(12, p.Tags)
+	for i := range p.Listens {
+		w.Group(13, func() {
+			w.ID(1, p.Listens[i].Run)
+			w.Texts(2, p.Listens[i].Types)
+		})
+	}
+	for _, key := range p.Took {
+		w.ID(14, key)
+	}
 }
 
 func (r *FieldReader) person(p *Person) {
@@ -54,7 +63,23 @@ func (r *FieldReader) person(p *Person) {
 		p.Absorbed = r.ID()
 	case 12:
 		p.Tags = append(p.Tags, r.Text())
+	case 13:
+		p.Listens = append(p.Listens, r.listen())
+	case 14:
+		p.Took = append(p.Took, r.ID())
 	}
+}
+
+func (r *FieldReader) listen() (l Listen) {
+	r.Group(func(r *FieldReader) {
+		switch r.Tag {
+		case 1:
+			l.Run = r.ID()
+		case 2:
+			l.Types = append(l.Types, r.Text())
+		}
+	})
+	return l
 }
 
 func (w *FieldWriter) grants(tag byte, m map[string]*Grant) {
@@ -250,6 +275,7 @@ func (w *FieldWriter) run(r *Run) {
 			w.Text(1, r.Wait.Kind)
 			w.Time(2, r.Wait.Since)
 			w.Time(3, r.Wait.Due)
+			w.Texts(4, r.Wait.For)
 		})
 	}
 	w.ID(9, r.Task)
@@ -305,6 +331,8 @@ func (r *FieldReader) wait(w *Wait) {
 		w.Since = r.Time()
 	case 3:
 		w.Due = r.Time()
+	case 4:
+		w.For = append(w.For, r.Text())
 	}
 }
 
@@ -315,6 +343,7 @@ func (w *FieldWriter) step(s *StepResult) {
 	w.Text(4, s.Outcome)
 	w.ID(5, s.Task)
 	w.Text(6, s.Fault)
+	w.Text(10, s.By)
 }
 
 func (r *FieldReader) step(s *StepResult) {
@@ -331,6 +360,8 @@ func (r *FieldReader) step(s *StepResult) {
 		s.Task = r.ID()
 	case 6:
 		s.Fault = r.Text()
+	case 10:
+		s.By = r.Text()
 	}
 }
 

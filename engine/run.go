@@ -41,9 +41,10 @@ type Run struct {
 
 // A Wait is what a run waits for. Later kinds add fields; Kind says which count.
 type Wait struct {
-	Kind  string    `json:"kind"` // "time"
+	Kind  string    `json:"kind"` // WaitTime or WaitEvent
 	Since time.Time `json:"since"`
 	Due   time.Time `json:"due,omitzero"`
+	For   []string  `json:"for,omitempty"` // for people: what it waits for
 }
 
 // A StepResult is one line of a run's story.
@@ -51,9 +52,10 @@ type StepResult struct {
 	Path    []string  `json:"path"`
 	Kind    string    `json:"kind"`
 	At      time.Time `json:"at"`
-	Outcome string    `json:"outcome"` // "sent", "failed", "waited", "then", "else", "skipped", "ended", ...
+	Outcome string    `json:"outcome"` // "sent", "failed", "waited", "met", "timed_out", "then", "else", "skipped", "ended", ...
 	Task    ID        `json:"task,omitzero"`
 	Fault   string    `json:"fault,omitempty"` // an expression that faulted (it counts as false), or a task's error
+	By      string    `json:"by,omitempty"`    // what met a wait or a goal: "lesson_completed, event e-17"
 }
 
 // A TaskState says what became of an effect.
@@ -66,7 +68,7 @@ const (
 	TaskSent       TaskState = "sent"       // handed over
 	TaskUnknown    TaskState = "unknown"    // may or may not have been handed over, and is not tried again
 	TaskFailed     TaskState = "failed"     // final
-	TaskSuppressed TaskState = "suppressed" // not to be sent: no consent
+	TaskSuppressed TaskState = "suppressed" // not to be sent: no consent, or its run left it for a goal
 	TaskExpired    TaskState = "expired"    // not sent in time
 )
 

@@ -10,6 +10,8 @@ import (
 func (m *machine) wait(s *Step, path []string) (waits bool) {
 	var due time.Time
 	switch {
+	case len(s.For) > 0:
+		return m.waitFor(s, path)
 	case s.Until == nil:
 		due = m.after(s.Wait)
 	case s.Until.Field != "":
@@ -28,7 +30,7 @@ func (m *machine) wait(s *Step, path []string) (waits bool) {
 		return false
 	}
 	m.r.State, m.r.At = RunWaiting, path
-	m.r.Wait = &Wait{Kind: "time", Since: m.now, Due: due}
+	m.r.Wait = &Wait{Kind: WaitTime, Since: m.now, Due: due}
 	return true
 }
 

@@ -32,6 +32,7 @@ type Workflow struct {
 	Triggers []Trigger
 	When     *Expr // nil means always
 	Reentry  Reentry
+	Goal     *Goal `json:",omitempty"`
 	Steps    []Step
 
 	Window    *Window       `json:",omitempty"` // when its messages may begin; nil means always
@@ -65,6 +66,7 @@ const (
 	StepSplit = "split"
 	StepTag   = "tag"
 	StepSet   = "set"
+	StepGoal  = "goal"
 	StepEnd   = "end"
 )
 
@@ -76,9 +78,11 @@ type Step struct {
 	When *Expr  // nil means always; otherwise the step is skipped unless it holds
 	Line int    // where it stands in Source
 
-	Wait     Duration // kind "wait", unless Until is set
-	Until    *Until   // kind "wait"
-	If       *Expr    // kind "if"
+	Wait     Duration  // kind "wait", unless Until is set; with For, after how long the run goes on without
+	Until    *Until    // kind "wait"
+	For      []Trigger `json:",omitempty"` // kinds "wait" and "goal": any of these ends it; LinkRedeemed is one
+	GoalElse string    `json:",omitempty"` // kind "goal": GoalContinue, GoalWait or GoalEnd
+	If       *Expr     // kind "if"
 	Then     []Step
 	Else     []Step
 	Split    []Branch // kind "split"

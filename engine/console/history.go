@@ -48,6 +48,7 @@ type Run struct {
 	State    string    `json:"state"`
 	At       string    `json:"at,omitempty"`   // the step that it stands in
 	Until    time.Time `json:"until,omitzero"` // when the wait that it stands in ends
+	For      []string  `json:"for,omitempty"`  // the events that end it before
 	Started  time.Time `json:"started"`
 	Ended    time.Time `json:"ended,omitzero"`
 	End      string    `json:"end,omitempty"`     // why it ended
@@ -84,6 +85,7 @@ type Step struct {
 	Outcome string    `json:"outcome"`
 	Message string    `json:"message,omitempty"`
 	Fault   string    `json:"fault,omitempty"`
+	By      string    `json:"by,omitempty"` // what met it: "lesson_completed, event e-17"
 }
 
 // A Line is one sentence of a story.
@@ -92,13 +94,14 @@ type Line struct {
 	Says string    `json:"says"`
 }
 
-// A Decision is what one workflow made of an event: a run, or the first thing that said no.
+// A Decision is what one workflow made of an event: a run, or the first thing that said no; or what it did to a run that went on before.
 type Decision struct {
 	Workflow string `json:"workflow"`
 	Run      string `json:"run,omitempty"`
 	State    string `json:"state,omitempty"` // the run's, while it is kept
 	Reason   string `json:"reason,omitempty"`
 	Fault    string `json:"fault,omitempty"`
+	Moved    string `json:"moved,omitempty"` // what the event did to the run, which went on before it
 	Says     string `json:"says"`
 }
 
@@ -240,7 +243,7 @@ func runOf(r *engine.Run) Run {
 		},
 	}
 	if r.Wait != nil {
-		out.Until = r.Wait.Due
+		out.Until, out.For = r.Wait.Due, r.Wait.For
 	}
 	return out
 }
@@ -252,18 +255,30 @@ func eventOf(e *EventRecord, zone *time.Location) Event {
 	}
 }
 
+// didTo says what an event did to the run of a decision.
+func didTo(d *engine.Decision) string {
+	switch says, ended := strings.CutPrefix(d.Moved, "ended it: "); {
+	case d.Moved == "":
+		return "started run " + d.Run.String()
+	case ended:
+		return "ended run " + d.Run.String() + ": " + says
+	default:
+		return d.Moved + " of run " + d.Run.String()
+	}
+}
+
 func decisionsOf(ds []engine.Decision, runs map[engine.ID]engine.Run, zone *time.Location) []Decision {
 	out := make([]Decision, 0, len(ds))
 	for _, d := range ds {
-		o := Decision{Workflow: d.Workflow, Reason: d.Reason, Fault: d.Fault}
+		o := Decision{Workflow: d.Workflow, Reason: d.Reason, Fault: d.Fault, Moved: d.Moved}
 		if !d.Run.IsZero() {
 			o.Run = d.Run.String()
 		}
 		if r, ok := runs[d.Run]; ok {
 			o.State = string(r.State)
-			o.Says = "started run " + o.Run + ", which " + standing(&r, zone)
+			o.Says = didTo(&d) + ", which " + standing(&r, zone)
 		} else if o.Run != "" {
-			o.Says = "started run " + o.Run
+			o.Says = didTo(&d)
 		} else {
 			o.Says = "did not start: " + d.Reason
 		}

@@ -32,7 +32,7 @@ func (rec *RunRecord) Story(zone *time.Location) RunStory {
 	s.tell(r.Started, "workflow %s started", r.Workflow)
 	for i := range r.Steps {
 		step := &r.Steps[i]
-		o := Step{Step: strings.Join(step.Path, "/"), Kind: step.Kind, At: step.At, Outcome: step.Outcome, Fault: step.Fault}
+		o := Step{Step: strings.Join(step.Path, "/"), Kind: step.Kind, At: step.At, Outcome: step.Outcome, Fault: step.Fault, By: step.By}
 		if !step.Task.IsZero() {
 			o.Message = step.Task.String()
 		}
@@ -81,6 +81,8 @@ func stepSays(s *Step, m *Message) string {
 		return "did not wait in " + s.Step + faultSays(s.Fault)
 	case s.Kind == engine.StepIf, s.Kind == engine.StepSplit:
 		return "took the branch " + s.Outcome + " of " + s.Step + faultSays(s.Fault)
+	case s.Kind == engine.StepGoal, s.Outcome == "left", s.Outcome == "met", s.Outcome == "timed_out":
+		return goalSays(s, m)
 	case s.Kind == engine.StepWait:
 		return "the wait " + s.Step + " was over" + faultSays(s.Fault)
 	case s.Kind == engine.StepEnd:
@@ -100,6 +102,31 @@ func stepSays(s *Step, m *Message) string {
 		says += fmt.Sprintf(", %d attempts", m.Attempts)
 	}
 	return says + faultSays(s.Fault) + ", message " + s.Message + linksSay(m)
+}
+
+// goalSays is the sentence of a step that waited for something to happen, or that was left for a goal.
+func goalSays(s *Step, m *Message) string {
+	by := ""
+	if s.By != "" {
+		by = " (" + s.By + ")"
+	}
+	what := "the wait "
+	if s.Kind == engine.StepGoal {
+		what = "the goal "
+	}
+	switch {
+	case s.Outcome == "left" && s.Message != "":
+		return "left " + messageSays(s, m) + " while it was being sent, for a goal, message " + s.Message + linksSay(m)
+	case s.Outcome == "left":
+		return "left " + s.Step + " for a goal"
+	case s.Outcome == "timed_out":
+		return what + s.Step + " timed out"
+	case s.Outcome == "not_met":
+		return "the goal " + s.Step + " was not reached before" + faultSays(s.Fault)
+	case s.Kind == engine.StepGoal:
+		return "reached the goal " + s.Step + by
+	}
+	return what + s.Step + " was met" + by
 }
 
 // messageSays names a message: welcome ("Your course") to ada@example.com by email.
@@ -182,6 +209,8 @@ func standing(r *engine.Run, zone *time.Location) string {
 	switch {
 	case r.State.Over():
 		return "is " + string(r.State) + ": " + r.End
+	case r.Wait != nil && len(r.Wait.For) > 0:
+		return "waits in " + at + " for " + strings.Join(r.Wait.For, " or ") + ", until " + clock(r.Wait.Due, zone) + " at the latest"
 	case r.Wait != nil && !r.Wait.Due.IsZero():
 		return "waits in " + at + " until " + clock(r.Wait.Due, zone)
 	case r.State == engine.RunSending:

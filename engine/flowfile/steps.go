@@ -16,9 +16,8 @@ const maxNested = 20
 var (
 	stepKeys   = []string{"id", "name", "when"}
 	actionKeys = []string{"on_error", "on_unknown", "retry", "timeout"} // of the kinds that are actions
-	flowKinds  = []string{"wait", "if", "split", "tag", "set", "end"}
-	kindsLater = []string{"webhook", "publish", "grant", "revoke", "start", "notify", "goal"}
-	waitsLater = []string{"for", "timeout"}
+	flowKinds  = []string{"wait", "if", "split", "tag", "set", "goal", "end"}
+	kindsLater = []string{"webhook", "publish", "grant", "revoke", "start", "notify"}
 )
 
 // steps reads a list of steps; nil if it is none.
@@ -85,6 +84,8 @@ func (r *reader) step(n *yaml.Node, nested int) (engine.Step, bool) {
 		r.tag(kind, &s)
 	case "set":
 		r.set(kind, &s)
+	case "goal":
+		r.goalStep(kind, &s)
 	default:
 		r.action(kind, &s)
 	}
@@ -224,17 +225,18 @@ func (r *reader) wait(n *yaml.Node, s *engine.Step) {
 	if ok && len(entries) == 0 {
 		r.fail(n, "wait is empty; write how long, such as 90s, 15m, 3h, 2d or 1w")
 	}
+	parts := map[string]entry{}
 	for _, e := range entries {
-		switch {
-		case e.name == "until":
+		parts[e.name] = e
+		switch e.name {
+		case "until":
 			r.until(e.value, s)
-		case slices.Contains(waitsLater, e.name):
-			r.fail(e.key, "`wait: {%s: …}` is not yet in this version; a length of time such as 1d is", e.name)
-			return
+		case "for", "timeout":
 		default:
-			r.fail(e.key, "wait has no key %q; write how long, such as `wait: 1d`, or `wait: {until: monday}`", e.name)
+			r.fail(e.key, "wait has no key %q; write how long, such as `wait: 1d`, or `wait: {until: monday}`, or `wait: {for: product_started, timeout: 3d}`", e.name)
 		}
 	}
+	r.waitFor(n, parts, s)
 }
 
 func (r *reader) branch(n *yaml.Node, kind entry, parts map[string]entry, nested int, s *engine.Step) {

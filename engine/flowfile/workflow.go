@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	workflowKeys  = []string{"name", "status", "class", "triggers", "when", "reentry", "window", "hold_limit", "steps"}
-	workflowLater = []string{"coalesce", "goal", "limit"}
+	workflowKeys  = []string{"name", "status", "class", "triggers", "when", "reentry", "goal", "window", "hold_limit", "steps"}
+	workflowLater = []string{"coalesce", "limit"}
 	laterTriggers = []string{"absent"}
 	nouns         = []string{"offer", "product", "category", "lesson"}
 )
@@ -34,6 +34,9 @@ func (r *reader) workflow(root *yaml.Node) {
 		return
 	}
 	r.softly(func() { r.head(root, keys) })
+	if n := keys["goal"]; n != nil {
+		r.goal(n)
+	}
 	switch n := keys["steps"]; n {
 	case nil:
 		r.fail(root, "the workflow has no steps")
@@ -107,7 +110,7 @@ func (r *reader) trigger(n *yaml.Node) {
 		if !ok || isNull(e.value) {
 			continue
 		}
-		r.filters(e.value, kind)
+		r.flow.Triggers[len(r.flow.Triggers)-1].Filters = r.filters(e.value, kind)
 	}
 }
 
@@ -117,6 +120,16 @@ func (r *reader) isFilter(trigger, word string) bool {
 
 // kindOf looks a trigger up and adds it to the workflow.
 func (r *reader) kindOf(n *yaml.Node, name string) (engine.TriggerKind, bool) {
+	kind, ok := r.findTrigger(n, name)
+	if ok {
+		r.flow.Triggers = append(r.flow.Triggers, engine.Trigger{Type: name})
+		r.kinds = append(r.kinds, kind)
+	}
+	return kind, ok
+}
+
+// findTrigger looks a trigger up.
+func (r *reader) findTrigger(n *yaml.Node, name string) (engine.TriggerKind, bool) {
 	kind, ok := r.cat.Triggers[name]
 	if !ok {
 		names := slices.Sorted(maps.Keys(r.cat.Triggers))
@@ -130,27 +143,25 @@ func (r *reader) kindOf(n *yaml.Node, name string) (engine.TriggerKind, bool) {
 		}
 		return kind, false
 	}
-	r.flow.Triggers = append(r.flow.Triggers, engine.Trigger{Type: name})
-	r.kinds = append(r.kinds, kind)
 	return kind, true
 }
 
-// filters reads the filters of the trigger added last.
-func (r *reader) filters(n *yaml.Node, kind engine.TriggerKind) {
+// filters reads the filters of a trigger.
+func (r *reader) filters(n *yaml.Node, kind engine.TriggerKind) (filters []engine.Filter) {
 	entries, _ := r.mapping(n, "the filter of "+kind.Name, "`{offer: gold}`")
-	t := &r.flow.Triggers[len(r.flow.Triggers)-1]
 	for _, e := range entries {
 		switch {
 		case slices.Contains(kind.Filters, e.name):
 			f := engine.Filter{Noun: e.name}
 			r.filter(e.value, &f)
-			t.Filters = append(t.Filters, f)
+			filters = append(filters, f)
 		case len(kind.Filters) == 0:
 			r.fail(e.key, "%s takes no filters", kind.Name)
 		default:
 			r.fail(e.key, "%s cannot be filtered by %q, only by %s", kind.Name, e.name, join(kind.Filters, "and"))
 		}
 	}
+	return filters
 }
 
 // filter reads an id, a list of ids, or {any_of, none_of}.

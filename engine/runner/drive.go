@@ -3,7 +3,6 @@ package runner
 import (
 	"context"
 	"fmt"
-	"reflect"
 	"time"
 
 	"latchkey/engine"
@@ -154,19 +153,20 @@ func (s *scope) advance(loc *engine.Location, run *engine.Run, in engine.Input) 
 	if err != nil || w == nil || person == nil {
 		return err
 	}
+	home, err := s.home(run, person)
+	if err != nil {
+		return err
+	}
 	known := *person
-	known.Key = run.Contact // what is made for the run stays with its key, in its partition
+	known.Key, known.Listens = run.Contact, home.Listens // what is made for the run stays with its key, in its partition
 	next, changed, cmds, err := advance(w, loc, run, &known, in, s.now)
 	if err != nil {
 		return err
 	}
-	changed.Key = person.Key
-	if !reflect.DeepEqual(changed, *person) {
-		s.keep(changed)
-	}
+	s.keepMoved(person, home, changed)
 	save := s.saveRun
-	if in.Redeemed != nil && sameWait(run, &next) {
-		save = func(r *engine.Run) error { return engine.SaveRun(s.tx, r) } // its timer is set
+	if run.State.Over() || sameWait(run, &next) {
+		save = func(r *engine.Run) error { return engine.SaveRun(s.tx, r) } // its timer is set, its end told
 	}
 	if err := save(&next); err != nil {
 		return err
@@ -192,12 +192,20 @@ func (s *scope) stop(run *engine.Run, cause error) error {
 		person = &engine.Person{Key: run.Contact}
 	}
 	s.r.cfg.Logger.Error().Err(cause).Stringer("run", run.ID).Str("workflow", run.Workflow).Msg("run cannot go on and is stopped")
-	stopped, changed, cmds := engine.Stop(*run, *person, "it cannot go on: "+cause.Error(), s.now)
+	home := person
+	if known {
+		if home, err = s.home(run, person); err != nil {
+			return err
+		}
+	}
+	p := *person
+	p.Listens = home.Listens
+	stopped, changed, cmds := engine.Stop(*run, p, "it cannot go on: "+cause.Error(), s.now)
 	if err := s.saveRun(&stopped); err != nil {
 		return err
 	}
 	if known {
-		s.keep(changed)
+		s.keepMoved(person, home, changed)
 	}
 	return s.commands(cmds)
 }

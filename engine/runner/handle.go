@@ -213,6 +213,14 @@ func (s *scope) plan(e planned, generation uint64) error {
 	if err := s.commands(cmds); err != nil {
 		return &planFault{err: err}
 	}
+	moved, ok, err := s.listeners(person, &changed, e, &ev)
+	if err != nil {
+		return &planFault{err: err}
+	}
+	if !ok {
+		return nil // the transaction runs again
+	}
+	decisions = append(decisions, moved...)
 	engine.SaveEvent(s.tx, &engine.EventRecord{
 		Location: ev.Location, Ordinal: ev.Ordinal, ID: ev.ID, Type: ev.Type, Source: ev.Source, Contact: e.key,
 		Time: ev.Time, At: s.now, Warnings: ev.Warnings, Decisions: decisions,

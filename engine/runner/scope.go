@@ -46,12 +46,14 @@ type supplies struct {
 	people map[engine.ID]*engine.Person
 	over   map[engine.ID]bool   // whether the run is over
 	failed map[versionKey]error // versions that cannot be had
+	echoed map[echoKey][]engine.Decision
 }
 
 type lacking struct {
 	people   map[engine.ID]string // -> location
 	runs     map[engine.ID]string // likewise
 	versions map[versionKey]bool
+	echoes   map[echoKey]echo
 }
 
 var errLacking = errors.New("something of another partition is needed first")
@@ -59,7 +61,7 @@ var errLacking = errors.New("something of another partition is needed first")
 // update runs fn in one Update of p. If fn lacked supplies, nothing is stored, they are fetched, and it runs again; fn
 // must pass over what it cannot do yet. After the commit, what fn caused is queued.
 func (r *Runner) update(ctx context.Context, p *partition, fn func(*scope) error) error {
-	have := &supplies{people: map[engine.ID]*engine.Person{}, over: map[engine.ID]bool{}, failed: map[versionKey]error{}}
+	have := &supplies{people: map[engine.ID]*engine.Person{}, over: map[engine.ID]bool{}, failed: map[versionKey]error{}, echoed: map[echoKey][]engine.Decision{}}
 	wall := r.cfg.Now()
 	for {
 		var s *scope
@@ -71,7 +73,7 @@ func (r *Runner) update(ctx context.Context, p *partition, fn func(*scope) error
 			if err := fn(s); err != nil {
 				return err
 			}
-			if len(s.lack.people)+len(s.lack.runs)+len(s.lack.versions) > 0 {
+			if len(s.lack.people)+len(s.lack.runs)+len(s.lack.versions)+len(s.lack.echoes) > 0 {
 				return errLacking
 			}
 			return s.savePeople()
@@ -116,6 +118,13 @@ func (r *Runner) fetch(ctx context.Context, lack lacking, have *supplies) error 
 		if err != nil {
 			return fmt.Errorf("person %s: %w", key, err)
 		}
+	}
+	for k, e := range lack.echoes {
+		moved, err := r.echo(ctx, k, e)
+		if err != nil {
+			return err
+		}
+		have.echoed[k] = moved
 	}
 	for id, location := range lack.runs {
 		err := r.partition(id).store.View(ctx, func(tx engine.Tx) error {
@@ -239,6 +248,10 @@ func (s *scope) commands(cmds []engine.Command) error {
 			}
 		case c.Notice != nil:
 			if err := s.notify(c.Notice); err != nil {
+				return err
+			}
+		case c.Cancel != nil:
+			if err := s.cancel(c.Cancel); err != nil {
 				return err
 			}
 		}

@@ -141,6 +141,9 @@ func (s *scope) conclude(res result, t *engine.Task) error {
 		s.settled(res, t, state)
 	}
 	loc := res.call.Location
+	if state == engine.TaskDue && run != nil && run.LeftTask(t.ID) {
+		state = leftState(res.err)
+	}
 	if state == engine.TaskDue {
 		return s.putOff(t, run, loc, res.terms, res.err)
 	}
@@ -184,6 +187,14 @@ func stateOf(err error, hold bool) engine.TaskState {
 		return engine.TaskSuppressed
 	}
 	return engine.TaskDue
+}
+
+// leftState is what becomes of a message that would be tried again if its run had not left it.
+func leftState(err error) engine.TaskState {
+	if engine.IsUnknown(err) {
+		return engine.TaskUnknown
+	}
+	return engine.TaskSuppressed
 }
 
 // settled lets the action settle a message that was, or may have been, handed over. Its failure does not undo that.

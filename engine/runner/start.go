@@ -115,6 +115,9 @@ func (s *scope) begin(it item) (_ outcome, err error) {
 	if run == nil {
 		return outcome{}, s.end(t, engine.TaskFailed, errors.New("its run is not in the store"))
 	}
+	if run.LeftTask(t.ID) {
+		return outcome{}, s.finish(t, run, loc, engine.TaskSuppressed, errLeft)
+	}
 	if v.Expired {
 		return outcome{}, s.finish(t, run, loc, engine.TaskExpired, errors.New(v.By))
 	}

@@ -30,6 +30,9 @@ func (rec *RunRecord) Story(zone *time.Location) RunStory {
 		s.tell(r.Event.Time, "%s happened (event %s)%s", r.Event.Type, r.Event.ID, about(&r.Event))
 	}
 	s.tell(r.Started, "workflow %s started", r.Workflow)
+	if !r.Redeemed.IsZero() {
+		s.tell(r.Redeemed, "a link of this run let the learner in for the first time")
+	}
 	for i := range r.Steps {
 		step := &r.Steps[i]
 		o := Step{Step: strings.Join(step.Path, "/"), Kind: step.Kind, At: step.At, Outcome: step.Outcome, Fault: step.Fault, By: step.By}
@@ -38,9 +41,6 @@ func (rec *RunRecord) Story(zone *time.Location) RunStory {
 		}
 		s.Steps = append(s.Steps, o)
 		s.tell(step.At, "%s", stepSays(&o, messages[o.Message]))
-	}
-	if !r.Redeemed.IsZero() {
-		s.tell(r.Redeemed, "a link of this run let the learner in for the first time")
 	}
 	// What lies apart in the run's record comes in the order of time; the sort is stable, so steps of one moment stay in theirs.
 	slices.SortStableFunc(s.Story[1:], func(a, b Line) int { return a.At.Compare(b.At) })

@@ -71,6 +71,7 @@ func (r *Runner) untilNext(p *partition) time.Duration {
 func (r *Runner) fire(ctx context.Context, p *partition) (int, error) {
 	p.mu.Lock()
 	now := p.now(r.cfg.Now())
+	released := p.released
 	var due []timer
 	for len(due) < fireMost && p.timers.due(now) {
 		due = append(due, p.timers.pop())
@@ -105,7 +106,13 @@ func (r *Runner) fire(ctx context.Context, p *partition) (int, error) {
 		}
 		return 0, fmt.Errorf("fire timers: %w", err)
 	}
-	p.heldTimers = append(p.heldTimers, held...)
+	if p.released == released {
+		p.heldTimers = append(p.heldTimers, held...)
+	} else {
+		for _, t := range held {
+			p.timers.push(now, t)
+		}
+	}
 	for _, t := range again {
 		p.timers.push(t.at, t.what)
 	}

@@ -204,7 +204,6 @@ func (s *scope) plan(e planned, generation uint64) error {
 	}
 	s.moved(person, &changed)
 	s.keep(changed)
-	s.tellPlanned(&ev, len(runs))
 	for i := range runs {
 		if err := s.saveRun(&runs[i]); err != nil {
 			return &planFault{err: err}
@@ -220,6 +219,7 @@ func (s *scope) plan(e planned, generation uint64) error {
 	if !ok {
 		return nil // the transaction runs again
 	}
+	s.tellPlanned(&ev, len(runs), len(moved))
 	decisions = append(decisions, moved...)
 	engine.SaveEvent(s.tx, &engine.EventRecord{
 		Location: ev.Location, Ordinal: ev.Ordinal, ID: ev.ID, Type: ev.Type, Source: ev.Source, Contact: e.key,
@@ -228,12 +228,15 @@ func (s *scope) plan(e planned, generation uint64) error {
 	return nil
 }
 
-// tellPlanned has the meter told what an event started.
-func (s *scope) tellPlanned(ev *engine.Event, runs int) {
+// tellPlanned has the meter told what an event started or moved.
+func (s *scope) tellPlanned(ev *engine.Event, runs, moved int) {
 	s.tell(ev.Location, func(m Meter) {
 		result := "matched nothing"
-		if runs > 0 {
+		switch {
+		case runs > 0:
 			result = "started"
+		case moved > 0:
+			result = "moved"
 		}
 		m.Event(ev.Type, result)
 		for range runs {

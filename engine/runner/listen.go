@@ -183,7 +183,7 @@ func (s *scope) cancel(c *engine.Cancel) error {
 	if t.Error != "" {
 		why += "; the attempt before: " + t.Error
 	}
-	t.State, t.Changed, t.Error = engine.TaskSuppressed, s.now, why
+	t.State, t.Changed, t.Error, t.Held = engine.TaskSuppressed, s.now, why, nil
 	if err := s.saveTask(t, false); err != nil {
 		return err
 	}

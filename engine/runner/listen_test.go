@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -314,12 +315,11 @@ func TestEchoDies(t *testing.T) {
 	t.Parallel()
 	for died, n := true, int64(1); died; n++ {
 		died = false
-		count, armed := int64(0), false
+		var count atomic.Int64
+		var armed atomic.Bool
 		m := newMortal(enginetest.NewStores(4), func(int64) (error, error) {
-			if armed {
-				if count++; count == n {
-					return nil, engine.ErrFull // it was stored, and the caller does not know
-				}
+			if armed.Load() && count.Add(1) == n {
+				return nil, engine.ErrFull // it was stored, and the caller does not know
 			}
 			return nil, nil
 		})
@@ -339,8 +339,8 @@ func TestEchoDies(t *testing.T) {
 		}
 		w.idle()
 		w.stop()
-		armed = true
 		w.start(course)
+		armed.Store(true)
 		b := w.batch(all...)
 		if err := w.Handle(t.Context(), b); err != nil {
 			died = true

@@ -87,13 +87,15 @@ func LoadRun(tx Tx, location string, id ID) (*Run, error) {
 	return r, nil
 }
 
-// SaveRun stores r in the space that its state asks for, and removes it from the other.
+// SaveRun stores r in the space that its state asks for, and removes it from the other. Its timer goes with it.
 func SaveRun(tx Tx, r *Run) error {
 	b, err := encodeRun(r)
 	if err != nil {
 		return fmt.Errorf("run %s: %w", r.ID, err)
 	}
-	putEither(tx, SpaceActive, SpaceRuns, r.State.Over(), Key(r.Location, r.ID[:]), b)
+	key := Key(r.Location, r.ID[:])
+	saveRunTimer(tx, r, key, tx.Get(SpaceActive, key))
+	putEither(tx, SpaceActive, SpaceRuns, r.State.Over(), key, b)
 	return nil
 }
 

@@ -17,6 +17,7 @@ const (
 	SpaceDirectory Space = "directory" // runner: contact ids and addresses -> contact keys (global partition)
 	SpaceVersions  Space = "versions"  // runner: source text of workflow versions (global partition)
 	SpaceActive    Space = "active"    // runner: runs that are not over
+	SpaceTimers    Space = "timers"    // runner: when waiting runs, and persons, are to be looked at
 	SpaceRuns      Space = "runs"      // runner: runs that are over
 	SpaceDue       Space = "due"       // runner: tasks that are not over (due or sending)
 	SpaceTasks     Space = "tasks"     // runner: tasks that are over
@@ -32,8 +33,8 @@ const (
 // Spaces returns all spaces, for what treats them alike: comparing, counting, checking.
 func Spaces() []Space {
 	return []Space{
-		SpaceMeta, SpacePeople, SpaceDirectory, SpaceVersions, SpaceActive, SpaceRuns, SpaceDue, SpaceTasks,
-		SpaceNotices, SpaceDecisions, SpaceHeads, SpaceLinks, SpaceUses, SpaceSessions, SpaceOutbox,
+		SpaceMeta, SpacePeople, SpaceDirectory, SpaceVersions, SpaceActive, SpaceTimers, SpaceRuns,
+		SpaceDue, SpaceTasks, SpaceNotices, SpaceDecisions, SpaceHeads, SpaceLinks, SpaceUses, SpaceSessions, SpaceOutbox,
 	}
 }
 

@@ -41,6 +41,8 @@ type Config struct {
 	Linger   time.Duration      // how long results wait for others to share a commit; default 15 ms, which with the commit itself stays under 25
 	Grace    time.Duration      // how long sends may go on after Run was told to end; default 5 s
 	Poll     time.Duration      // how often the clock is looked at, lest it jumps; default 1 s
+
+	timersAtOnce int // how many timers are read from the store at once
 }
 
 // A Meter is told what was done, after the commit that holds it. Its methods must be quick, and may be called by many
@@ -99,6 +101,9 @@ func (c *Config) complete() error {
 	setDefault(&c.Linger, 15*time.Millisecond)
 	setDefault(&c.Grace, 5*time.Second)
 	setDefault(&c.Poll, time.Second)
+	if c.timersAtOnce == 0 {
+		c.timersAtOnce = timersAtOnce
+	}
 	return c.completeChannels()
 }
 

@@ -59,6 +59,9 @@ func (r *Runner) untilNext(p *partition) time.Duration {
 			d = min(d, max(time.Millisecond, time.Duration(at-now)*time.Millisecond))
 		}
 	}
+	if p.horizon != noHorizon { // reading on takes a moment
+		d = min(d, max(time.Millisecond, p.horizon.Due().Sub(time.UnixMilli(now))-readAhead))
+	}
 	for ch, q := range p.ready {
 		if shut := ch.untilRoom(time.Now()); shut > 0 && q.len() > 0 {
 			d = min(d, shut)
@@ -67,28 +70,20 @@ func (r *Runner) untilNext(p *partition) time.Duration {
 	return d
 }
 
-// fire advances the runs whose wait is over, and returns how many timers it looked at.
+// fire fires the timers whose time has come, many in one commit, and returns how many it looked at.
 func (r *Runner) fire(ctx context.Context, p *partition) (int, error) {
-	p.mu.Lock()
-	now := p.now(r.cfg.Now())
-	released := p.released
-	var due []timer
-	for len(due) < fireMost && p.timers.due(now) {
-		due = append(due, p.timers.pop())
-	}
-	p.inHand += len(due)
-	p.mu.Unlock()
+	due, released, err := r.takeTimers(ctx, p)
 	if len(due) == 0 {
-		return 0, nil
+		return 0, err
 	}
 	var held []timer
 	var again []scheduled[timer]
-	err := r.update(ctx, p, func(s *scope) error {
+	err = r.update(ctx, p, func(s *scope) error {
 		held, again = nil, nil
 		for _, t := range due {
 			switch at, hold, err := s.fire(t); {
 			case err != nil: // it can be neither read nor stored
-				r.cfg.Logger.Error().Err(err).Stringer("run", t.run).Msg("run passed over until the next start")
+				r.cfg.Logger.Error().Err(err).Stringer("id", t.id).Msg("timer passed over until the next start")
 			case hold:
 				held = append(held, t)
 			case at > 0:
@@ -100,6 +95,7 @@ func (r *Runner) fire(ctx context.Context, p *partition) (int, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.inHand -= len(due)
+	now := p.now(r.cfg.Now())
 	if err != nil {
 		for _, t := range due {
 			p.timers.push(now, t)
@@ -119,16 +115,44 @@ func (r *Runner) fire(ctx context.Context, p *partition) (int, error) {
 	return len(due), nil
 }
 
-// fire advances one run whose wait is over. It returns when to look again (0: never), or that the run is held. Its error
-// concerns this run only.
+// takeTimers takes timers whose time has come out of memory; released tells whether held ones were let go since.
+func (r *Runner) takeTimers(ctx context.Context, p *partition) (due []timer, released uint64, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := p.now(r.cfg.Now())
+	if err := r.readTimers(ctx, p, now); err != nil {
+		return nil, 0, err
+	}
+	for len(due) < fireMost && p.timers.due(now) {
+		due = append(due, p.timers.pop())
+	}
+	p.inHand += len(due)
+	return due, p.released, nil
+}
+
+// fire does what a timer is for. It returns when to look again (0: never), or that it is held. Its error concerns this
+// timer only.
 func (s *scope) fire(t timer) (again int64, hold bool, err error) {
 	defer contain(&err)
-	run, err := engine.LoadRun(s.tx, t.place.id, t.run)
-	if err != nil || run == nil || run.State != engine.RunWaiting || run.Wait == nil {
+	switch t.kind {
+	case engine.TimerRun:
+		return s.endWait(t)
+	}
+	return 0, false, fmt.Errorf("timer of kind %d is not known to this version of latchkey", t.kind)
+}
+
+// endWait advances one run whose wait is over.
+func (s *scope) endWait(t timer) (again int64, hold bool, err error) {
+	run, err := engine.LoadRun(s.tx, t.place.id, t.id)
+	if err != nil {
 		return 0, false, err
 	}
+	if run == nil || run.State != engine.RunWaiting || run.Wait == nil || dueMilli(run.Wait.Due) != t.due {
+		s.dropTimer(t)
+		return 0, false, nil
+	}
 	if run.Wait.Due.After(s.now) {
-		return dueMilli(run.Wait.Due), false, nil
+		return t.due, false, nil
 	}
 	loc, hold := t.place.inForce(run.Workflow)
 	if hold {

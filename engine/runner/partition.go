@@ -18,6 +18,9 @@ type partition struct {
 
 	mu         sync.Mutex
 	timers     schedule[timer]
+	horizon    engine.TimerPlace  // timers before it are in memory, the others only in the store
+	overdue    backlog            // but for these
+	shrinkAt   int                // how many timers in memory are too many
 	later      schedule[item]     // tasks that wait for their time
 	ready      map[*channel]*fifo // tasks to be attempted now
 	lanes      map[laneKey][]item // those with a first attempt ready or going on -> the ones behind it
@@ -35,12 +38,6 @@ type partition struct {
 	wake     chan struct{} // something was queued
 	settle   chan struct{} // results has grown
 	announce chan struct{} // unread was set
-}
-
-// A timer is when a run's wait ends.
-type timer struct {
-	run   engine.ID
-	place *place
 }
 
 // An item is a task in the queues.
@@ -155,6 +152,3 @@ func (p *partition) promote(now int64) {
 		p.add(it, now, now)
 	}
 }
-
-// spread is how long after the first the i-th of many overdue timers fires, in milliseconds: 200 a second.
-func spread(i int) int64 { return int64(i) * 5 }

@@ -11,9 +11,6 @@ import (
 	"latchkey/engine"
 )
 
-// overdueBy is how late a timer must be, when Run begins, to go out spread with the others.
-const overdueBy = time.Minute
-
 var errInterrupted = errors.New("the process ended while it was being sent")
 
 // recover builds what is in memory from the store, and finishes what an earlier instance left half done.
@@ -183,34 +180,6 @@ func inStreamOrder(tx engine.Tx, due []scheduled[item]) {
 
 func (it item) sameTime(other item) bool {
 	return it.place == other.place && it.id.Time().Equal(other.id.Time())
-}
-
-// loadTimers sets the timers of waiting runs. Those long overdue, because nothing ran for a while, go out spread.
-func (r *Runner) loadTimers(ctx context.Context, p *partition) error {
-	var overdue []scheduled[timer]
-	return p.store.View(ctx, func(tx engine.Tx) error {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		now := p.now(r.cfg.Now())
-		tx.Scan(engine.SpaceActive, nil, nil, func(k, v []byte) bool {
-			h, err := engine.ReadRunHead(k, v)
-			switch {
-			case err != nil:
-				r.cfg.Logger.Error().Err(err).Hex("key", k).Msg("run passed over")
-			case h.State != engine.RunWaiting || h.Due.IsZero():
-			case now-dueMilli(h.Due) > overdueBy.Milliseconds():
-				overdue = append(overdue, scheduled[timer]{dueMilli(h.Due), timer{h.ID, r.place(h.Location)}})
-			default:
-				p.timers.push(dueMilli(h.Due), timer{h.ID, r.place(h.Location)})
-			}
-			return true
-		})
-		slices.SortFunc(overdue, func(a, b scheduled[timer]) int { return int(a.at - b.at) })
-		for i, t := range overdue {
-			p.timers.push(now+spread(i), t.what)
-		}
-		return nil
-	})
 }
 
 // interrupted stores what is known of a task that was cut off. One that is tried again is in the queues already.

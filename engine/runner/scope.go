@@ -22,7 +22,7 @@ type scope struct {
 	have   *supplies
 	lack   lacking
 
-	timers []scheduled[timer]
+	timers []timer
 	tasks  []scheduled[item]
 	// Tasks whose attempt was not carried out still have their lane: those returned go first when there is room again,
 	// those dropped leave it.
@@ -231,9 +231,8 @@ func (s *scope) saveRun(run *engine.Run) error {
 	if state := run.State; state.Over() {
 		s.tell(run.Location, func(m Meter) { m.Run(state) })
 	}
-	if run.State == engine.RunWaiting && run.Wait != nil && !run.Wait.Due.IsZero() {
-		at := scheduled[timer]{dueMilli(run.Wait.Due), timer{run.ID, s.r.place(run.Location)}}
-		s.timers = append(s.timers, at)
+	if run.State == engine.RunWaiting && run.Wait != nil {
+		s.queueTimer(run.Location, engine.TimerRun, run.ID, run.Wait.Due)
 	}
 	return nil
 }
@@ -289,7 +288,7 @@ func (s *scope) enqueue() {
 		p.add(t.what, t.at, now)
 	}
 	for _, t := range s.timers {
-		p.timers.push(t.at, t.what)
+		p.addTimer(t, s.r.cfg.timersAtOnce)
 	}
 	for _, it := range s.returned {
 		p.giveBack(it)

@@ -3,6 +3,8 @@ package runner
 import (
 	"context"
 	"time"
+
+	"latchkey/engine"
 )
 
 // Stats is what a Runner is doing.
@@ -19,8 +21,14 @@ type Stats struct {
 func (r *Runner) Stats() Stats {
 	var st Stats
 	for _, p := range r.parts {
+		waiting := 0
+		// A store that is closed or lost has nothing to tell.
+		_ = p.store.View(context.Background(), func(tx engine.Tx) error {
+			waiting, _ = engine.WaitingRuns(tx)
+			return nil
+		})
 		p.mu.Lock()
-		st.Waiting += p.timers.len()
+		st.Waiting += waiting
 		st.Later += p.later.len()
 		for _, n := range p.gated {
 			st.Gated += n
@@ -77,7 +85,7 @@ func (r *Runner) idle() bool {
 func (p *partition) idle(now int64) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	busy := p.inHand > 0 || p.unread || p.publishing || len(p.lanes) > 0 || p.timers.due(now) || p.later.due(now)
+	busy := p.inHand > 0 || p.unread || p.publishing || len(p.lanes) > 0 || p.timers.due(now) || p.unreadTimers(now) || p.later.due(now)
 	for _, q := range p.ready {
 		busy = busy || q.len() > 0
 	}

@@ -152,7 +152,6 @@ func TestRunTimer(t *testing.T) {
 func TestIndexTimers(t *testing.T) {
 	t.Parallel()
 	tx := mapTx{}
-	var runs []Run
 	for i := range 20 {
 		r := *goldenRun()
 		r.ID = NewID(day1, 0, fmt.Sprint(i))
@@ -160,7 +159,6 @@ func TestIndexTimers(t *testing.T) {
 		if r.State, r.Wait = RunWaiting, (&Wait{Kind: "time", Due: day1.Add(time.Duration(i) * time.Hour)}); i%5 == 0 {
 			r.State, r.Wait = RunSending, nil
 		}
-		runs = append(runs, r)
 		if err := SaveRun(tx, &r); err != nil {
 			t.Fatal(err)
 		}

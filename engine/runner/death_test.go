@@ -90,7 +90,7 @@ func rest(t *testing.T, ctx context.Context, w *world, batches []engine.Batch) (
 	case <-w.Ready():
 	case <-ctx.Done():
 		return nil
-	case <-time.After(50 * time.Millisecond):
+	case <-time.After(500 * time.Millisecond):
 		return nil
 	}
 	off, err := w.Offsets(ctx, "COURSES")

@@ -183,13 +183,7 @@ func (p *partition) shrink(keep int) {
 	p.shrinkAt = 2 * p.timers.len()
 }
 
-// setTimer moves a timer, as engine.SetTimer does, and has it fire when its time has come.
-func (s *scope) setTimer(location string, kind engine.TimerKind, id engine.ID, old, due time.Time) {
-	engine.SetTimer(s.tx, location, kind, id, old, due)
-	s.queueTimer(location, kind, id, due)
-}
-
-// queueTimer has a stored timer fire when its time has come; a zero one never does.
+// queueTimer has a timer that was stored (engine.SetTimer) fire when its time has come; a zero one never does.
 func (s *scope) queueTimer(location string, kind engine.TimerKind, id engine.ID, due time.Time) {
 	if !due.IsZero() {
 		s.timers = append(s.timers, timer{id, s.r.place(location), dueMilli(due), kind})

@@ -53,17 +53,21 @@ func timersStory(t *testing.T, rt *rapid.T, stores engine.Stores) {
 		}
 	}
 	unsettled := time.Duration(0) // a message that is a week late is not sent any more
+	due := map[string]time.Time{}
+	idle := func() {
+		for start := time.Now(); !w.Runner.idle(); time.Sleep(100 * time.Microsecond) {
+			move(overdueSlot * time.Millisecond)
+			if time.Since(start) > 20*time.Second {
+				rt.Fatalf("not idle: %+v", w.Stats())
+			}
+		}
+	}
 	settle := func() {
 		move(max(0, latest.Sub(w.clock.now()))) // until then nothing moves
-		for start := time.Now(); time.Since(start) < 20*time.Second; {
-			if w.Runner.idle() {
-				unsettled = 0
-				return
-			}
-			move(overdueSlot * time.Millisecond) // overdue ones go out spread
-			time.Sleep(100 * time.Microsecond)
-		}
-		rt.Fatalf("not idle: %+v", w.Stats())
+		idle()
+		move(time.Duration(len(due)) * overdueSlot * time.Millisecond) // overdue ones go out spread
+		idle()
+		unsettled = 0
 	}
 	jump := func(d time.Duration) {
 		if unsettled+d > 150*time.Hour {
@@ -72,7 +76,6 @@ func timersStory(t *testing.T, rt *rapid.T, stores engine.Stores) {
 		unsettled += d
 		move(d)
 	}
-	due := map[string]time.Time{}
 	w.mail.perform = func(_ context.Context, m message) error {
 		mu.Lock()
 		defer mu.Unlock()

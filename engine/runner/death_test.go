@@ -52,9 +52,9 @@ func dieAt(t *testing.T, partitions int, n int64, after bool) (died bool) {
 		batches = append(batches, w.batch(granted(fmt.Sprint("a", i), "gold"), granted(fmt.Sprint("b", i), "gold")))
 	}
 	tell := func(dead func() bool) {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // for hangs, not for busy machines
 		defer cancel()
-		for _, b := range rest(t, ctx, w, batches) {
+		for _, b := range rest(t, ctx, w, batches, dead) {
 			if err := w.Handle(ctx, b); err != nil {
 				return
 			}
@@ -85,13 +85,18 @@ func dieAt(t *testing.T, partitions int, n int64, after bool) (died bool) {
 }
 
 // rest is what a trigger hands in: what the store does not have yet.
-func rest(t *testing.T, ctx context.Context, w *world, batches []engine.Batch) (todo []engine.Batch) {
-	select {
-	case <-w.Ready():
-	case <-ctx.Done():
-		return nil
-	case <-time.After(500 * time.Millisecond):
-		return nil
+func rest(t *testing.T, ctx context.Context, w *world, batches []engine.Batch, dead func() bool) (todo []engine.Batch) {
+	for ready := false; !ready; {
+		select {
+		case <-w.Ready():
+			ready = true
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Millisecond):
+			if dead() {
+				return nil
+			}
+		}
 	}
 	off, err := w.Offsets(ctx, "COURSES")
 	if err != nil {

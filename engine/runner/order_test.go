@@ -87,10 +87,10 @@ func orderDiesAt(t *testing.T, partitions int, n int64, after bool) (died bool) 
 	for range 2 {
 		batches = append(batches, w.batch(login("a", ""), login("b", ""), login("a", ""), login("a", ""), login("b", "")))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	tell := func(dead func() bool) {
-		for _, b := range rest(t, ctx, w, batches) {
+		for _, b := range rest(t, ctx, w, batches, dead) {
 			if err := w.Handle(ctx, b); err != nil {
 				return
 			}

@@ -213,6 +213,7 @@ func (w *World) apply(ev engine.Event, set *engine.Set) {
 		w.moved(r, runs[i])
 	}
 	w.commands(cmds)
+	w.listeners(p, &ev)
 	w.lookAgain(p.Key)
 }
 
@@ -271,7 +272,7 @@ func (w *World) moved(r *running, next engine.Run) {
 	case next.State.Over() && !before.State.Over():
 		w.say("%s: %s: %s", next.Workflow, next.State, next.End)
 	case next.State == engine.RunWaiting && next.Wait != nil && !sameWait(before.Wait, next.Wait):
-		w.say("%s: %s waits until %s", next.Workflow, stepID(next.At), w.clock(next.Wait.Due))
+		w.say("%s: %s waits %s", next.Workflow, stepID(next.At), w.waits(&next))
 		w.appoint(appointment{at: next.Wait.Due, run: r})
 	}
 }
@@ -306,6 +307,9 @@ func Clock(t time.Time, loc *engine.Location) string {
 // commands takes up what the core asks for.
 func (w *World) commands(cmds []engine.Command) {
 	for _, c := range cmds {
+		if c.Cancel != nil {
+			w.cancel(c.Cancel)
+		}
 		if c.Task == nil {
 			continue // published to nobody
 		}

@@ -3,6 +3,7 @@ package actions
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -19,6 +20,10 @@ type Deps struct {
 	// From is the sender of mails, as "Acme <hello@acme.test>", and ReplyTo where answers go if not there; a step may
 	// have its own. TextFrom is the sender of SMS; empty is the Texter's own.
 	From, ReplyTo, TextFrom string
+	HTTP                    *http.Client             // of webhooks
+	Secrets                 map[string]engine.Secret // by the names that workflows give
+	// Notified bounds the mails to staff; it outlives this Deps.
+	Notified *Budget
 	// LoginLink mints a link inside the commit that starts an attempt.
 	LoginLink func(tx engine.Tx, req engine.LinkRequest) (id string, url engine.Secret, err error)
 	// Settle supersedes the contact's older links of an app, now that newer ones are on their way.
@@ -38,8 +43,19 @@ type Templates interface {
 // Catalog returns every action, by the key that workflow files name it with.
 func Catalog(d Deps) map[string]engine.Action {
 	return map[string]engine.Action{
-		"email": &Email{d},
-		"sms":   &SMS{d},
+		"email":   &Email{d},
+		"sms":     &SMS{d},
+		"webhook": &Webhook{d},
+		"notify":  &Notify{d},
+	}
+}
+
+// Notices returns every kind of step that only publishes, likewise.
+func Notices(d Deps) map[string]engine.NoticeKind {
+	return map[string]engine.NoticeKind{
+		"publish": &Publish{d},
+		"grant":   &Access{d, "grant"},
+		"revoke":  &Access{d, "revoke"},
 	}
 }
 

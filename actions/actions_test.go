@@ -90,7 +90,7 @@ func (b *bench) read(files map[string]string) []engine.Problem {
 }
 
 func (b *bench) catalog() *engine.Catalog {
-	return &engine.Catalog{Actions: actions.Catalog(b.deps), Triggers: map[string]engine.TriggerKind{
+	return &engine.Catalog{Actions: actions.Catalog(b.deps), Notices: actions.Notices(b.deps), Triggers: map[string]engine.TriggerKind{
 		"lesson_completed":     {Name: "lesson_completed", Noun: "lesson", Filters: []string{"product", "category", "lesson"}, Course: true},
 		"offer_access_granted": {Name: "offer_access_granted", Noun: "offer", Filters: []string{"offer"}, Course: true},
 		"birthday":             {Name: "birthday"},

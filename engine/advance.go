@@ -42,7 +42,7 @@ func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Tim
 			m.due = in.Done.NotBefore // what follows at once is as late
 		}
 		if m.resume() {
-			m.note(r.At, StepResult{Kind: in.Done.Kind, Outcome: string(in.Done.State), Task: in.Done.ID, Fault: in.Done.Error})
+			m.note(r.At, doneResult(in.Done))
 			m.stopOnError(r.At, in.Done)
 		}
 	case in.Done != nil && in.Done.State.Over():
@@ -194,8 +194,24 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 		m.end(RunFinished, reason)
 		return false
 	}
+	if a, ok := s.Settings.(Announcer); ok {
+		m.announce(a, s, path)
+		return false
+	}
 	m.ask(s, path)
 	return true
+}
+
+// doneResult tells of a task that is over.
+func doneResult(t *Task) StepResult {
+	s := StepResult{Kind: t.Kind, Outcome: string(t.State), Task: t.ID, Fault: t.Error}
+	if t.Answer != nil {
+		s.Response = t.Answer.Fields
+		if s.Fault == "" {
+			s.Fault = t.Answer.Fault
+		}
+	}
+	return s
 }
 
 // stopOnError ends the run if its step asks for that.

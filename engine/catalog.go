@@ -10,6 +10,7 @@ import (
 type Catalog struct {
 	Triggers map[string]TriggerKind
 	Actions  map[string]Action
+	Notices  map[string]NoticeKind // no kind is in both
 }
 
 // A TriggerKind describes one trigger to those that may not import it.
@@ -46,16 +47,27 @@ func (p Problem) String() string {
 // A Node is the settings of one step, as its action reads them. It knows where everything stands in the file.
 type Node interface {
 	// Decode reads a mapping into a struct whose fields have `yaml` tags. It reports what it cannot read, and keys
-	// that the struct does not have, and returns whether all was well. Scalars are read as written.
+	// that the struct does not have, and returns whether all was well. Scalars are read as written. A field of type any
+	// takes values of any shape: map[string]any and []any, and in them a Leaf for each scalar.
 	Decode(into any) bool
 	// Scalar returns the settings if they are one bare string (`sms: 'Hello'`).
 	Scalar() (string, bool)
 	// Pos returns where in the file the rune at offset (from 0) of a key's value stands, past quotes, escapes and the
 	// indentation of block scalars; -1 is the beginning of the value as written. The key "" is the settings
-	// themselves, and a key that is not there is where the step stands.
+	// themselves, and a key that is not there is where the step stands. A key may be a Leaf's At.
 	Pos(key string, offset int) Pos
 	// Report adds a problem.
 	Report(Problem)
+}
+
+// A Leaf is one scalar among settings of any shape.
+type Leaf struct {
+	Text string // as written
+	// Literal says that it stands without quotes and is a number, true, false or null in JSON; Value is it then, a
+	// number as in Custom.
+	Literal bool
+	Value   any
+	At      string // for Node.Pos: a JSON pointer (RFC 6901) from the step's settings, without the first slash
 }
 
 // A StepContext is what an action may know of the workflow around its step when files are loaded.
@@ -104,8 +116,9 @@ type Attempt struct {
 
 // A Receipt is what the other side answered.
 type Receipt struct {
-	ID      string // the server's own id for it, if it gave one
-	Subject string // as rendered
+	ID      string  // the server's own id for it, if it gave one
+	Subject string  // as rendered
+	Answer  *Answer // nil if nothing of it is to be kept
 }
 
 // ErrSuppressed says that a task must not be carried out; wrap it with the reason.

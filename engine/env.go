@@ -80,9 +80,10 @@ type runView struct {
 }
 
 type stepView struct {
-	Outcome string    `expr:"outcome"`
-	At      time.Time `expr:"at"`
-	Error   string    `expr:"error"`
+	Outcome  string    `expr:"outcome"`
+	At       time.Time `expr:"at"`
+	Error    string    `expr:"error"`
+	Response Custom    `expr:"response"`
 }
 
 type locationView struct {
@@ -161,7 +162,7 @@ func viewOfRun(r *Run) runView {
 	v := runView{ID: r.ID.String(), Workflow: r.Workflow, LinkRedeemed: !r.Redeemed.IsZero(), Steps: make(map[string]stepView, len(r.Steps))}
 	for _, s := range r.Steps {
 		if len(s.Path) > 0 {
-			v.Steps[s.Path[len(s.Path)-1]] = stepView{Outcome: s.Outcome, At: s.At, Error: s.Fault}
+			v.Steps[s.Path[len(s.Path)-1]] = stepView{Outcome: s.Outcome, At: s.At, Error: s.Fault, Response: s.Response}
 		}
 	}
 	return v
@@ -230,7 +231,7 @@ func (v *roots) value(name string) any {
 func (r *runView) values() map[string]any {
 	steps := make(map[string]any, len(r.Steps))
 	for id, s := range r.Steps {
-		steps[id] = map[string]any{"outcome": s.Outcome, "at": s.At, "error": s.Error}
+		steps[id] = map[string]any{"outcome": s.Outcome, "at": s.At, "error": s.Error, "response": values(s.Response)}
 	}
 	return map[string]any{"id": r.ID, "workflow": r.Workflow, "link_redeemed": r.LinkRedeemed, "steps": steps}
 }

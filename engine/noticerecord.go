@@ -30,6 +30,7 @@ func encodeNotice(n *Notice) ([]byte, error) {
 	w.Time(4, n.Time)
 	w.Bytes(5, data)
 	w.Number(6, uint64(n.Depth))
+	w.Text(7, n.Subject)
 	return w.B, w.Err
 }
 
@@ -54,6 +55,8 @@ func DecodeNotice(b []byte) (*Notice, error) {
 			n.Data = json.RawMessage(r.Bytes())
 		case 6:
 			n.Depth = int(r.Number())
+		case 7:
+			n.Subject = r.Text()
 		}
 	}
 	return n, r.Err

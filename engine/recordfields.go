@@ -343,6 +343,7 @@ func (w *FieldWriter) step(s *StepResult) {
 	w.Text(4, s.Outcome)
 	w.ID(5, s.Task)
 	w.Text(6, s.Fault)
+	w.custom(7, s.Response)
 	w.Text(10, s.By)
 }
 
@@ -360,6 +361,8 @@ func (r *FieldReader) step(s *StepResult) {
 		s.Task = r.ID()
 	case 6:
 		s.Fault = r.Text()
+	case 7:
+		s.Response = r.custom()
 	case 10:
 		s.By = r.Text()
 	}
@@ -393,6 +396,7 @@ func (w *FieldWriter) task(t *Task) {
 			w.Text(3, t.Held.By)
 		})
 	}
+	w.answer(33, t.Answer)
 }
 
 func (w *FieldWriter) try(y *Try) {
@@ -469,5 +473,7 @@ func (r *FieldReader) task(t *Task) {
 				t.Held.By = r.Text()
 			}
 		})
+	case 33:
+		t.Answer = r.answer()
 	}
 }

@@ -56,6 +56,8 @@ type StepResult struct {
 	Task    ID        `json:"task,omitzero"`
 	Fault   string    `json:"fault,omitempty"` // an expression that faulted (it counts as false), or a task's error
 	By      string    `json:"by,omitempty"`    // what met a wait or a goal: "lesson_completed, event e-17"
+	// Response is what the step kept of an answer.
+	Response Custom `json:"response,omitempty"`
 }
 
 // A TaskState says what became of an effect.
@@ -101,6 +103,8 @@ type Task struct {
 	Receipt   string    `json:"receipt,omitempty"`
 	Held      *Hold     `json:"held,omitempty"`  // why it has not begun, although it is due
 	Tries     []Try     `json:"tries,omitempty"` // the attempts before the last, the first few and the last few; see History
+	// Answer is what the step keeps of the answer; the run's story has it too.
+	Answer *Answer `json:"answer,omitempty"`
 }
 
 // A Notice is an event that Latchkey publishes. Its id is deterministic, so that publishing it twice stores it once.
@@ -108,6 +112,7 @@ type Notice struct {
 	ID       string
 	Location string
 	Type     string // "link.redeemed", "message.sent", "run.finished"; or "user_login", which goes to COURSES
+	Subject  string // of the CloudEvent; may be empty
 	Time     time.Time
 	Data     any // what encoding/json makes an object of; a json.RawMessage in one that was stored
 	Depth    int

@@ -16,6 +16,8 @@ type Options struct {
 	Fields Fields        // nil means DefaultFields
 	MaxTTL time.Duration // the longest time to live of a link; 0 means no limit
 	Apps   []string      // the apps that a link may open; nil means that none are checked
+
+	wholeLists bool // a list may stand where a text does
 }
 
 func (o Options) filled() *Options {

@@ -39,6 +39,8 @@ type state struct {
 	data    *Data
 	items   []any // of each range, the current item
 	oneLine bool
+	raw     bool        // values are not made harmless: what comes out is encoded, or escaped by path
+	path    []escapeURL // of an address, by tag
 	theme   theme
 	sample  bool // a dry run, to have the template checked in every position
 	rounds  int  // of all ranges so far
@@ -62,6 +64,12 @@ func (s *state) Get(i int) (string, error) {
 	text, err := s.text(v)
 	if err != nil {
 		return "", t.fail(t.expr.name + ": " + err.Error())
+	}
+	if s.raw {
+		if s.path != nil {
+			text = s.path[i](text)
+		}
+		return text, nil
 	}
 	// html/template's word for a refused address must mean nothing else in its output.
 	text = strings.ReplaceAll(text, refused, "")

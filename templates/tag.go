@@ -178,7 +178,7 @@ func (p *tagParser) printTag(t *tag) (err *lexError) {
 	if err := p.end(); err != nil {
 		return err
 	}
-	return t.expr.printable()
+	return t.expr.printable(p.opt.wholeLists)
 }
 
 func (p *tagParser) rangeTag(t *tag) (err *lexError) {
@@ -197,9 +197,9 @@ func (p *tagParser) rangeTag(t *tag) (err *lexError) {
 	return nil
 }
 
-// printable refuses what cannot be written out as it is.
-func (e *expr) printable() *lexError {
-	if len(e.filters) > 0 || e.lit != nil {
+// printable refuses what cannot be written out as it is; whole says that lists can.
+func (e *expr) printable(whole bool) *lexError {
+	if len(e.filters) > 0 || e.lit != nil || whole && e.field.Kind == KindList {
 		return nil
 	}
 	switch e.field.Kind {

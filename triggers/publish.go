@@ -34,7 +34,7 @@ const (
 func (b *Bus) Publish(ctx context.Context, notices []engine.Notice) error {
 	var courses, out []*nats.Msg
 	for _, n := range notices {
-		ce := cloudEvent{ID: n.ID, Source: ownSource, Type: n.Type, Time: n.Time, Depth: n.Depth, Data: n.Data}
+		ce := cloudEvent{ID: n.ID, Source: ownSource, Type: n.Type, Subject: n.Subject, Time: n.Time, Depth: n.Depth, Data: n.Data}
 		prefix := "latchkey."
 		if n.Type == UserLogin {
 			prefix = subjectPrefix
@@ -104,6 +104,7 @@ type cloudEvent struct {
 	ID      string    `json:"id"`
 	Source  string    `json:"source"`
 	Type    string    `json:"type"`
+	Subject string    `json:"subject,omitempty"`
 	Time    time.Time `json:"time,omitzero"`
 	Content string    `json:"datacontenttype"`
 	Depth   int       `json:"latchkeydepth,omitempty"`

@@ -34,6 +34,7 @@ type Config struct {
 	Apps     map[string]AppConfig
 	Events   EventsConfig
 	Custom   map[string]string
+	Secrets  map[string]engine.Secret // that workflows name
 	Support  string
 	Retain   RetainConfig
 	Log      LogConfig
@@ -134,6 +135,7 @@ func defaultConfig(dir string) *Config {
 		Links:      LinksConfig{TTL: day, Keep: 1, Supersede: "on_handoff", MaxTTL: 30 * day},
 		Apps:       map[string]AppConfig{},
 		Custom:     map[string]string{},
+		Secrets:    map[string]engine.Secret{},
 		Retain:     RetainConfig{Events: 30 * day, History: 90 * day, Dead: 30 * day, Dedup: 90 * day},
 		Log:        LogConfig{Level: "info", Format: "auto"},
 		Partitions: 1,

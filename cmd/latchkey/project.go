@@ -53,7 +53,7 @@ func readProjectHolding(held map[string][]byte, cfg *Config, deps actions.Deps) 
 	var problems []engine.Problem
 	p.templates, problems = actions.ReadTemplates(fsys, "templates", deps.Options)
 	p.problems = append(p.problems, problems...)
-	deps.Templates = p.templates
+	deps.Templates, deps.Secrets = p.templates, cfg.Secrets
 	p.catalog = catalog(deps)
 	p.workflows, problems = flowfile.LoadDir(fsys, "workflows", p.catalog, p.loc)
 	p.problems = append(p.problems, problems...)
@@ -64,7 +64,7 @@ func readProjectHolding(held map[string][]byte, cfg *Config, deps actions.Deps) 
 
 // catalog gathers what workflows may speak of.
 func catalog(deps actions.Deps) *engine.Catalog {
-	return &engine.Catalog{Triggers: triggers.Catalogue(), Actions: actions.Catalog(deps)}
+	return &engine.Catalog{Triggers: triggers.Catalogue(), Actions: actions.Catalog(deps), Notices: actions.Notices(deps)}
 }
 
 func (c *Config) templateOptions() templates.Options {
@@ -112,9 +112,9 @@ func (p *project) checkChannels() []engine.Problem {
 	var out []engine.Problem
 	for _, w := range p.workflows {
 		eachStep(w.Steps, func(s engine.Step) {
-			if s.Kind == kind {
+			if s.Kind == kind || kind == "email" && s.Kind == "notify" {
 				out = append(out, engine.Problem{Pos: engine.Pos{File: "workflows/" + w.ID + ".yaml", Line: s.Line, Col: 1},
-					Msg: fmt.Sprintf("%s: cannot be sent: latchkey.yaml has no %s", kind, lacks)})
+					Msg: fmt.Sprintf("%s: cannot be sent: latchkey.yaml has no %s", s.Kind, lacks)})
 			}
 		})
 	}

@@ -40,7 +40,8 @@ type instance struct {
 	links          *linkgen.Links
 	bus            *triggers.Bus
 	outbox         *outbox.Outbox
-	sites          []*site // one for each location, in the order of the configuration
+	http           *http.Client // of webhooks
+	sites          []*site      // one for each location, in the order of the configuration
 	runner         *runner.Runner
 	consumer       *triggers.Consumer
 	hangUps        <-chan os.Signal // has the files read again; nil if nobody asks by signal

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/mail"
@@ -74,6 +75,7 @@ func settings() []setting {
 		{key: "apps.*.lesson", set: appKey(func(a *AppConfig) *string { return &a.Lesson })},
 		{key: "events.token", secret: true, set: setToken},
 		{key: "custom.*", set: func(c *Config, name, v string) error { c.Custom[name] = v; return nil }},
+		{key: "secrets.*", set: setSecret},
 		{key: "support.email", set: mailbox(func(c *Config) *string { return &c.Support })},
 		{key: "retention.events", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.Events })},
 		{key: "retention.history", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.History })},
@@ -113,6 +115,20 @@ func length(at func(*Config) *time.Duration) setter {
 		return err
 	}
 }
+
+// setSecret takes a secret that workflows name.
+func setSecret(c *Config, name, v string) error {
+	if !secretName.MatchString(name) {
+		return errors.New("a secret's name is letters, digits, - and _")
+	}
+	if strings.TrimSpace(v) == "" || strings.ContainsFunc(v, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return errors.New("a secret is a text on one line")
+	}
+	c.Secrets[name] = engine.NewSecret(v)
+	return nil
+}
+
+var secretName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // setToken takes a token that cannot be guessed.
 func setToken(c *Config, _, v string) error {

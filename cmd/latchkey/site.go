@@ -25,6 +25,7 @@ type site struct {
 	cfg     *Config // as it was at the start; project has what may change since
 	mailer  actions.Mailer
 	texter  actions.Texter
+	staff   actions.Budget // of mails to them
 	project atomic.Pointer[project]
 	files   files
 	webhook *triggers.Webhook
@@ -42,6 +43,8 @@ func (i *instance) site(location string) *site {
 
 func (i *instance) openSites(context.Context) error {
 	i.outbox = outbox.New(i.stores, outbox.Options{Mint: i.renewLink, Now: i.cfg.Now})
+	i.http = actions.NewHTTPClient()
+	i.onClose(i.http.CloseIdleConnections)
 	var wrong []string
 	for _, cfg := range i.cfg.Sites {
 		cfg.Now, cfg.Day = i.cfg.Now, i.cfg.Day // given beside the files
@@ -88,7 +91,7 @@ func (s *site) openSenders() error {
 // deps is what actions work with under a configuration.
 func (s *site) deps(cfg *Config) actions.Deps {
 	return actions.Deps{
-		Mailer: s.mailer, Texter: s.texter,
+		Mailer: s.mailer, Texter: s.texter, HTTP: s.http, Notified: &s.staff,
 		From: cfg.Email.From, ReplyTo: cfg.Email.ReplyTo, TextFrom: cfg.SMS.From,
 		LoginLink: s.links.Mint, Settle: s.links.Settle,
 	}

@@ -19,9 +19,20 @@ const (
 	maxTimeout  = time.Hour
 )
 
+// actionKeys returns which of those keys a kind has: one that only publishes has no attempts, and fails for want of a field.
+func (r *reader) actionKeys(kind string) []string {
+	switch {
+	case r.cat.Actions[kind] != nil:
+		return actionKeys
+	case r.cat.Notices[kind] != nil:
+		return []string{"on_error"}
+	}
+	return nil
+}
+
 // actionKey reads a key that only steps with an effect outside have.
 func (r *reader) actionKey(e, kind entry, s *engine.Step) {
-	if _, ok := r.cat.Actions[kind.name]; !ok {
+	if !slices.Contains(r.actionKeys(kind.name), e.name) {
 		why := "sends nothing"
 		if e.name == "on_error" {
 			why = "cannot fail"

@@ -189,9 +189,17 @@ func (r *reader) value(e entry) (any, bool) {
 	if !ok || n.Style != 0 {
 		return text, ok
 	}
+	if v, ok := literal(text); ok {
+		return v, true
+	}
+	return text, true
+}
+
+// literal reads a number, true or false as JSON has them.
+func literal(text string) (any, bool) {
 	var c engine.Custom
 	if !json.Valid([]byte(text)) || c.UnmarshalJSON([]byte(`{"v":`+text+`}`)) != nil {
-		return text, true
+		return nil, false
 	}
 	return c["v"], true
 }

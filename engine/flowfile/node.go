@@ -48,19 +48,71 @@ func (n *node) Pos(key string, offset int) engine.Pos {
 // Report implements engine.Node.
 func (n *node) Report(p engine.Problem) { n.r.add(p) }
 
+// lookup finds the value at a JSON pointer.
 func (n *node) lookup(key string) *yaml.Node {
-	if n.value.Kind != yaml.MappingNode {
+	at := n.value
+	for _, part := range strings.Split(key, "/") {
+		if at = n.r.child(at, unescapePointer.Replace(part)); at == nil {
+			return nil
+		}
+	}
+	return at
+}
+
+// child returns the value of a mapping's key or a list's index, or nil.
+func (r *reader) child(n *yaml.Node, key string) *yaml.Node {
+	if n.Kind == yaml.SequenceNode {
+		if i, err := strconv.Atoi(key); err == nil && i >= 0 && i < len(n.Content) {
+			return r.deref(n.Content[i])
+		}
 		return nil
 	}
-	for i := 0; i+1 < len(n.value.Content); i += 2 {
-		if n.value.Content[i].Value == key {
-			return n.r.deref(n.value.Content[i+1])
+	for i := 0; n.Kind == yaml.MappingNode && i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return r.deref(n.Content[i+1])
 		}
 	}
 	return nil
 }
 
-// Decode implements engine.Node. Fields may be string, int, bool, []string and map[string]string.
+// RFC 6901, section 3 and 4.
+var (
+	escapePointer   = strings.NewReplacer("~", "~0", "/", "~1")
+	unescapePointer = strings.NewReplacer("~1", "/", "~0", "~")
+)
+
+// tree reads a value of any shape, which stands at that pointer.
+func (r *reader) tree(n *yaml.Node, what, at string) (any, bool) {
+	switch n.Kind {
+	case yaml.MappingNode:
+		entries, ok := r.mapping(n, what, "`{key: value}`")
+		m := make(map[string]any, len(entries))
+		for _, e := range entries {
+			v, fine := r.tree(e.value, e.name, at+"/"+escapePointer.Replace(e.name))
+			m[e.name], ok = v, ok && fine
+		}
+		return m, ok
+	case yaml.SequenceNode:
+		items, ok := r.list(n, what, "`[a, b]`")
+		list := make([]any, len(items))
+		for i, item := range items {
+			v, fine := r.tree(item, "an item of "+what, at+"/"+strconv.Itoa(i))
+			list[i], ok = v, ok && fine
+		}
+		return list, ok
+	}
+	if n.Kind == yaml.ScalarNode && n.Style == 0 && n.Value == "null" {
+		return engine.Leaf{Text: "null", Literal: true, At: at}, true
+	}
+	text, ok := r.text(n, what)
+	l := engine.Leaf{Text: text, At: at}
+	if ok && n.Style == 0 {
+		l.Value, l.Literal = literal(text)
+	}
+	return l, ok
+}
+
+// Decode implements engine.Node. Fields may be string, int, bool, []string, map[string]string and any.
 func (n *node) Decode(into any) bool {
 	if isNull(n.value) {
 		n.r.fail(n.key, "the step %s needs its settings", n.kind)
@@ -92,6 +144,12 @@ func (n *node) Decode(into any) bool {
 
 // field reads one value into a field of the settings.
 func (r *reader) field(e entry, f reflect.Value) {
+	if f.Kind() == reflect.Interface {
+		if v, ok := r.tree(e.value, e.name, escapePointer.Replace(e.name)); ok {
+			f.Set(reflect.ValueOf(v))
+		}
+		return
+	}
 	switch f.Interface().(type) {
 	case []string:
 		f.Set(reflect.ValueOf(r.ids(e.value, e.name)))

@@ -17,7 +17,7 @@ var (
 	stepKeys   = []string{"id", "name", "when"}
 	actionKeys = []string{"on_error", "on_unknown", "retry", "timeout"} // of the kinds that are actions
 	flowKinds  = []string{"wait", "if", "split", "tag", "set", "goal", "end"}
-	kindsLater = []string{"webhook", "publish", "grant", "revoke", "start", "notify"}
+	kindsLater = []string{"start"}
 )
 
 // steps reads a list of steps; nil if it is none.
@@ -48,7 +48,9 @@ func (r *reader) steps(n *yaml.Node, nested int) []engine.Step {
 
 // kinds returns every kind of step in this version.
 func (r *reader) stepKinds() []string {
-	return append(slices.Sorted(maps.Keys(r.cat.Actions)), flowKinds...)
+	kinds := slices.AppendSeq(slices.Collect(maps.Keys(r.cat.Actions)), maps.Keys(r.cat.Notices))
+	slices.Sort(kinds)
+	return append(kinds, flowKinds...)
 }
 
 func (r *reader) step(n *yaml.Node, nested int) (engine.Step, bool) {
@@ -173,9 +175,7 @@ func (r *reader) stepParts(entries []entry, kind entry, s *engine.Step) map[stri
 			r.fail(e.key, "%s stands beside %s; indent it by two more spaces, so that it stands within", e.name, kind.name)
 		default:
 			keys := append([]string{kind.name}, stepKeys...)
-			if _, ok := r.cat.Actions[kind.name]; ok {
-				keys = append(keys, actionKeys...)
-			}
+			keys = append(keys, r.actionKeys(kind.name)...)
 			if kind.name == "if" {
 				keys = append(keys, "then", "else")
 			}
@@ -258,7 +258,12 @@ func (r *reader) action(kind entry, s *engine.Step) {
 	sc := engine.StepContext{Workflow: r.flow.ID, Class: r.flow.Class, Triggers: r.kinds, Location: r.loc}
 	before := len(r.problems)
 	r.softly(func() {
-		s.Settings = r.cat.Actions[kind.name].Decode(&node{r: r, kind: kind.name, key: kind.key, value: kind.value}, sc)
+		n := &node{r: r, kind: kind.name, key: kind.key, value: kind.value}
+		if a := r.cat.Actions[kind.name]; a != nil {
+			s.Settings = a.Decode(n, sc)
+		} else if a := r.cat.Notices[kind.name].Decode(n, sc); a != nil {
+			s.Settings = a
+		}
 	})
 	switch {
 	case s.Settings != nil:

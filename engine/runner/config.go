@@ -73,11 +73,19 @@ type Channel struct {
 
 // DefaultChannel returns the channel of a kind that is not configured. An SMS costs money and cannot be
 // recognised as a copy, so few are made ready ahead and an unknown outcome is not sent again.
+// The requests of webhooks go to several servers, of which one may be slow: many go on at once, and few wait behind
+// them, since their signatures must be fresh when they leave.
 func DefaultChannel(kind string) Channel {
-	if kind == "sms" {
-		return Channel{Workers: 4, Ahead: 8, RetryFor: 4 * time.Hour, Timeout: time.Minute, OnUnknown: engine.UnknownHold, Probe: probeFirst}
+	c := Channel{Workers: 8, Ahead: 64, RetryFor: 24 * time.Hour, Timeout: 15 * time.Minute, OnUnknown: engine.UnknownResend, Probe: probeFirst}
+	switch kind {
+	case "sms":
+		c.Workers, c.Ahead, c.RetryFor, c.Timeout, c.OnUnknown = 4, 8, 4*time.Hour, time.Minute, engine.UnknownHold
+	case "webhook":
+		c.Workers, c.Ahead, c.Timeout = 32, 32, 20*time.Second
+	case "notify": // over the same server as the learners' mails, which matter more
+		c.Workers, c.Ahead = 2, 8
 	}
-	return Channel{Workers: 8, Ahead: 64, RetryFor: 24 * time.Hour, Timeout: 15 * time.Minute, OnUnknown: engine.UnknownResend, Probe: probeFirst}
+	return c
 }
 
 func (c *Config) complete() error {

@@ -133,6 +133,7 @@ func (s *scope) conclude(res result, t *engine.Task) error {
 		return err
 	}
 	t.Receipt = res.receipt.ID
+	t.Answer = res.receipt.Answer
 	if res.receipt.Subject != "" {
 		t.Subject = res.receipt.Subject
 	}

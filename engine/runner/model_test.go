@@ -116,7 +116,7 @@ func drawStory(t *rapid.T) story {
 func drawFlow(t *rapid.T, i int) *engine.Workflow {
 	var steps []string
 	for range rapid.IntRange(1, 5).Draw(t, "steps") {
-		step := rapid.SampledFrom([]string{"email", "sms", "wait"}).Draw(t, "step")
+		step := rapid.SampledFrom([]string{"email", "sms", "wait", "wait"}).Draw(t, "step")
 		if step == "wait" {
 			step = fmt.Sprintf("wait %dm", rapid.IntRange(1, 3000).Draw(t, "minutes"))
 		}
@@ -128,6 +128,10 @@ func drawFlow(t *rapid.T, i int) *engine.Workflow {
 		w.Triggers[0].Filters = []engine.Filter{{Noun: "offer", AnyOf: []string{"gold"}}}
 	}
 	for n := range w.Steps {
+		if w.Steps[n].Kind == "wait" && rapid.Bool().Draw(t, "for an event") {
+			w.Steps[n].For = []engine.Trigger{{Type: rapid.SampledFrom(modelTriggers).Draw(t, "for")}}
+			w.Source = fmt.Append(w.Source, n, w.Steps[n].For)
+		}
 		w.Steps[n].StopOnError = w.Steps[n].Kind != "wait" && rapid.Bool().Draw(t, "stop on error")
 	}
 	return w
@@ -171,6 +175,7 @@ type teller struct {
 	script  []failure
 	effects []effect
 	faults  []string
+	events  []engine.EventRecord // when all is over
 	last    map[string]time.Time // of each contact, the newest time that the core was given
 }
 

@@ -20,6 +20,9 @@ func (tl *teller) audit(t *testing.T, flows []*engine.Workflow) {
 	if err != nil {
 		tl.faultf("tasks: %v", err)
 	}
+	if tl.events, err = tl.Events(t.Context(), Filter{Limit: 1000}); err != nil {
+		tl.faultf("events: %v", err)
+	}
 	tl.auditStarts(flows, runs)
 	of := map[engine.ID][]engine.Task{}
 	for _, task := range tasks {
@@ -146,6 +149,23 @@ func (tl *teller) auditEffects(task *engine.Task) {
 	}
 }
 
+// auditWait: it is never cut short but by what it waits for, and what comes in it is not passed over.
+func (tl *teller) auditWait(step *engine.Step, r *engine.Run, began time.Time, s engine.StepResult) {
+	met := false
+	for _, e := range tl.events {
+		if len(step.For) == 0 || e.Type != step.For[0].Type || e.Contact != r.Contact || e.ID == r.Event.ID {
+			continue
+		}
+		if e.At.After(began) && e.At.Before(s.At) {
+			tl.faultf("run %s: %s in %s passed over event %s", r.ID, s.Outcome, step.ID, e.ID)
+		}
+		met = met || e.At.Equal(s.At)
+	}
+	if !met && s.Outcome == "met" || s.Outcome != "met" && s.At.Sub(began) < step.Wait.Fixed() {
+		tl.faultf("run %s waited %v in %s, which is %v: %s", r.ID, s.At.Sub(began), step.ID, step.Wait.Fixed(), s.Outcome)
+	}
+}
+
 // auditRun: each step once and in its order, waits never cut short, and an end that the story bears out.
 func (tl *teller) auditRun(f *engine.Workflow, r *engine.Run, tasks []engine.Task) {
 	states := map[string]engine.TaskState{}
@@ -163,8 +183,8 @@ func (tl *teller) auditRun(f *engine.Workflow, r *engine.Run, tasks []engine.Tas
 			return
 		}
 		step := &f.Steps[i]
-		if step.Kind == "wait" && s.At.Sub(before) < step.Wait.Fixed() {
-			tl.faultf("run %s waited %v in %s, which is %v", r.ID, s.At.Sub(before), step.ID, step.Wait.Fixed())
+		if step.Kind == "wait" {
+			tl.auditWait(step, r, before, s)
 		}
 		if step.Kind != "wait" && s.Outcome != string(states[step.ID]) {
 			tl.faultf("run %s says that %s was %s, and it is %s", r.ID, step.ID, s.Outcome, states[step.ID])

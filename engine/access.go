@@ -216,6 +216,7 @@ func Absorb(p, from Person) (Person, Person) {
 	}
 	p.Starts = starts
 	p.Tags = tagged(p.Tags, Tag{Add: from.Tags})
+	p.Messages = joinMessages(p.Messages, from.Messages)
 	p.SignedUp = p.SignedUp || from.SignedUp
 	if p.Since.IsZero() || !from.Since.IsZero() && from.Since.Before(p.Since) {
 		p.Since = from.Since

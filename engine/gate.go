@@ -75,13 +75,31 @@ func heldBy(t *Task) string {
 
 // opening returns when the workflow's rules let a message begin, and what holds it until then; "" if nothing does.
 func (w *Workflow) opening(loc *Location, t *Task, p *Person, now time.Time) (until time.Time, by string) {
+	until = now
+	if t.Class == "" {
+		return until, ""
+	}
+	if w.Limit != nil {
+		l := *w.Limit
+		if loc.Day > 0 {
+			l.In = time.Duration(float64(l.In) * float64(loc.Day) / float64(24*time.Hour))
+		}
+		if until = l.room(t, p, now); until.After(now) {
+			by = w.Limit.String()
+		}
+	}
 	if w.Window == nil || !w.Window.holds(t.Class) || loc.Day > 0 { // short days have no hours
-		return now, ""
+		return until, by
 	}
-	if until = w.Window.Next(now, w.Window.zone(loc, p)); until.After(now) {
+	open := w.Window.Next(until, w.Window.zone(loc, p))
+	switch {
+	case !open.After(until):
+	case by == "":
 		by = "the window"
+	default:
+		by += " and the window"
 	}
-	return until, by
+	return open, by
 }
 
 // inWords writes a length as users may: 1w.
@@ -108,7 +126,7 @@ func SameRules(a, b *Set) bool {
 	}
 	for i, w := range a.Workflows {
 		v := b.Workflows[i]
-		if w.ID != v.ID || w.Status != v.Status || w.HoldLimit != v.HoldLimit || !reflect.DeepEqual(w.Window, v.Window) {
+		if w.ID != v.ID || w.Status != v.Status || w.HoldLimit != v.HoldLimit || !reflect.DeepEqual(w.Window, v.Window) || !reflect.DeepEqual(w.Limit, v.Limit) {
 			return false
 		}
 	}

@@ -22,6 +22,8 @@ type Person struct {
 	// as the runs do.
 	Listens []Listen `json:"listens,omitempty"`
 	Took    []ID     `json:"took,omitempty"` // keys that it absorbed, whose runs are told of its events
+	// Messages is what they got lately, as far as the limits of workflows ask; in order of At.
+	Messages []Delivery `json:"messages,omitempty"`
 }
 
 // A Grant is access to one offer or product, or the memory that it was removed.

@@ -35,6 +35,7 @@ func (w *FieldWriter) person(p *Person) {
 	for _, key := range p.Took {
 		w.ID(14, key)
 	}
+	w.deliveries(19, p.Messages)
 }
 
 func (r *FieldReader) person(p *Person) {
@@ -67,6 +68,8 @@ func (r *FieldReader) person(p *Person) {
 		p.Listens = append(p.Listens, r.listen())
 	case 14:
 		p.Took = append(p.Took, r.ID())
+	case 19:
+		p.Messages = append(p.Messages, r.delivery())
 	}
 }
 
@@ -389,13 +392,7 @@ func (w *FieldWriter) task(t *Task) {
 	for i := range t.Tries {
 		w.Group(31, func() { w.try(&t.Tries[i]) })
 	}
-	if t.Held != nil {
-		w.Group(32, func() {
-			w.Time(1, t.Held.Since)
-			w.Time(2, t.Held.Until)
-			w.Text(3, t.Held.By)
-		})
-	}
+	w.hold(32, t.Held)
 	w.answer(33, t.Answer)
 }
 
@@ -462,17 +459,7 @@ func (r *FieldReader) task(t *Task) {
 		t.Tries = append(t.Tries, Try{})
 		r.Group(func(r *FieldReader) { r.try(&t.Tries[len(t.Tries)-1]) })
 	case 32:
-		t.Held = new(Hold)
-		r.Group(func(r *FieldReader) {
-			switch r.Tag {
-			case 1:
-				t.Held.Since = r.Time()
-			case 2:
-				t.Held.Until = r.Time()
-			case 3:
-				t.Held.By = r.Text()
-			}
-		})
+		t.Held = r.hold()
 	case 33:
 		t.Answer = r.answer()
 	}

@@ -124,6 +124,14 @@ func TestGoldenRecords(t *testing.T) {
 	if err != nil || !cmp.Equal(gotK, k) {
 		t.Errorf("held task: %v\n%s", err, cmp.Diff(k, gotK))
 	}
+	p.Messages = []Delivery{{Task: k.ID, Class: Marketing, At: day1}, {Task: r.ID, Class: Transactional, At: day1.Add(time.Hour), Reserved: true}}
+	if err := SavePerson(tx, p); err != nil {
+		t.Fatal(err)
+	}
+	gotP, err = DecodePerson(golden(t, "person-messages.v1", tx.Get(SpacePeople, personKey("academy", p.Key))))
+	if err != nil || !cmp.Equal(gotP, p) {
+		t.Errorf("person with messages: %v\n%s", err, cmp.Diff(p, gotP))
+	}
 	e, n := goldenEvent(), goldenNotice()
 	gotE, err := DecodeEvent(golden(t, "event.v1", encodeEvent(e)))
 	if err != nil || !cmp.Equal(gotE, e) {

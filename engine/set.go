@@ -12,6 +12,7 @@ type Set struct {
 	Location  *Location
 	Workflows []*Workflow // in the order of their ids
 
+	counts map[Class]Limit
 	byID   map[string]*Workflow
 	byType map[string][]candidate
 }
@@ -33,6 +34,7 @@ type matcher struct {
 func NewSet(loc *Location, workflows []*Workflow) *Set {
 	s := &Set{Location: loc, Workflows: slices.Clone(workflows), byID: make(map[string]*Workflow, len(workflows)), byType: map[string][]candidate{}}
 	slices.SortStableFunc(s.Workflows, func(a, b *Workflow) int { return strings.Compare(a.ID, b.ID) })
+	s.counts = countsOf(s.Workflows)
 	for _, w := range s.Workflows {
 		s.byID[w.ID] = w
 		for _, t := range w.Triggers {

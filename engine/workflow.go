@@ -36,6 +36,7 @@ type Workflow struct {
 	Steps    []Step
 
 	Window    *Window       `json:",omitempty"` // when its messages may begin; nil means always
+	Limit     *Limit        `json:",omitempty"` // how many messages its contacts may have got; nil means any number
 	HoldLimit time.Duration `json:",omitzero"`  // how late a message is still sent; 0 is DefaultHoldLimit
 }
 

@@ -88,3 +88,40 @@ func TestWindowIsEdited(t *testing.T) {
 	w.edit(t, i, map[string]string{"workflows/office.yaml": strings.Replace(officeWorkflow, "thu, fri", "thu, fri, sat", 1)})
 	w.waitMails(1)
 }
+
+// TestLimit sends a contact one message of marketing a day, of two workflows, and the rest later.
+func TestLimit(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{
+		"workflows/a.yaml": "class: marketing\ntriggers: [offer_access_granted]\nlimit: {messages: 1, in: 1d}\nreentry: always\nsteps:\n  - email: {subject: a, text: Hi}\n",
+		"workflows/b.yaml": "class: marketing\ntriggers: [new_sign_up]\nsteps:\n  - email: {subject: b, text: Hi}\n",
+	})
+	i, stop := w.start()
+	nc := w.connect()
+	w.send(nc, "new_sign_up", "1", `{"contact": {"id": "ada", "email": "ada@example.com"}}`)
+	w.waitMails(1)
+	w.quiet(i, nc)
+	w.grant(nc, "ada", "gold")
+	w.grant(nc, "ada", "silver")
+	w.quiet(i, nc)
+	gated := func(n int) func(runner.Stats) bool { return func(s runner.Stats) bool { return s.Gated == n } }
+	w.until(t, "two are held", i, gated(2))
+	if m := w.messages("?state=due")[0]; m.Held == nil || m.Held.By != "the limit of 1 message in 1d" {
+		t.Errorf("%+v", m)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	i, _ = w.start()
+	nc = w.connect()
+	w.until(t, "two are held again", i, gated(2))
+	for n := range 2 {
+		w.pass(24*time.Hour + time.Minute)
+		w.waitMails(n + 2)
+		w.quiet(i, nc) // the message counts from when its end is stored
+		w.until(t, "the rest is held", i, gated(1-n))
+	}
+	if got, want := w.sent(), []string{"ada a", "ada a", "ada b"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

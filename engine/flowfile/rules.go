@@ -2,6 +2,7 @@ package flowfile
 
 import (
 	"slices"
+	"strconv"
 
 	"go.yaml.in/yaml/v4"
 
@@ -12,10 +13,13 @@ import (
 
 var windowKeys = []string{"days", "from", "to", "zone", "also"}
 
-// rules reads window and hold_limit.
+// rules reads window, limit and hold_limit.
 func (r *reader) rules(keys map[string]*yaml.Node) {
 	if n := keys["window"]; n != nil {
 		r.window(n)
+	}
+	if n := keys["limit"]; n != nil {
+		r.limit(n)
 	}
 	if n := keys["hold_limit"]; n != nil {
 		if d, ok := r.duration(n, "hold_limit"); ok {
@@ -67,6 +71,47 @@ func (r *reader) window(n *yaml.Node) {
 		return
 	}
 	r.flow.Window = w
+}
+
+// limit reads {messages, in}.
+func (r *reader) limit(n *yaml.Node) {
+	entries, ok := r.mapping(n, "limit", "`{messages: 3, in: 1d}`")
+	if !ok {
+		return
+	}
+	before := len(r.problems)
+	l := &engine.Limit{}
+	for _, e := range entries {
+		switch e.name {
+		case "messages":
+			l.Messages = r.count(e.value)
+		case "in":
+			d, _ := r.duration(e.value, "in")
+			l.In = d.Fixed()
+		default:
+			r.unknownKey(e.key, "limit", []string{"messages", "in"}, nil)
+		}
+	}
+	if len(r.problems) > before {
+		return
+	}
+	if l.Messages == 0 || l.In == 0 {
+		r.fail(n, "limit says how many messages in which time, such as `{messages: 3, in: 1d}`")
+		return
+	}
+	r.flow.Limit = l
+}
+
+func (r *reader) count(n *yaml.Node) int {
+	text, ok := r.text(n, "messages")
+	if !ok {
+		return 0
+	}
+	count, err := strconv.Atoi(text)
+	if err != nil || count < 1 || count > engine.MaxLimitMessages {
+		r.fail(n, "messages must be a whole number from 1 to %d, not %q", engine.MaxLimitMessages, text)
+	}
+	return count
 }
 
 // clock reads a time of day; 24:00 is the end of it.

@@ -10,8 +10,8 @@ import (
 )
 
 var (
-	workflowKeys  = []string{"name", "status", "class", "triggers", "when", "reentry", "goal", "window", "hold_limit", "steps"}
-	workflowLater = []string{"coalesce", "limit"}
+	workflowKeys  = []string{"name", "status", "class", "triggers", "when", "reentry", "goal", "window", "limit", "hold_limit", "steps"}
+	workflowLater = []string{"coalesce"}
 	laterTriggers = []string{"absent"}
 	nouns         = []string{"offer", "product", "category", "lesson"}
 )

@@ -119,6 +119,7 @@ type attempt struct {
 	// As the task was before, for one that does not count.
 	deadline time.Time
 	links    int
+	counts   bool // it is in its person's ledger of messages
 }
 
 // A result is an attempt that is over.

@@ -157,3 +157,37 @@ func (s *scope) moved(before, after *engine.Person) {
 		s.woken = append(s.woken, after.Key)
 	}
 }
+
+// reserve notes an attempt that begins in its person's ledger, if limits of the location ask, and reports whether it did.
+func (s *scope) reserve(pl *place, t *engine.Task) bool {
+	set := pl.set.Load()
+	if set == nil {
+		return false
+	}
+	keep, asked := set.Counts(t.Class)
+	if !asked {
+		return false
+	}
+	person, err := s.person(t.Location, t.Contact)
+	if err != nil || person == nil {
+		return false // the attempt has read them already
+	}
+	s.keep(person.Reserve(t, keep, s.now))
+	return true
+}
+
+// count notes in the person's ledger how an attempt ended. Where it frees a place, whatever waits for one is looked at again.
+func (s *scope) count(t *engine.Task, handed bool) {
+	person, err := s.person(t.Location, t.Contact)
+	if err != nil || person == nil { // if it is nil it is fetched, and the transaction runs again
+		return
+	}
+	changed, yes := person.Settle(t, handed, s.now)
+	if !yes {
+		return
+	}
+	s.keep(changed)
+	if !handed {
+		s.woken = append(s.woken, t.Contact)
+	}
+}

@@ -189,6 +189,7 @@ func (s *scope) interrupted(it *cut) (err error) {
 	if err != nil || t == nil || t.State != engine.TaskSending {
 		return err
 	}
+	s.count(t, true)
 	if !it.over {
 		t.State, t.Changed, t.Error = engine.TaskDue, s.now, errInterrupted.Error()
 		t.Tried(engine.Try{N: t.Attempts, At: s.now, Result: string(engine.TaskUnknown), Error: t.Error})

@@ -138,6 +138,9 @@ func (s *scope) conclude(res result, t *engine.Task) error {
 		t.Subject = res.receipt.Subject
 	}
 	state := stateOf(res.err, res.terms.hold)
+	if res.counts {
+		s.count(t, state == engine.TaskSent || engine.IsUnknown(res.err))
+	}
 	if state == engine.TaskSent || engine.IsUnknown(res.err) {
 		s.settled(res, t, state)
 	}
@@ -160,6 +163,9 @@ func (s *scope) handBack(res result, t *engine.Task) error {
 	t.State, t.Changed, t.Deadline = engine.TaskDue, s.now, res.deadline
 	t.Links = t.Links[:min(res.links, len(t.Links))]
 	t.Attempts--
+	if res.counts {
+		s.count(t, false)
+	}
 	if errors.Is(res.err, errUntried) {
 		s.returned = append(s.returned, res.item)
 		return s.saveTask(t, false)

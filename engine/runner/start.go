@@ -156,7 +156,7 @@ func (s *scope) attempt(it item, t *engine.Task, run *engine.Run, loc *engine.Lo
 	t.To, t.Class, t.Links, t.Error = made.To, made.Class, append(t.Links, made.Links...), ""
 	kind, minted := t.Kind, len(made.Links)
 	s.tell(t.Location, func(m Meter) { m.Message(kind, engine.TaskSending, minted) })
-	a.call, a.made = call, made
+	a.call, a.made, a.counts = call, made, s.reserve(it.place, t)
 	return outcome{started: a}, s.saveTask(t, false)
 }
 

@@ -13,7 +13,7 @@ type Stats struct {
 	Due     int `json:"due"`     // tasks to be attempted now
 	Later   int `json:"later"`   // tasks that wait for their time to be tried again
 	Held    int `json:"held"`    // tasks and timers of paused or missing workflows, and all tasks while sending is paused
-	Gated   int `json:"gated"`   // those of Later that wait for their workflow's window
+	Gated   int `json:"gated"`   // those of Later that wait for their workflow's window or limit
 	Sending int `json:"sending"` // attempts going on
 }
 

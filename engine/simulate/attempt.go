@@ -108,8 +108,17 @@ func (w *World) attempt(ctx context.Context, r *running, t *engine.Task) {
 			state = engine.TaskUnknown
 		}
 		w.update(func(tx engine.Tx) error { return action.Settle(tx, call, state) })
+		w.delivered(t)
 	}
 	w.outcome(r, t, m, err)
+}
+
+// delivered notes what a person got, or may have got, for the limits of workflows.
+func (w *World) delivered(t *engine.Task) {
+	if keep, asked := w.set.Counts(t.Class); asked {
+		p, _ := w.person(t.Contact).Reserve(t, keep, w.now).Settle(t, true, w.now)
+		w.save(&p)
+	}
 }
 
 // fault takes the next fault that the test asks for, and returns what the other side then says.

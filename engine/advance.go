@@ -275,7 +275,7 @@ func (m *machine) end(state RunState, reason string) {
 		}
 	}
 	m.commands = append(m.commands, Command{Notice: &Notice{
-		ID:       "run.finished:" + m.r.ID.String(),
+		ID:       m.r.endID(),
 		Location: m.r.Location,
 		Type:     "run.finished",
 		Time:     m.now,

@@ -389,6 +389,16 @@ func (w *FieldWriter) task(t *Task) {
 	w.Texts(15, t.Links)
 	w.Text(16, t.Error)
 	w.Text(17, t.Receipt)
+	if t.ByHand() || len(t.Copies) > 0 {
+		w.Group(30, func() {
+			w.Number(1, uint64(t.Retried))
+			w.Number(2, uint64(t.Before))
+			w.ID(3, t.Of)
+			for _, id := range t.Copies {
+				w.ID(4, id)
+			}
+		})
+	}
 	for i := range t.Tries {
 		w.Group(31, func() { w.try(&t.Tries[i]) })
 	}
@@ -455,6 +465,19 @@ func (r *FieldReader) task(t *Task) {
 		t.Error = r.Text()
 	case 17:
 		t.Receipt = r.Text()
+	case 30:
+		r.Group(func(r *FieldReader) {
+			switch r.Tag {
+			case 1:
+				t.Retried = int(r.Number())
+			case 2:
+				t.Before = int(r.Number())
+			case 3:
+				t.Of = r.ID()
+			case 4:
+				t.Copies = append(t.Copies, r.ID())
+			}
+		})
 	case 31:
 		t.Tries = append(t.Tries, Try{})
 		r.Group(func(r *FieldReader) { r.try(&t.Tries[len(t.Tries)-1]) })

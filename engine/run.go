@@ -105,6 +105,11 @@ type Task struct {
 	Tries     []Try     `json:"tries,omitempty"` // the attempts before the last, the first few and the last few; see History
 	// Answer is what the step keeps of the answer; the run's story has it too.
 	Answer *Answer `json:"answer,omitempty"`
+	// What operators did: see Task.ByHand.
+	Retried int  `json:"retried,omitempty"` // how often they had it tried again after it was over
+	Before  int  `json:"before,omitempty"`  // attempts until then
+	Of      ID   `json:"of,omitzero"`       // the message that this one is a copy of
+	Copies  []ID `json:"copies,omitempty"`  // those made of this one
 }
 
 // A Notice is an event that Latchkey publishes. Its id is deterministic, so that publishing it twice stores it once.

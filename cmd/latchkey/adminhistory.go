@@ -103,6 +103,13 @@ func messageOf(t engine.Task) console.Message {
 	if m.Links == nil {
 		m.Links = []string{}
 	}
+	m.History = t.History()
+	if !t.Of.IsZero() {
+		m.Of = t.Of.String()
+	}
+	for _, id := range t.Copies {
+		m.Copies = append(m.Copies, id.String())
+	}
 	return m
 }
 

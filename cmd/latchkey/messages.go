@@ -31,6 +31,13 @@ func (a *app) messagesCommand() *cli.Command {
 				Description: "MESSAGE is a message's id, as messages list shows it. Example:\n  latchkey messages show 06dkr1n8s00g0e9q2v7t4bm3xw",
 				Flags:       clientFlags(), Action: a.messagesShow,
 			},
+			a.messagesRetryCommand(),
+			{
+				Name: "resend", Usage: "send a copy of a message that was sent, with new links", ArgsUsage: "MESSAGE",
+				Description: "The copy is a message of its own, with its own id. While one is on its way no other is made. Example:\n" +
+					"  latchkey messages resend 06dkr1n8s00g0e9q2v7t4bm3xw",
+				Flags: clientFlags(), Action: a.messagesResend,
+			},
 		},
 	}
 }
@@ -85,12 +92,14 @@ func showMessage(w io.Writer, m console.Message) {
 		{"message", m.ID}, {"channel", m.Channel}, {"class", m.Class}, {"to", m.To}, {"subject", m.Subject}, {"contact", m.Contact},
 		{"workflow", m.Workflow}, {"step", m.Step}, {"run", m.Run}, {"made", stamp(m.At)}, {"state", m.State + heldSays(m.Held)}, {"since", stamp(m.Changed)},
 		{"attempts", fmt.Sprint(m.Attempts)}, {"next", stamp(m.Next)}, {"error", m.Error}, {"links", strings.Join(m.Links, " ")},
+		{"copy of", m.Of}, {"copies", strings.Join(m.Copies, " ")},
 	} {
 		if cells[1] != "" {
 			fmt.Fprintln(tw, row(cells[0], cells[1]))
 		}
 	}
 	tw.Flush()
+	showAttempts(w, m.History)
 	if m.Text != "" {
 		fmt.Fprintf(w, "\n%s\n", strings.TrimRight(printable(m.Text, "\n"), "\n"))
 	}

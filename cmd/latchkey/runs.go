@@ -34,6 +34,16 @@ func (a *app) runsCommand() *cli.Command {
 				Description: "RUN is a run's id, as runs list shows it. Example:\n  latchkey runs show 06dkr1n8s00g0e9q2v7t4bm3xw",
 				Flags:       clientFlags(), Action: a.runsShow,
 			},
+			{
+				Name: "cancel", Usage: "end a run; its message that is due is not sent", ArgsUsage: "RUN",
+				Description: "Example:\n  latchkey runs cancel 06dkr1n8s00g0e9q2v7t4bm3xw",
+				Flags:       clientFlags(), Action: a.runsControl,
+			},
+			{
+				Name: "retry", Usage: "have a run go on that a message stopped (on_error: stop)", ArgsUsage: "RUN",
+				Description: "The message is tried again; if it is sent, the run takes its next step. Example:\n  latchkey runs retry 06dkr1n8s00g0e9q2v7t4bm3xw",
+				Flags:       clientFlags(), Action: a.runsControl,
+			},
 		},
 	}
 }

@@ -45,6 +45,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrInvalid is wrapped with what is wrong with the request.
 	ErrInvalid = errors.New("invalid")
+	// ErrConflict is wrapped with the state in which something is, so that it cannot be done.
+	ErrConflict = errors.New("conflict")
 )
 
 // A Query selects messages, runs or events. Zero fields select all.
@@ -84,6 +86,10 @@ type Message struct {
 	Next     time.Time    `json:"next,omitzero"`    // when a due one is attempted
 	Held     *engine.Hold `json:"held,omitempty"`   // why a due one is not attempted
 	Links    []string     `json:"links"`
+	// History is each attempt that is over, of many the first few and the last few.
+	History []engine.Try `json:"history,omitempty"`
+	Of      string       `json:"of,omitempty"`     // the message that this one is a copy of
+	Copies  []string     `json:"copies,omitempty"` // those made of this one, by an operator
 }
 
 // A Row is one learner of an import: a contact and what they hold.
@@ -137,6 +143,7 @@ type Config struct {
 	History  History
 	Sending  Sending
 	Dead     DeadLetters
+	Control  Control
 	Location *engine.Location
 	Now      func() time.Time // default time.Now
 	// Name gives the location's name as it is now.
@@ -158,6 +165,10 @@ func Handler(c Config) http.Handler {
 	mux.HandleFunc("POST /v1/resume", answer(c.resume))
 	mux.HandleFunc("GET /v1/messages", answer(c.listMessages))
 	mux.HandleFunc("GET /v1/messages/{id}", answer(c.showMessage))
+	mux.HandleFunc("POST /v1/messages/{id}/retry", answer(c.control(Control.RetryMessage)))
+	mux.HandleFunc("POST /v1/messages/{id}/resend", answer(c.control(Control.ResendMessage)))
+	mux.HandleFunc("POST /v1/runs/{id}/cancel", answer(c.control(Control.CancelRun)))
+	mux.HandleFunc("POST /v1/runs/{id}/retry", answer(c.control(Control.RetryRun)))
 	mux.HandleFunc("GET /v1/runs", answer(c.listRuns))
 	mux.HandleFunc("GET /v1/runs/{id}", answer(c.showRun))
 	mux.HandleFunc("GET /v1/events", answer(c.listEvents))
@@ -187,6 +198,8 @@ func answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
 			WriteProblem(w, http.StatusNotFound, err.Error())
 		case errors.Is(err, ErrInvalid):
 			WriteProblem(w, http.StatusBadRequest, strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": "))
+		case errors.Is(err, ErrConflict):
+			WriteProblem(w, http.StatusConflict, strings.TrimPrefix(err.Error(), ErrConflict.Error()+": "))
 		case errors.Is(err, errTooLarge):
 			WriteProblem(w, http.StatusRequestEntityTooLarge, err.Error())
 		case err != nil:

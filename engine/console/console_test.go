@@ -91,7 +91,7 @@ func (h *house) status(context.Context) (map[string]any, error) {
 func (h *house) ask(method, target, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	console.Handler(console.Config{
-		Messages: h, Contacts: h, Links: h, History: past{h}, Status: h.status, Dead: grave{h}, Sending: h,
+		Messages: h, Contacts: h, Links: h, History: past{h}, Status: h.status, Dead: grave{h}, Control: hand{h}, Sending: h,
 		Now:      func() time.Time { return time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC) },
 		Location: &engine.Location{ID: "academy", BaseURL: "https://learn.acme.test"}, Name: func() string { return `Acme <i>&` },
 	}).ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
@@ -112,6 +112,10 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/v1/messages?limit=1", "", "messages Location:academy Limit:1", `"id": "m1"`},
 		{"GET", "/v1/messages?since=2026-11-02&until=2h", "", "messages Location:academy Limit:100 Since:2026-11-02 00:00:00 +0000 UTC Until:2026-11-22 06:00:00 +0000 UTC", `"id": "m1"`},
 		{"GET", "/v1/messages/m1", "", "message academy m1", `"id": "m1"`},
+		{"POST", "/v1/messages/m1/retry", "", "retry academy m1", `"done"`},
+		{"POST", "/v1/messages/m1/resend", "", "resend academy m1", `"done"`},
+		{"POST", "/v1/runs/r1/cancel", "", "cancel academy r1", `"done"`},
+		{"POST", "/v1/runs/r1/retry", "", "go on academy r1", `"done"`},
 		{"GET", "/v1/contacts/ada@example.com", "", "contact academy ada@example.com", `"id": "ada@example.com"`},
 		{"GET", "/v1/contacts/a%2Fb", "", "contact academy a/b", `"id": "a/b"`},
 		{"GET", "/v1/contacts/ada/links", "", "links of academy ada", "[]"},
@@ -199,12 +203,13 @@ func TestErrors(t *testing.T) {
 	}{
 		{fmt.Errorf("contact %q: %w", "bob", console.ErrNotFound), 404, `contact "bob": not found`},
 		{fmt.Errorf("%w: ttl: too long", console.ErrInvalid), 400, "ttl: too long"},
+		{fmt.Errorf("%w: message m: it is sent: resend", console.ErrConflict), 409, "message m: it is sent: resend"},
 		{errors.New("store is closed"), 500, "store is closed"},
 	} {
 		for _, target := range []string{"/v1/status", "/v1/messages", "/v1/messages/m", "/v1/runs", "/v1/runs/r", "/v1/events", "/v1/events/e", "/v1/contacts/bob", "/v1/contacts/bob/links", "/v1/links/lnk_1"} {
 			checkProblem(t, target, (&house{err: c.err}).ask("GET", target, ""), c.status, c.says)
 		}
-		for target, body := range map[string]string{"/v1/contacts": "[]", "/v1/links": `{"contact": "bob"}`, "/v1/links/lnk_1/revoke": "", "/v1/pause": "", "/v1/resume": ""} {
+		for target, body := range map[string]string{"/v1/contacts": "[]", "/v1/links": `{"contact": "bob"}`, "/v1/links/lnk_1/revoke": "", "/v1/messages/m/retry": "", "/v1/runs/r/cancel": "", "/v1/pause": "", "/v1/resume": ""} {
 			checkProblem(t, target, (&house{err: c.err}).ask("POST", target, body), c.status, c.says)
 		}
 	}

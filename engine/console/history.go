@@ -189,7 +189,7 @@ func (c Config) listRuns(r *http.Request) (any, error) {
 	runs, err := c.History.Runs(r.Context(), q)
 	out := make([]Run, 0, len(runs))
 	for i := range runs {
-		out = append(out, runOf(&runs[i]))
+		out = append(out, RunOf(&runs[i]))
 	}
 	return out, err
 }
@@ -233,7 +233,8 @@ func (c Config) events(ctx context.Context, q Query) ([]Event, error) {
 	return out, err
 }
 
-func runOf(r *engine.Run) Run {
+// RunOf returns a run as lists show it.
+func RunOf(r *engine.Run) Run {
 	out := Run{
 		ID: r.ID.String(), Location: r.Location, Workflow: r.Workflow, Version: r.Version, Contact: r.Contact.String(),
 		State: string(r.State), At: strings.Join(r.At, "/"), Started: r.Started, Ended: r.Ended, End: r.End, Redeemed: r.Redeemed,

@@ -12,7 +12,7 @@ import (
 // Story tells a run from its event to its end, or to what it waits for. Times within sentences are in zone.
 func (rec *RunRecord) Story(zone *time.Location) RunStory {
 	r := &rec.Run
-	s := RunStory{Run: runOf(r), Messages: rec.Messages, Steps: make([]Step, 0, len(r.Steps))}
+	s := RunStory{Run: RunOf(r), Messages: rec.Messages, Steps: make([]Step, 0, len(r.Steps))}
 	if rec.Person != nil {
 		s.Name = rec.Person.Contact.Name()
 	}

@@ -214,6 +214,12 @@ func sameWait(a, b *engine.Run) bool {
 // stop ends a run that cannot go on: its version or its person cannot be had, or the core failed on it. Better an end that
 // says so than a run that hangs.
 func (s *scope) stop(run *engine.Run, cause error) error {
+	s.r.cfg.Logger.Error().Err(cause).Stringer("run", run.ID).Str("workflow", run.Workflow).Msg("run cannot go on and is stopped")
+	return s.stopFor(run, "it cannot go on: "+cause.Error())
+}
+
+// stopFor ends a run for a reason.
+func (s *scope) stopFor(run *engine.Run, reason string) error {
 	person, err := s.person(run.Location, run.Contact)
 	if err == nil && person == nil {
 		return nil // it is fetched, and the transaction runs again
@@ -222,7 +228,6 @@ func (s *scope) stop(run *engine.Run, cause error) error {
 	if !known {
 		person = &engine.Person{Key: run.Contact}
 	}
-	s.r.cfg.Logger.Error().Err(cause).Stringer("run", run.ID).Str("workflow", run.Workflow).Msg("run cannot go on and is stopped")
 	home := person
 	if known {
 		if home, err = s.home(run, person); err != nil {
@@ -231,7 +236,7 @@ func (s *scope) stop(run *engine.Run, cause error) error {
 	}
 	p := *person
 	p.Listens = home.Listens
-	stopped, changed, cmds := engine.Stop(*run, p, "it cannot go on: "+cause.Error(), s.now)
+	stopped, changed, cmds := engine.Stop(*run, p, reason, s.now)
 	if err := s.saveRun(&stopped); err != nil {
 		return err
 	}

@@ -119,7 +119,7 @@ func (r *Runner) askSteps(ctx context.Context, cuts map[engine.ID]*cut) {
 			continue
 		}
 		c.terms = c.ch.terms(r.step(ctx, t))
-		c.over = c.terms.hold || c.terms.spent(t.Attempts)
+		c.over = c.terms.hold || c.terms.spent(t)
 	}
 }
 

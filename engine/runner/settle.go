@@ -226,11 +226,11 @@ func (s *scope) settled(res result, t *engine.Task, state engine.TaskState) {
 func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, how terms, cause error) error {
 	wait, given := engine.LaterBy(cause)
 	if !given {
-		wait = backoff(t.Attempts, 5*time.Second, 30*time.Minute)
+		wait = backoff(t.Attempts-t.Before, 5*time.Second, 30*time.Minute)
 		wait += time.Duration(float64(wait) * jitter(t))
 	}
 	at := s.now.Add(max(wait.Round(time.Millisecond), time.Second))
-	if at.After(t.Deadline) || how.spent(t.Attempts) {
+	if at.After(t.Deadline) || how.spent(t) {
 		state := engine.TaskFailed
 		if engine.IsUnknown(cause) {
 			state = engine.TaskUnknown
@@ -278,7 +278,7 @@ func (s *scope) end(t *engine.Task, state engine.TaskState, cause error) error {
 
 // finish ends a task and lets its run go on.
 func (s *scope) finish(t *engine.Task, run *engine.Run, loc *engine.Location, state engine.TaskState, cause error) error {
-	if err := s.end(t, state, cause); err != nil || run == nil {
+	if err := s.end(t, state, cause); err != nil || run == nil || run.Task != t.ID && !run.LeftTask(t.ID) { // it waits for it no more
 		return err
 	}
 	if err := s.advance(loc, run, engine.Input{Done: t}); err != nil {

@@ -118,6 +118,9 @@ func (s *scope) begin(it item) (_ outcome, err error) {
 	if run.LeftTask(t.ID) {
 		return outcome{}, s.finish(t, run, loc, engine.TaskSuppressed, errLeft)
 	}
+	if run.State.Over() && !t.ByHand() {
+		return outcome{}, s.end(t, engine.TaskSuppressed, fmt.Errorf("its run is over: %s", run.End))
+	}
 	if v.Expired {
 		return outcome{}, s.finish(t, run, loc, engine.TaskExpired, errors.New(v.By))
 	}

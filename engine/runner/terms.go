@@ -36,8 +36,8 @@ func setPositive(d *time.Duration, v time.Duration) {
 	}
 }
 
-// spent reports whether a task whose attempts were that many is not tried again.
-func (t terms) spent(attempts int) bool { return t.attempts > 0 && attempts >= t.attempts }
+// spent reports whether a task was tried as often as it may be.
+func (t terms) spent(k *engine.Task) bool { return t.attempts > 0 && k.Attempts-k.Before >= t.attempts }
 
 // step returns the step that made a task, in the version that its run is pinned to, or nil if it cannot be had.
 func (r *Runner) step(ctx context.Context, t *engine.Task) *engine.Step {

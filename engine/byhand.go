@@ -45,6 +45,9 @@ func Reopen(w *Workflow, r Run, p Person) (Run, Person, bool) {
 		}
 	}
 	m := machine{w: w, r: r, p: p}
+	if !m.locate() {
+		return r, p, false
+	}
 	m.listen()
 	return m.r, m.p, true
 }

@@ -54,7 +54,6 @@ type act struct {
 	late    bool          // and after it rather than before
 	restart bool          // in order
 	fail    []failure     // of the next attempts
-	pause   int           // this workflow (from 1), or resume it
 }
 
 // A failure is how an attempt ends.

@@ -142,7 +142,8 @@ func (tl *teller) auditEffects(task *engine.Task) {
 	case task.Kind == "sms" && task.State == engine.TaskUnknown: // seen, and in an operator's hands
 	case task.State == engine.TaskSent && !lastIs(works):
 		tl.faultf("%s %s is sent: %+v", task.Kind, task.ID, effects)
-	case task.State == engine.TaskFailed && !lastIs(final) || task.State == engine.TaskFailed && task.Error == "":
+	case task.State == engine.TaskUnknown && (lastIs(doubtful) || lastIs(lost)): // and the time for another attempt is over
+	case task.State == engine.TaskFailed && (!lastIs(final) && !lastIs(temporary) || task.Error == ""):
 		tl.faultf("%s %s failed (%q): %+v", task.Kind, task.ID, task.Error, effects)
 	case task.State != engine.TaskSent && task.State != engine.TaskFailed:
 		tl.faultf("%s %s is %s (%q): %+v", task.Kind, task.ID, task.State, task.Error, effects)

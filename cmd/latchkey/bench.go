@@ -35,6 +35,8 @@ func (a *app) benchCommand() *cli.Command {
 				},
 				Action: a.benchEvents,
 			},
+			a.benchRunsCommand(),
+			a.benchMatchCommand(),
 			a.sinkCommand(),
 		},
 	}

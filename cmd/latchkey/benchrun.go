@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -135,14 +134,8 @@ func (b *bench) startInstance(ctx context.Context) error {
 		"latchkey.yaml":        fmt.Sprintf(benchConfig, ports[0], ports[1], ports[2], b.sinkSMTP),
 		"workflows/bench.yaml": benchWorkflow,
 	}
-	for name, text := range files {
-		p := filepath.Join(b.dir, name)
-		if err := os.MkdirAll(filepath.Dir(p), 0o700); err != nil {
-			return err
-		}
-		if err := os.WriteFile(p, []byte(text), 0o600); err != nil {
-			return err
-		}
+	if err := b.writeProject(files); err != nil {
+		return err
 	}
 	b.nats = fmt.Sprintf("nats://127.0.0.1:%d", ports[2])
 	b.api = &client{base: fmt.Sprintf("http://127.0.0.1:%d", ports[1]), http: &http.Client{Timeout: time.Minute}}

@@ -23,7 +23,7 @@ func (a *app) benchRunsCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "n", Value: 1_000_000, Usage: "`N` waiting runs"},
 			&cli.IntFlag{Name: "ending", Value: 100_000, Usage: "so many of their waits end at once"},
-			&cli.DurationFlag{Name: "after", Value: 15 * time.Second, Usage: "how long after they are stored those end"},
+			&cli.DurationFlag{Name: "after", Value: 15 * time.Second, Usage: "about how long after they are stored those end"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`text` or json"},
 			&cli.StringFlag{Name: "keep", Usage: "leave the project in `FOLDER` instead of a temporary one"},
 		},
@@ -88,7 +88,8 @@ func (a *app) benchRuns(ctx context.Context, c *cli.Command) error {
 		if err := b.storeNaps(ctx, start.Add(time.Hour), n-ending); err != nil {
 			return err
 		}
-		due := time.Now().Add(c.Duration("after"))
+		// Storing the others, and opening so big a store, takes its time too.
+		due := time.Now().Add(c.Duration("after") + 2*time.Since(start)*time.Duration(ending)/time.Duration(n))
 		if err := b.storeNaps(ctx, due, ending); err != nil {
 			return err
 		}
@@ -185,7 +186,7 @@ func (b *bench) endNaps(ctx context.Context, f *runFigures, due time.Time) (err 
 	}
 	f.PeakMiB, f.MappedMiB = memoryMiB(b.instance.cmd.Process.Pid)
 	if late := time.Since(due); late > 0 {
-		return fmt.Errorf("it was not ready in time, by %s: give it longer with --after", late.Round(time.Second))
+		return fmt.Errorf("it was ready in %.2f s, which is %s too late for the waits that end: give it longer with --after", f.Ready, late.Round(time.Second))
 	}
 	before, err := b.commits(ctx)
 	if err != nil {

@@ -43,10 +43,12 @@ type LetterQuery struct {
 	Since  time.Time
 	Reason string // a part of the reason, without regard to case
 	Event  string // the event's id
+	// Foreign, if set, says which letters are passed over.
+	Foreign func(Letter) bool
 }
 
 func (q *LetterQuery) wants(l *Letter) bool {
-	return !l.At.Before(q.Since) && (q.Event == "" || q.Event == l.ID) &&
+	return !l.At.Before(q.Since) && (q.Foreign == nil || !q.Foreign(*l)) && (q.Event == "" || q.Event == l.ID) &&
 		strings.Contains(strings.ToLower(l.Reason), strings.ToLower(q.Reason))
 }
 

@@ -15,13 +15,14 @@ type adminDead struct{ *site }
 
 // Letters implements console.DeadLetters.
 func (i adminDead) Letters(ctx context.Context, q console.LetterQuery) ([]console.Letter, error) {
-	list, err := i.bus.Letters(ctx, triggers.LetterQuery(q))
+	list, err := i.bus.Letters(ctx, triggers.LetterQuery{
+		Limit: q.Limit, Before: q.Before, Since: q.Since, Reason: q.Reason, Event: q.Event,
+		Foreign: func(l triggers.Letter) bool { return !i.own(deadLetterOf(l)) },
+	})
 	out := make([]console.Letter, 0, len(list))
 	for _, l := range list {
 		l.Header = nil
-		if d := deadLetterOf(l); i.own(d) {
-			out = append(out, d)
-		}
+		out = append(out, deadLetterOf(l))
 	}
 	return out, err
 }

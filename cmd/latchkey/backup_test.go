@@ -76,7 +76,7 @@ func testBackup(t *testing.T, partitions int) {
 
 	fresh := filepath.Join(t.TempDir(), "data")
 	cfg := w.config(elsewhere, func(c *Config) { c.Data = fresh })
-	m, aside, err := restore(cfg, file, false)
+	m, aside, err := restore(t.Context(), cfg, file, false)
 	if err != nil || aside != "" {
 		t.Fatalf("restored, aside %q: %v", aside, err)
 	}
@@ -150,7 +150,7 @@ func TestRestoreRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		cfg := w.config(c.tune)
-		if _, _, err := restore(cfg, bad, c.force); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, _, err := restore(t.Context(), cfg, bad, c.force); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: want an error with %q: %v", c.name, c.says, err)
 		}
 		if left, _ := filepath.Glob(filepath.Join(cfg.Data, "restore-*")); len(left) > 0 {

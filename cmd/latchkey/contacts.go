@@ -28,7 +28,7 @@ import (
 func (a *app) contactsCommand() *cli.Command {
 	return &cli.Command{
 		Name:  "contacts",
-		Usage: "look at learners, and load those that a site already has",
+		Usage: "look at learners, load those that a site already has, forget one",
 		Commands: []*cli.Command{
 			{
 				Name: "show", Usage: "show one contact: profile, access, links", ArgsUsage: "CONTACT",
@@ -43,6 +43,7 @@ func (a *app) contactsCommand() *cli.Command {
 					"A JSON line is {\"contact\": {…}, \"offers\": [{\"id\": …, \"title\": …}], \"products\": […]}. \"-\" is standard input.\n\nExample:\n  latchkey contacts import learners.csv",
 				Flags: clientFlags(), Action: a.contactsImport,
 			},
+			a.forgetCommand(),
 		},
 	}
 }

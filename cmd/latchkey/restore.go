@@ -26,6 +26,7 @@ func (a *app) restoreCommand() *cli.Command {
 		Flags: []cli.Flag{
 			&cli.BoolFlag{Name: "force", Usage: "move a store that is there aside"},
 			&cli.StringFlag{Name: "data", Usage: "`FOLDER` of the store and the streams"},
+			&cli.StringFlag{Name: "forget", Usage: "a forget list beside the project's own: the `FILE` forgotten of a keys folder"},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if n := c.Args().Len(); n < 1 || n > 2 {
@@ -42,7 +43,12 @@ func (a *app) restoreCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			m, aside, err := restore(cfg, file, c.Bool("force"))
+			if list := c.String("forget"); list != "" {
+				if err := mergeForgotten(cfg, list); err != nil {
+					return fmt.Errorf("restore: %w", err)
+				}
+			}
+			m, aside, err := restore(ctx, cfg, file, c.Bool("force"))
 			if err != nil {
 				return fmt.Errorf("restore: %w", err)
 			}
@@ -52,8 +58,30 @@ func (a *app) restoreCommand() *cli.Command {
 	}
 }
 
+// restored is what was restored, and how many contacts the next start forgets again.
+type restored struct {
+	manifest
+	toForget int
+}
+
+// mergeForgotten adds the entries of another forget list to the project's.
+func mergeForgotten(cfg *Config, file string) error {
+	if _, err := os.Stat(file); err != nil {
+		return fmt.Errorf("forget list: %w", err)
+	}
+	list, err := readForgetList(file)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(cfg.Keys, 0o700); err != nil {
+		return err
+	}
+	_, err = addForgotten(forgetList(cfg.Keys), list...)
+	return err
+}
+
 // restore puts the backup's store in place, and one that was there aside. Until everything is checked nothing changes.
-func restore(cfg *Config, file string, force bool) (m manifest, aside string, err error) {
+func restore(ctx context.Context, cfg *Config, file string, force bool) (m restored, aside string, err error) {
 	store := filepath.Join(cfg.Data, "store")
 	there, err := checkStore(cfg, store, force)
 	if err != nil {
@@ -72,9 +100,9 @@ func restore(cfg *Config, file string, force bool) (m manifest, aside string, er
 		return m, "", err
 	}
 	defer os.RemoveAll(fresh) // gone once it has its name
-	m, err = readBackup(f, func(i int, r io.Reader) error { return writePart(filepath.Join(fresh, boltstore.FileName(i)), r) })
+	m.manifest, err = readBackup(f, func(i int, r io.Reader) error { return writePart(filepath.Join(fresh, boltstore.FileName(i)), r) })
 	if err == nil {
-		err = checkBackup(cfg, m, fresh)
+		m.toForget, err = checkBackup(ctx, cfg, m.manifest, fresh)
 	}
 	if err != nil {
 		return m, "", fmt.Errorf("%s: %w", file, err)
@@ -124,23 +152,28 @@ func writePart(path string, r io.Reader) error {
 	return errors.Join(err, f.Close())
 }
 
-// checkBackup opens what a backup held, and compares it with the project.
-func checkBackup(cfg *Config, m manifest, dir string) error {
+// checkBackup opens what a backup held, and compares it with the project. It returns how many contacts were forgotten since.
+func checkBackup(ctx context.Context, cfg *Config, m manifest, dir string) (toForget int, err error) {
 	if m.Location != cfg.label() {
-		return fmt.Errorf("it is of location %s, and this project is %s", m.Location, cfg.label())
+		return 0, fmt.Errorf("it is of location %s, and this project is %s", m.Location, cfg.label())
 	}
 	if n := max(1, cfg.Partitions); n != len(m.Parts) {
-		return fmt.Errorf("its store has partitions: %d, and this project says %d", len(m.Parts), n)
+		return 0, fmt.Errorf("its store has partitions: %d, and this project says %d", len(m.Parts), n)
+	}
+	list, err := readForgetList(forgetList(cfg.Keys))
+	if err != nil {
+		return 0, err
 	}
 	s, err := boltstore.Open(dir, boltstore.Options{Partitions: len(m.Parts)})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	id, err := s.ID()
 	if err == nil && id != m.Store {
 		err = fmt.Errorf("it holds store %s, and its manifest names %s", id, m.Store)
 	}
-	return errors.Join(err, s.Close())
+	open, ferr := notForgotten(ctx, s.Global(), list)
+	return len(open), errors.Join(err, ferr, s.Close())
 }
 
 // syncFolder makes the names in a folder durable.
@@ -153,14 +186,26 @@ func syncFolder(dir string) error {
 }
 
 // sayRestored tells what is there now, and what will not work.
-func (a *app) sayRestored(cfg *Config, m manifest, aside string) {
+func (a *app) sayRestored(cfg *Config, m restored, aside string) {
 	fmt.Fprintf(a.out, "%s holds the store of %s as it was on %s.\n", filepath.Join(cfg.Data, "store"), m.Location, stamp(m.Time))
 	if aside != "" {
 		fmt.Fprintf(a.out, "The store that was there is in %s.\n", aside)
 	}
-	fmt.Fprintln(a.out, "events    "+saysEvents(cfg, m))
+	fmt.Fprintln(a.out, "events    "+saysEvents(cfg, m.manifest))
 	fmt.Fprintln(a.out, "messages  What was sent after the backup is not known to it, and is sent again.")
-	fmt.Fprintln(a.out, "links     "+saysKeys(cfg, m))
+	fmt.Fprintln(a.out, "links     "+saysKeys(cfg, m.manifest))
+	fmt.Fprintln(a.out, "forgotten "+saysForgotten(cfg, m.toForget))
+}
+
+// saysForgotten tells of contacts that were forgotten after the backup was made.
+func saysForgotten(cfg *Config, toForget int) string {
+	if _, err := os.Stat(forgetList(cfg.Keys)); err != nil {
+		return fmt.Sprintf("%s is not there: whoever was forgotten since the backup is known again. --forget FILE names such a list.", forgetList(cfg.Keys))
+	}
+	if toForget == 0 {
+		return fmt.Sprintf("Nobody of %s is in it.", forgetList(cfg.Keys))
+	}
+	return fmt.Sprintf("%s names %d whom it may know: the next start forgets them before it does anything else.", forgetList(cfg.Keys), toForget)
 }
 
 func saysEvents(cfg *Config, m manifest) string {

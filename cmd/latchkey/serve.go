@@ -45,7 +45,8 @@ type instance struct {
 	runner         *runner.Runner
 	consumer       *triggers.Consumer
 	hangUps        <-chan os.Signal // has the files read again; nil if nobody asks by signal
-	closers        []func()         // in the order of opening
+	forgetter      forgetter
+	closers        []func() // in the order of opening
 }
 
 // open makes every part and starts none. What was opened is closed again if a later part fails.
@@ -57,7 +58,7 @@ func open(ctx context.Context, cfg *Config, log zerolog.Logger) (_ *instance, er
 		}
 	}()
 	for _, part := range []func(context.Context) error{
-		i.openListeners, i.openKeys, i.openStores, i.openBus, i.openSites, i.openRunner, i.openConsumer,
+		i.openListeners, i.openKeys, i.openStores, i.openBus, i.openSites, i.openRunner, i.openConsumer, i.openForgotten,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, err
@@ -222,6 +223,7 @@ func (i *instance) serve(ctx context.Context) error {
 		start("events over HTTP", s.webhook.Run)
 	}
 	start("housekeeping", i.keepHouse)
+	start("forgetting", i.keepForgetting)
 	start("files", i.watchFiles)
 	start("portal", func(ctx context.Context) error {
 		return serveHTTP(ctx, i.portalListener, i.portalHandler(), i.log)

@@ -170,7 +170,7 @@ func (s *site) console() http.Handler {
 	}
 	return console.Handler(console.Config{
 		Messages: adminMessages{s}, Contacts: adminContacts{s}, Links: adminLinks{s}, History: adminHistory{s}, Status: s.status,
-		Dead: adminDead{s}, Control: adminControl{s}, Sending: adminSending{s}, Now: s.cfg.Now,
+		Forgetter: adminContacts{s}, Dead: adminDead{s}, Control: adminControl{s}, Sending: adminSending{s}, Now: s.cfg.Now,
 		Location: s.inForce().loc, Name: func() string { return s.inForce().loc.Name }, Others: others,
 	})
 }

@@ -137,15 +137,16 @@ type Link struct {
 
 // A Config is what the console asks and shows.
 type Config struct {
-	Messages Messages
-	Contacts Contacts
-	Links    Links
-	History  History
-	Sending  Sending
-	Dead     DeadLetters
-	Control  Control
-	Location *engine.Location
-	Now      func() time.Time // default time.Now
+	Messages  Messages
+	Contacts  Contacts
+	Links     Links
+	History   History
+	Sending   Sending
+	Dead      DeadLetters
+	Forgetter Forgetter // removes contacts
+	Control   Control
+	Location  *engine.Location
+	Now       func() time.Time // default time.Now
 	// Name gives the location's name as it is now.
 	Name   func() string
 	Others []Place // the other locations of the same server
@@ -179,6 +180,7 @@ func Handler(c Config) http.Handler {
 	mux.HandleFunc("POST /v1/dead/replay", answer(c.replayMany))
 	mux.HandleFunc("GET /v1/contacts/{ref}", answer(c.showContact))
 	mux.HandleFunc("GET /v1/contacts/{ref}/links", answer(c.contactLinks))
+	mux.HandleFunc("POST /v1/contacts/{ref}/forget", answer(c.forgetContact))
 	mux.HandleFunc("POST /v1/contacts", answer(c.importContacts))
 	mux.HandleFunc("POST /v1/links", answer(c.newLink))
 	mux.HandleFunc("GET /v1/links/{id}", answer(func(r *http.Request) (any, error) { return c.Links.Link(r.Context(), r.PathValue("id")) }))

@@ -68,6 +68,10 @@ func (h *house) Import(_ context.Context, location string, rows []console.Row) (
 	return console.ImportResult{Added: len(rows)}, h.note("import %s %d", location, len(rows))
 }
 
+func (h *house) Forget(_ context.Context, location, ref string, dry bool) (console.Removed, error) {
+	return console.Removed{Contact: "k", Runs: 3}, h.note("forget %s %s %v", location, ref, dry)
+}
+
 func (h *house) New(_ context.Context, n console.NewLink) (console.Link, error) {
 	return console.Link{ID: "lnk_1", URL: "https://learn.acme.test/l/x"}, h.note("new %+v", n)
 }
@@ -91,7 +95,7 @@ func (h *house) status(context.Context) (map[string]any, error) {
 func (h *house) ask(method, target, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	console.Handler(console.Config{
-		Messages: h, Contacts: h, Links: h, History: past{h}, Status: h.status, Dead: grave{h}, Control: hand{h}, Sending: h,
+		Messages: h, Contacts: h, Links: h, History: past{h}, Status: h.status, Dead: grave{h}, Control: hand{h}, Sending: h, Forgetter: h,
 		Now:      func() time.Time { return time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC) },
 		Location: &engine.Location{ID: "academy", BaseURL: "https://learn.acme.test"}, Name: func() string { return `Acme <i>&` },
 	}).ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
@@ -120,6 +124,8 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/v1/contacts/a%2Fb", "", "contact academy a/b", `"id": "a/b"`},
 		{"GET", "/v1/contacts/ada/links", "", "links of academy ada", "[]"},
 		{"POST", "/v1/contacts", `[{"contact": {"id": "a"}}, {"contact": {"email": "b@c.d"}, "offers": [{"id": "gold"}]}]`, "import academy 2", `"added": 2`},
+		{"POST", "/v1/contacts/ada@example.com/forget?dry_run=true", "", "forget academy ada@example.com true", `"runs": 3`},
+		{"POST", "/v1/contacts/a%2Fb/forget", "", "forget academy a/b false", `"contact": "k"`},
 		{"POST", "/v1/contacts", `[]`, "import academy 0", `"added": 0`},
 		{"POST", "/v1/links", `{"contact": "ada", "to": "product:x", "ttl": "2h", "uses": 3, "app": "courses"}`, "new {Location:academy Contact:ada App:courses To:product:x TTL:2h Uses:3}", `"url": "https://learn.acme.test/l/x"`},
 		{"POST", "/v1/links", `{"contact": "ada", "location": "academy"}`, "new {Location:academy Contact:ada App: To: TTL: Uses:0}", `"id": "lnk_1"`},
@@ -168,6 +174,8 @@ func TestRefusals(t *testing.T) {
 		{"POST", "/v1/pause", `{"reason": "` + strings.Repeat("é", 201) + `"}`, 400, "reason is one line"},
 		{"POST", "/v1/pause", `{"why": "x"}`, 400, `"why"`},
 		{"GET", "/v1/pause", "", 404, "there is no GET /v1/pause"},
+		{"POST", "/v1/contacts/a/forget?dry=true", "", 400, "there is only the parameter dry_run"},
+		{"POST", "/v1/contacts/a/forget?dry_run=yes", "", 400, "which is true or false"},
 		{"POST", "/v1/contacts", ``, 400, "body"},
 		{"POST", "/v1/contacts", `[`, 400, "body"},
 		{"POST", "/v1/contacts", `{}`, 400, "body"},

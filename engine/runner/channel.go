@@ -157,6 +157,9 @@ func (r *Runner) work(loops, drain context.Context, ch *channel) {
 		res.at = time.Now()
 		p.mu.Lock()
 		p.results = append(p.results, res)
+		if p.flying[a.contact]--; p.flying[a.contact] == 0 {
+			delete(p.flying, a.contact)
+		}
 		if !res.keepsLane() {
 			p.leave(a.item)
 		}

@@ -65,6 +65,7 @@ func (r *Runner) publishSome(ctx context.Context, p *partition) (int, error) {
 	n, err := r.publish(ctx, p)
 	p.mu.Lock()
 	p.publishing = false
+	p.published++
 	p.unread = p.unread || err != nil || n == publishMost
 	p.mu.Unlock()
 	return n, err

@@ -31,9 +31,11 @@ type partition struct {
 	items      uint64            // how many were queued
 	released   uint64            // how often what was held was released
 	results    []result          // attempts that are over and whose outcome is not stored
+	flying     map[engine.ID]int // contacts -> attempts that are with a worker or on their way to one
 	inHand     int               // timers and tasks taken from the queues and not yet put back or settled
 	unread     bool              // there may be notices to publish
 	publishing bool
+	published  uint64 // how often notices were looked for
 
 	wake     chan struct{} // something was queued
 	settle   chan struct{} // results has grown
@@ -74,6 +76,7 @@ func newPartition(s engine.Store) *partition {
 		store:    s,
 		ready:    map[*channel]*fifo{},
 		lanes:    map[laneKey][]item{},
+		flying:   map[engine.ID]int{},
 		gated:    map[engine.ID]int{},
 		wake:     make(chan struct{}, 1),
 		settle:   make(chan struct{}, 1),

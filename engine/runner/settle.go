@@ -118,7 +118,9 @@ func (s *scope) settle(res result) (handedBack bool, err error) {
 	switch {
 	case err != nil:
 		return false, err
-	case t == nil || t.State != engine.TaskSending || t.Attempts != res.call.Task.Attempts:
+	case t == nil: // its contact was forgotten
+		return false, nil
+	case t.State != engine.TaskSending || t.Attempts != res.call.Task.Attempts:
 		return false, fmt.Errorf("task %s is not being sent", res.id)
 	case errors.Is(res.err, errUntried) || s.concernsChannel(res, t):
 		return true, s.handBack(res, t)

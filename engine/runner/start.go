@@ -72,6 +72,7 @@ type outcome struct {
 // since: it may have been told by files that were in force before. The caller holds mu.
 func (p *partition) sort(it item, o outcome, released uint64) {
 	if o.started != nil {
+		p.flying[it.contact]++
 		it.ch.attempts <- o.started // there is room: it was reserved
 		return
 	}

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// TestKillWhileForgetting kills the real process at random moments of a removal. If the intent is on disk, the next process
+// finishes it before anything else; if not, nothing was removed. Whoever was answered is gone.
+func TestKillWhileForgetting(t *testing.T) {
+	t.Parallel()
+	rounds := 12
+	if testing.Short() || raced() {
+		rounds = 3
+	}
+	r := seeded(t)
+	c := newCrashWorld(t, zebWorkflow, "")
+	begun, answered := 0, 0
+	for range rounds {
+		p := c.spawn()
+		p.awaitReady()
+		nc := c.connect()
+		c.zebAgain(nc, "1", "2", "3")
+		c.await("the contact", func() bool { status, _ := c.get("/v1/contacts/site-zeb-17"); return status == http.StatusOK })
+		before := c.entries()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan bool, 1)
+		go func() {
+			req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.admin("/v1/contacts/site-zeb-17/forget"), nil)
+			if err != nil {
+				t.Error(err)
+			}
+			res, err := http.DefaultClient.Do(req)
+			if err == nil {
+				res.Body.Close()
+			}
+			done <- err == nil && res.StatusCode == http.StatusOK
+		}()
+		time.Sleep(randomly(r, 0, 150*time.Millisecond))
+		p.kill()
+		nc.Close()
+		ok := <-done
+		cancel()
+		if ok {
+			answered++
+		}
+		if c.entries() == before {
+			if ok {
+				t.Fatal("it was answered, and the forget list does not know")
+			}
+			continue
+		}
+		begun++
+		p = c.spawn()
+		p.awaitReady()
+		if status, body := c.get("/v1/contacts/site-zeb-17"); status != http.StatusNotFound {
+			t.Fatalf("after the next start: %d %s", status, body)
+		}
+		if files, found := c.dataHolds(zeb); len(found) > 0 || files < 5 {
+			t.Fatalf("of %d files:\n%s", files, strings.Join(found, "\n"))
+		}
+		p.kill()
+	}
+	t.Logf("of %d removals %d were begun and %d answered", rounds, begun, answered)
+	if begun == 0 {
+		t.Error("none was begun: the test shows nothing")
+	}
+}
+
+// zebAgain makes the contact known, each time by events that never were.
+func (c *crashWorld) zebAgain(nc *nats.Conn, ids ...string) {
+	for _, id := range ids {
+		c.send(nc, "offer_access_granted", id+time.Now().String(),
+			`{"contact": {"id": "site-zeb-17", "email": "zebediah@example.com", "first_name": "Zebulon"}, "offer": {"id": "gold`+id+`"}}`)
+	}
+	c.send(nc, "user_login", time.Now().String(), `{"contact": {"email": "zebediah@example.com", broken`)
+}
+
+func (c *crashWorld) await(what string, ok func() bool) {
+	c.t.Helper()
+	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			c.t.Fatalf("waited too long for %s", what)
+		}
+	}
+}
+
+// entries counts those of the forget list.
+func (c *crashWorld) entries() int {
+	b, err := os.ReadFile(filepath.Join(c.dir, "keys", "forgotten"))
+	if err != nil {
+		return 0
+	}
+	return strings.Count(string(b), "\n")
+}

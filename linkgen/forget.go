@@ -1,0 +1,48 @@
+package linkgen
+
+import (
+	"bytes"
+	"fmt"
+
+	"latchkey/engine"
+)
+
+// Held counts what is stored of a contact.
+type Held struct {
+	Links, Sessions int
+}
+
+// Held returns how much Forget would remove. It runs on the contact's partition.
+func (l *Links) Held(tx engine.Tx, location string, contact engine.ID) (Held, error) {
+	var acc account
+	if _, err := load(tx, engine.SpaceHeads, accountKey(location, contact), &acc); err != nil {
+		return Held{}, fmt.Errorf("links of contact %s: %w", contact, err)
+	}
+	return Held{Links: len(selectors(tx, location, contact)), Sessions: len(acc.Sessions)}, nil
+}
+
+// Forget removes all that is stored of a contact: links, their uses, sessions, and which families live. Their links then
+// are unknown ones. It runs on the contact's partition; a contact of which nothing is stored is no error.
+func (l *Links) Forget(tx engine.Tx, location string, contact engine.ID) error {
+	var acc account
+	if _, err := load(tx, engine.SpaceHeads, accountKey(location, contact), &acc); err != nil {
+		return fmt.Errorf("forget links of contact %s: %w", contact, err)
+	}
+	for _, k := range acc.Sessions {
+		tx.Delete(engine.SpaceSessions, bytes.Clone(k))
+	}
+	for _, s := range selectors(tx, location, contact) {
+		tx.Delete(engine.SpaceLinks, bytes.Clone(s[:]))
+		tx.Delete(engine.SpaceUses, bytes.Clone(s[:]))
+	}
+	var keys [][]byte
+	prefix := engine.Key(location, contact[:])
+	tx.Scan(engine.SpaceHeads, prefix, engine.PrefixEnd(prefix), func(k, _ []byte) bool {
+		keys = append(keys, bytes.Clone(k))
+		return true
+	})
+	for _, k := range keys {
+		tx.Delete(engine.SpaceHeads, k)
+	}
+	return nil
+}

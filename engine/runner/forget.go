@@ -58,6 +58,9 @@ func (r *Runner) Survey(ctx context.Context, location string, contacts []engine.
 		err := p.store.View(ctx, func(tx engine.Tx) error {
 			s.records[p] = nil
 			s.readHistory(tx, p, since, at.generation)
+			if err := s.readTimers(tx, p); err != nil {
+				r.cfg.Logger.Error().Err(err).Str("location", location).Msg("timer passed over")
+			}
 			for _, key := range s.Keys {
 				if r.partition(key) == p {
 					s.readPerson(tx, p, key)
@@ -177,6 +180,17 @@ func (s *Survey) note(p *partition, space engine.Space, k []byte) {
 	s.Counts[space]++
 }
 
+// readTimers notes the timers of the persons; those of runs go with the runs.
+func (s *Survey) readTimers(tx engine.Tx, p *partition) error {
+	return engine.Timers(tx, s.Location, engine.TimerPlace{}, engine.TimerPlace{}, func(t engine.Timer) bool {
+		if t.Kind == engine.TimerPerson && slices.Contains(s.Keys, t.ID) {
+			place := t.Place()
+			s.note(p, engine.SpaceTimers, engine.Key(s.Location, place[:]))
+		}
+		return true
+	})
+}
+
 // readHistory notes runs, tasks and events.
 func (s *Survey) readHistory(tx engine.Tx, p *partition, since time.Time, generation uint64) {
 	first := engine.NewID(since, 0)
@@ -278,9 +292,6 @@ func (r *Runner) Forget(ctx context.Context, s *Survey, began time.Time, in func
 	if err != nil {
 		return nil, fmt.Errorf("forget contact %s: %w", s.Keys[0], err)
 	}
-	for _, p := range r.parts {
-		p.dropTimers(func(t timer) bool { return s.Runs[t.run] || late.Runs[t.run] })
-	}
 	return late, nil
 }
 
@@ -296,6 +307,9 @@ func (p *partition) removeAll(ctx context.Context, all []placed) error {
 	for part := range slices.Chunk(all, sweepMost) {
 		err := p.store.Update(ctx, func(tx engine.Tx) error {
 			for _, at := range part {
+				if at.space == engine.SpaceActive {
+					leaveTimer(tx, at.key)
+				}
 				tx.Delete(at.space, bytes.Clone(at.key))
 			}
 			return nil
@@ -305,6 +319,14 @@ func (p *partition) removeAll(ctx context.Context, all []placed) error {
 		}
 	}
 	return nil
+}
+
+// leaveTimer removes the timer of a run that is to be removed. In memory it stays, and finds no run.
+func leaveTimer(tx engine.Tx, key []byte) {
+	h, err := engine.ReadRunHead(key, tx.Get(engine.SpaceActive, key))
+	if err == nil && h.State == engine.RunWaiting {
+		engine.SetTimer(tx, h.Location, engine.TimerRun, h.ID, h.Due, time.Time{})
+	}
 }
 
 // last gives the space of persons the last place.
@@ -347,19 +369,6 @@ func (s *Survey) leaveDirectory(tx engine.Tx) error {
 		}
 	}
 	return nil
-}
-
-// dropTimers forgets timers. Those that are missed find no run.
-func (p *partition) dropTimers(gone func(timer) bool) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	var left schedule[timer]
-	for _, t := range p.timers.es {
-		if !gone(t.what) {
-			left.push(t.at, t.what)
-		}
-	}
-	p.timers = left
 }
 
 // AwaitAttempts returns when no message of those contacts is being handed over, and what was being published when it was called is,

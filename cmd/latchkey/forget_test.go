@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -63,10 +64,16 @@ func (w *world) dataHolds(needles []needle) (files int, found []string) {
 	w.t.Helper()
 	for _, dir := range []string{"data", "keys"} {
 		err := filepath.WalkDir(filepath.Join(w.dir, dir), func(path string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil // a running server's files come and go
+			}
 			if err != nil || d.IsDir() {
 				return err
 			}
 			b, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) {
+				return nil
+			}
 			if err != nil {
 				return err
 			}

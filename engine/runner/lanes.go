@@ -12,6 +12,12 @@ type laneKey struct {
 	ch      *channel
 }
 
+// A lane is who is behind in it, and the channel of the one that has it.
+type lane struct {
+	ch     *channel
+	behind []item
+}
+
 func (it *item) lane() laneKey {
 	if it.own {
 		return laneKey{it.contact, it.ch}
@@ -21,7 +27,8 @@ func (it *item) lane() laneKey {
 
 // choose says which lane a first attempt is to stand in. The caller holds mu.
 func (p *partition) choose(it *item) {
-	it.own = it.ch.open.Load()
+	general, busy := p.lanes[laneKey{contact: it.contact}]
+	it.own = it.ch.open.Load() && !(busy && general.ch == it.ch) // that one is being tried; both sidestep when it comes back
 	if !it.own && p.ownLanes > 0 {
 		_, it.own = p.lanes[laneKey{it.contact, it.ch}]
 	}
@@ -31,13 +38,17 @@ func (p *partition) choose(it *item) {
 func (p *partition) enter(it *item) bool {
 	p.choose(it)
 	k := it.lane()
-	behind, busy := p.lanes[k]
-	if busy {
-		behind = append(behind, *it)
-	} else if it.own {
+	l, busy := p.lanes[k]
+	switch {
+	case busy:
+		l.behind = append(l.behind, *it)
+	case it.own:
 		p.ownLanes++
+		fallthrough
+	default:
+		l.ch = it.ch
 	}
-	p.lanes[k] = behind
+	p.lanes[k] = l
 	return !busy
 }
 
@@ -50,7 +61,7 @@ func (p *partition) leave(it item) {
 
 // advance gives a lane to the first of those behind, or ends it. The caller holds mu.
 func (p *partition) advance(k laneKey) {
-	behind := p.lanes[k]
+	behind := p.lanes[k].behind
 	if len(behind) == 0 {
 		delete(p.lanes, k)
 		if k.ch != nil {
@@ -62,7 +73,7 @@ func (p *partition) advance(k laneKey) {
 	if behind = behind[1:]; len(behind) == 0 {
 		behind = nil
 	}
-	p.lanes[k] = behind
+	p.lanes[k] = lane{next.ch, behind}
 	p.push(next)
 }
 
@@ -80,15 +91,15 @@ func (p *partition) sidestep(it item) {
 	general := it.lane()
 	it.own = true
 	own := it.lane()
-	same, others := p.part(p.lanes[general], it.ch)
-	if behind, busy := p.lanes[own]; busy {
-		p.lanes[own] = append(append([]item{it}, same...), behind...)
+	same, others := p.part(p.lanes[general].behind, it.ch)
+	if l, busy := p.lanes[own]; busy {
+		p.lanes[own] = lane{it.ch, append(append([]item{it}, same...), l.behind...)}
 	} else {
-		p.lanes[own] = same
+		p.lanes[own] = lane{it.ch, same}
 		p.ownLanes++
 		p.ready[it.ch].push(it)
 	}
-	p.lanes[general] = others
+	p.lanes[general] = lane{nil, others}
 	p.advance(general)
 }
 
@@ -113,21 +124,21 @@ func (p *partition) sidestepAll(ch *channel) {
 	for range q.len() { // each is pushed again, in the order in which they stand
 		p.push(q.pop())
 	}
-	for k, behind := range p.lanes {
-		if k.ch != nil {
+	for k, l := range p.lanes {
+		if k.ch != nil || l.ch == ch {
 			continue
 		}
-		same, others := p.part(behind, ch)
+		same, others := p.part(l.behind, ch)
 		if len(same) == 0 {
 			continue
 		}
-		p.lanes[k] = others
+		p.lanes[k] = lane{l.ch, others}
 		own := laneKey{k.contact, ch}
-		if waiting, busy := p.lanes[own]; busy {
-			p.lanes[own] = append(waiting, same...)
+		if o, busy := p.lanes[own]; busy {
+			p.lanes[own] = lane{ch, append(o.behind, same...)}
 			continue
 		}
-		p.lanes[own] = same[1:]
+		p.lanes[own] = lane{ch, same[1:]}
 		p.ownLanes++
 		p.ready[ch].push(same[0])
 	}

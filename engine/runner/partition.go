@@ -23,7 +23,7 @@ type partition struct {
 	shrinkAt   int                // how many timers in memory are too many
 	later      schedule[item]     // tasks that wait for their time
 	ready      map[*channel]*fifo // tasks to be attempted now
-	lanes      map[laneKey][]item // those with a first attempt ready or going on -> the ones behind it
+	lanes      map[laneKey]lane   // those with a first attempt ready or going on -> the ones behind it
 	ownLanes   int                // how many of them are a channel's own
 	heldTimers []timer            // of paused or missing workflows
 	heldTasks  []item
@@ -75,7 +75,7 @@ func newPartition(s engine.Store) *partition {
 	return &partition{
 		store:    s,
 		ready:    map[*channel]*fifo{},
-		lanes:    map[laneKey][]item{},
+		lanes:    map[laneKey]lane{},
 		flying:   map[engine.ID]int{},
 		gated:    map[engine.ID]int{},
 		wake:     make(chan struct{}, 1),

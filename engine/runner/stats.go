@@ -38,8 +38,8 @@ func (r *Runner) Stats() Stats {
 		for _, q := range p.ready {
 			st.Due += q.len()
 		}
-		for _, behind := range p.lanes {
-			st.Due += len(behind)
+		for _, l := range p.lanes {
+			st.Due += len(l.behind)
 		}
 		p.mu.Unlock()
 	}

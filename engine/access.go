@@ -217,6 +217,8 @@ func Absorb(p, from Person) (Person, Person) {
 	p.Starts = starts
 	p.Tags = tagged(p.Tags, Tag{Add: from.Tags})
 	p.Messages = joinMessages(p.Messages, from.Messages)
+	p.Gatherings = joinGatherings(p.Gatherings, from.Gatherings)
+	p.Watches = joinWatches(p.Watches, from.Watches)
 	p.SignedUp = p.SignedUp || from.SignedUp
 	if p.Since.IsZero() || !from.Since.IsZero() && from.Since.Before(p.Since) {
 		p.Since = from.Since
@@ -225,7 +227,7 @@ func Absorb(p, from Person) (Person, Person) {
 		p.Issue = from.Issue
 	}
 	p.Took = slices.Concat(p.Took, []ID{from.Key}, from.Took)
-	return p, Person{Key: from.Key, Location: from.Location, Since: from.Since, Absorbed: p.Key, Listens: from.Listens}
+	return p, Person{Key: from.Key, Location: from.Location, Since: from.Since, Absorbed: p.Key, Listens: from.Listens, Wakes: from.Wakes}
 }
 
 // joinGrants takes of each pair the later; two that hold join their reasons.

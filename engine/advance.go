@@ -265,14 +265,18 @@ func (m *machine) end(state RunState, reason string) {
 	m.r.State, m.r.End, m.r.Ended = state, reason, m.now
 	m.depart()
 	m.p.Listens = WithoutListen(m.p.Listens, m.r.ID)
-	for k, s := range m.p.Starts {
+	var starts map[string]Start
+	for k, s := range m.p.Starts { // several, if events were gathered
 		if s.Run == m.r.ID {
-			starts := maps.Clone(m.p.Starts)
+			if starts == nil {
+				starts = maps.Clone(m.p.Starts)
+			}
 			s.Ended = true
 			starts[k] = s
-			m.p.Starts = starts
-			break
 		}
+	}
+	if starts != nil {
+		m.p.Starts = starts
 	}
 	m.commands = append(m.commands, Command{Notice: &Notice{
 		ID:       m.r.endID(),

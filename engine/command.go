@@ -5,9 +5,18 @@ import "time"
 // A Command is what the core asks for: exactly one of its fields is set. The runner stores commands in the same
 // commit as the state that asks for them, and carries them out after it.
 type Command struct {
-	Task   *Task   // carry out this effect; State is TaskDue
-	Notice *Notice // publish this
-	Cancel *Cancel // do not carry out this effect if no attempt of it goes on
+	Task    *Task    // carry out this effect; State is TaskDue
+	Notice  *Notice  // publish this
+	Cancel  *Cancel  // do not carry out this effect if no attempt of it goes on
+	Decided *Decided // keep this
+}
+
+// A Decided is a decision that replaces one that was pending, in the record of an event that was applied before.
+type Decided struct {
+	Location string
+	Record   ID        // see EventRecordID
+	Until    time.Time // that of the pending decision
+	Decision Decision
 }
 
 // A Cancel takes a task back: if it is due it becomes TaskSuppressed with the reason, and its run is told by Settled. One
@@ -22,9 +31,11 @@ type Cancel struct {
 type Decision struct {
 	Workflow string `json:"workflow"`
 	Run      ID     `json:"run,omitzero"`     // the run that started, or was moved; zero if none did
-	Reason   string `json:"reason,omitempty"` // the first filter that said no, and the value it saw
+	Reason   string `json:"reason,omitempty"` // the first filter that said no, and the value it saw; or what the event is a part of
 	Fault    string `json:"fault,omitempty"`  // an expression that faulted, and so counted as false
 	Moved    string `json:"moved,omitempty"`  // what the event did to Run, which did not start by it (see Moved)
+	// Until is set while it is pending, and says when it will be known: the event waits in a Gathering or a Watch.
+	Until time.Time `json:"until,omitzero"`
 }
 
 // An Input is what happens to a run. Exactly one of its fields is set.

@@ -20,7 +20,7 @@ type roots struct {
 	Product  *nounView           `expr:"product"`
 	Category *nounView           `expr:"category"`
 	Lesson   *nounView           `expr:"lesson"`
-	Offers   map[string]nounView `expr:"offers"` // of all events that made the run, by id
+	Offers   map[string]nounView `expr:"offers"` // of all events that made the run (see Workflow.Coalesce), by id
 	Products map[string]nounView `expr:"products"`
 	Access   accessView          `expr:"access"`
 	Run      runView             `expr:"run"`
@@ -131,6 +131,10 @@ func viewOf(n *Noun) *nounView {
 func (v *roots) fill(n needs) {
 	if n.lists && !v.have.lists {
 		v.Offers, v.Products = byID(v.Offer), byID(v.Product)
+		if v.run != nil {
+			v.gather(v.Offers, v.run.Offers)
+			v.gather(v.Products, v.run.Products)
+		}
 	}
 	if n.access && !v.have.access {
 		v.Access = accessView{Offers: held(v.person.Offers), Products: held(v.person.Products)}
@@ -139,6 +143,12 @@ func (v *roots) fill(n needs) {
 		v.Run = viewOfRun(v.run)
 	}
 	v.have.add(n)
+}
+
+func (v *roots) gather(to map[string]nounView, list []Noun) {
+	for i := range list {
+		to[list[i].ID] = *viewOf(&list[i])
+	}
 }
 
 func byID(n *nounView) map[string]nounView {

@@ -43,6 +43,23 @@ func LoadEvent(tx Tx, location string, id ID) (*EventRecord, error) {
 	return DecodeEvent(b)
 }
 
+// SettleEvent replaces the pending decision that s names in the record of its event. There is nothing to replace if the record is not
+// kept any more, or is in another partition, as that of a contact that was absorbed may be.
+func SettleEvent(tx Tx, s *Decided) error {
+	e, err := LoadEvent(tx, s.Location, s.Record)
+	if err != nil || e == nil {
+		return err
+	}
+	for i := range e.Decisions {
+		if d := &e.Decisions[i]; d.Workflow == s.Decision.Workflow && d.Until.Equal(s.Until) && !s.Until.IsZero() {
+			*d = s.Decision
+			tx.Put(SpaceDecisions, Key(s.Location, s.Record[:]), encodeEvent(e))
+			return nil
+		}
+	}
+	return nil
+}
+
 func encodeEvent(e *EventRecord) []byte {
 	w := FieldWriter{B: append(make([]byte, 0, 256), recordVersion)}
 	w.B = append(w.B, e.Contact[:]...)
@@ -62,6 +79,7 @@ func encodeEvent(e *EventRecord) []byte {
 			w.Text(3, d.Reason)
 			w.Text(4, d.Fault)
 			w.Text(5, d.Moved)
+			w.Time(6, d.Until)
 		})
 	}
 	return w.B
@@ -124,6 +142,8 @@ func (r *FieldReader) eventRecord(e *EventRecord) {
 				d.Fault = r.Text()
 			case 5:
 				d.Moved = r.Text()
+			case 6:
+				d.Until = r.Time()
 			}
 		})
 	}

@@ -24,6 +24,11 @@ type Person struct {
 	Took    []ID     `json:"took,omitempty"` // keys that it absorbed, whose runs are told of its events
 	// Messages is what they got lately, as far as the limits of workflows ask; in order of At.
 	Messages []Delivery `json:"messages,omitempty"`
+	// Gatherings and Watches are what Wake ends when its time has come.
+	Gatherings []Gathering `json:"gatherings,omitempty"`
+	Watches    []Watch     `json:"watches,omitempty"`
+	// Wakes is when the person's stored timer is due: NextWake, when they were last stored.
+	Wakes time.Time `json:"wakes,omitzero"`
 }
 
 // A Grant is access to one offer or product, or the memory that it was removed.

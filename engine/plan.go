@@ -16,28 +16,29 @@ import (
 // is for the runner to begin no task and fire no timer of a workflow that is paused. Results and redemptions are
 // given to Advance even then, so they are never lost.
 //
-// Decisions has one entry for each workflow with a trigger of the event's type, in the order of ids.
+// Decisions has one entry for each workflow with a trigger of the event's type, in the order of ids. Behind them come one for each
+// Watch that the event ended, and one for each Absence that counts from events of its type.
 func Plan(set *Set, p Person, ev Event, now time.Time) (Person, []Run, []Command, []Decision) {
 	at := ev.Time
 	if at.IsZero() {
 		at = now
 	}
 	at = at.UTC()
-	pl := planner{set: set, p: p, ev: &ev, now: now}
+	pl := planner{set: set.indexed(), p: p, ev: &ev, now: now}
 	if p.Since.IsZero() {
 		pl.p.Since = now
 	}
 	apply(&pl.p, &ev, at)
 	pl.ordinal = issueOf(&pl.p, &ev, at)
-	candidates := set.indexed().byType[ev.Type]
-	if len(candidates) == 0 {
-		return pl.p, nil, nil, nil
-	}
 	pl.told = pl.p
-	pl.decisions = make([]Decision, len(candidates))
-	for i := range candidates {
-		pl.consider(&candidates[i], &pl.decisions[i])
+	if candidates := pl.set.byType[ev.Type]; len(candidates) > 0 {
+		pl.decisions = make([]Decision, len(candidates))
+		for i := range candidates {
+			pl.consider(&candidates[i], &pl.decisions[i])
+		}
 	}
+	pl.unwatch()
+	pl.watch()
 	return pl.p, pl.runs, pl.commands, pl.decisions
 }
 
@@ -59,8 +60,13 @@ type planner struct {
 // consider decides on one workflow.
 func (pl *planner) consider(c *candidate, d *Decision) {
 	d.Workflow = c.w.ID
-	if d.Reason, d.Fault = pl.refuse(c); d.Reason == "" {
-		d.Run = pl.start(c.w)
+	switch d.Reason, d.Fault = pl.refuse(c); {
+	case d.Reason != "":
+	case pl.gathers(c.w):
+		pl.gather(c.w, d)
+	default:
+		kind, value := ledgerNoun(c.w, pl.ev)
+		d.Run = pl.start(seed{w: c.w, ordinal: pl.ordinal, keys: []string{ledgerKey(c.w.ID, kind, value)}})
 	}
 }
 
@@ -72,21 +78,30 @@ func (pl *planner) refuse(c *candidate) (reason, fault string) {
 	if reason := c.refuse(pl.ev); reason != "" {
 		return reason, ""
 	}
-	if c.w.When != nil {
-		if pl.env.roots == nil {
-			pl.env = NewEnv(pl.set.Location, &pl.told, pl.ev, nil, pl.now)
-		}
-		if ok, fault := c.w.When.True(pl.env); !ok {
-			return "when does not hold: " + c.w.When.Source + c.w.When.saw(pl.env), fault
-		}
+	if reason, fault := pl.when(c.w); reason != "" {
+		return reason, fault
 	}
-	return pl.reentry(c.w), ""
+	kind, value := ledgerNoun(c.w, pl.ev)
+	return pl.reentry(c.w, ledgerKey(c.w.ID, kind, value)), ""
 }
 
-// reentry returns why the contact may not go through the workflow again, or "".
-func (pl *planner) reentry(w *Workflow) string {
-	kind, value := ledgerNoun(w, pl.ev)
-	last, ok := pl.p.Starts[ledgerKey(w.ID, kind, value)]
+// when returns that the workflow's when does not hold, and its fault, or "".
+func (pl *planner) when(w *Workflow) (reason, fault string) {
+	if w.When == nil {
+		return "", ""
+	}
+	if pl.env.roots == nil {
+		pl.env = NewEnv(pl.set.Location, &pl.told, pl.ev, nil, pl.now)
+	}
+	if ok, fault := w.When.True(pl.env); !ok {
+		return "when does not hold: " + w.When.Source + w.When.saw(pl.env), fault
+	}
+	return "", ""
+}
+
+// reentry returns why the contact may not go through the workflow again, by that entry of the ledger, or "".
+func (pl *planner) reentry(w *Workflow, key string) string {
+	last, ok := pl.p.Starts[key]
 	if !ok {
 		return ""
 	}
@@ -109,14 +124,24 @@ func (pl *planner) reentry(w *Workflow) string {
 		until = "never"
 	}
 	what := "this contact"
-	if kind != "contact" {
+	if kind, value, ok := strings.Cut(strings.TrimPrefix(key, w.ID+"/"), ":"); ok {
 		what = fmt.Sprintf("%s %q", kind, value)
 	}
 	return fmt.Sprintf("re-entry: it started for %s at %s already; again: %s", what, last.At.Format(time.RFC3339), until)
 }
 
-// start makes a run of the workflow and takes it through its first steps.
-func (pl *planner) start(w *Workflow) ID {
+// A seed is what a run is made of, beside the event.
+type seed struct {
+	w                *Workflow
+	ordinal          uint64
+	keys             []string // of the ledger
+	offers, products []Noun   // of all that was gathered
+	record           ID       // the event's, unless it is applied now
+}
+
+// start makes a run of the event and takes it through its first steps.
+func (pl *planner) start(s seed) ID {
+	w := s.w
 	if pl.identity == "" {
 		id := pl.ev.Identity()
 		pl.identity = hex.EncodeToString(id[:])
@@ -127,16 +152,18 @@ func (pl *planner) start(w *Workflow) ID {
 		Workflow: w.ID,
 		Version:  w.Version,
 		Contact:  pl.p.Key,
-		Event:    *pl.ev,
-		Ordinal:  pl.ordinal,
+		Event:    pl.kept(),
+		Ordinal:  s.ordinal,
 		Started:  pl.now,
+		Offers:   s.offers,
+		Products: s.products,
+		Record:   s.record,
 	}
-	r.Event.Contact = Contact{ID: pl.ev.Contact.ID}
-	r.Event.Warnings = nil
-	starts := make(map[string]Start, len(pl.p.Starts)+1)
+	starts := make(map[string]Start, len(pl.p.Starts)+len(s.keys))
 	maps.Copy(starts, pl.p.Starts)
-	kind, value := ledgerNoun(w, pl.ev)
-	starts[ledgerKey(w.ID, kind, value)] = Start{At: pl.now, Run: r.ID}
+	for _, key := range s.keys {
+		starts[key] = Start{At: pl.now, Run: r.ID}
+	}
 	pl.p.Starts = starts
 	var commands []Command
 	r, pl.p, commands = Advance(w, pl.set.Location, r, pl.p, Input{Begin: true}, pl.now)
@@ -148,9 +175,14 @@ func (pl *planner) start(w *Workflow) ID {
 // ledgerNoun returns what the workflow's starts are told apart by: the kind, and the event's noun of it. Events without
 // the noun share one entry.
 func ledgerNoun(w *Workflow, ev *Event) (kind, value string) {
-	kind = w.Reentry.Key
-	if kind == "" {
-		kind, _, _ = strings.Cut(ev.Type, "_") // a trigger begins with its own noun, if it has one
+	own, _, _ := strings.Cut(ev.Type, "_") // a trigger begins with its own noun, if it has one
+	return ledgerBy(w, ev, own)
+}
+
+// ledgerBy is ledgerNoun with the kind that counts if the workflow does not say one.
+func ledgerBy(w *Workflow, ev *Event, own string) (kind, value string) {
+	if kind = w.Reentry.Key; kind == "" {
+		kind = own
 	}
 	switch kind {
 	case "offer", "product", "category", "lesson":

@@ -36,6 +36,7 @@ func (w *FieldWriter) person(p *Person) {
 		w.ID(14, key)
 	}
 	w.deliveries(19, p.Messages)
+	w.wakes(p)
 }
 
 func (r *FieldReader) person(p *Person) {
@@ -70,6 +71,14 @@ func (r *FieldReader) person(p *Person) {
 		p.Took = append(p.Took, r.ID())
 	case 19:
 		p.Messages = append(p.Messages, r.delivery())
+	case 15:
+		p.Gatherings = append(p.Gatherings, Gathering{})
+		r.Group(func(r *FieldReader) { r.gathering(&p.Gatherings[len(p.Gatherings)-1]) })
+	case 16:
+		p.Wakes = r.Time()
+	case 17:
+		p.Watches = append(p.Watches, Watch{})
+		r.Group(func(r *FieldReader) { r.watch(&p.Watches[len(p.Watches)-1]) })
 	}
 }
 
@@ -289,6 +298,13 @@ func (w *FieldWriter) run(r *Run) {
 	w.Time(12, r.Ended)
 	w.Text(13, r.End)
 	w.Time(14, r.Redeemed)
+	for i := range r.Offers {
+		w.noun(17, &r.Offers[i])
+	}
+	for i := range r.Products {
+		w.noun(18, &r.Products[i])
+	}
+	w.ID(20, r.Record)
 }
 
 func (r *FieldReader) run(to *Run) {
@@ -323,6 +339,12 @@ func (r *FieldReader) run(to *Run) {
 		to.End = r.Text()
 	case 14:
 		to.Redeemed = r.Time()
+	case 17:
+		to.Offers = append(to.Offers, *r.noun())
+	case 18:
+		to.Products = append(to.Products, *r.noun())
+	case 20:
+		to.Record = r.ID()
 	}
 }
 

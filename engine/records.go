@@ -45,12 +45,15 @@ func LoadPerson(tx Tx, location string, key ID) (*Person, error) {
 	return p, nil
 }
 
-// SavePerson stores p.
+// SavePerson stores p, whose timer goes with it: p.Wakes is set to NextWake.
 func SavePerson(tx Tx, p *Person) error {
+	was := p.Wakes
+	p.Wakes = p.NextWake()
 	b, err := encodePerson(p)
 	if err != nil {
 		return fmt.Errorf("person %s: %w", p.Key, err)
 	}
+	SetTimer(tx, p.Location, TimerPerson, p.Key, was, p.Wakes)
 	tx.Put(SpacePeople, personKey(p.Location, p.Key), b)
 	return nil
 }

@@ -37,6 +37,11 @@ type Run struct {
 	End     string       `json:"end,omitempty"` // why it ended, for people
 	// Redeemed is when a link of this run was first redeemed.
 	Redeemed time.Time `json:"redeemed,omitzero"`
+	// Offers and Products are of all events that were gathered for it, in the order in which they came; empty if none was.
+	Offers   []Noun `json:"offers,omitempty"`
+	Products []Noun `json:"products,omitempty"`
+	// Record is the record of its event (see EventRecordID), if that was applied before Started.
+	Record ID `json:"record,omitzero"`
 }
 
 // A Wait is what a run waits for. Later kinds add fields; Kind says which count.

@@ -15,6 +15,9 @@ type Set struct {
 	counts map[Class]Limit
 	byID   map[string]*Workflow
 	byType map[string][]candidate
+
+	bySince  map[string][]*lookout // absences, by the type of event that they count from
+	lookouts map[string][]*lookout // and by their workflow's id
 }
 
 // A candidate is a workflow with those of its triggers that are of one type.
@@ -32,11 +35,13 @@ type matcher struct {
 
 // NewSet makes a set of workflows and puts them in the order of their ids.
 func NewSet(loc *Location, workflows []*Workflow) *Set {
-	s := &Set{Location: loc, Workflows: slices.Clone(workflows), byID: make(map[string]*Workflow, len(workflows)), byType: map[string][]candidate{}}
+	s := &Set{Location: loc, Workflows: slices.Clone(workflows), byID: make(map[string]*Workflow, len(workflows)), byType: map[string][]candidate{},
+		bySince: map[string][]*lookout{}, lookouts: map[string][]*lookout{}}
 	slices.SortStableFunc(s.Workflows, func(a, b *Workflow) int { return strings.Compare(a.ID, b.ID) })
 	s.counts = countsOf(s.Workflows)
 	for _, w := range s.Workflows {
 		s.byID[w.ID] = w
+		s.looks(w)
 		for _, t := range w.Triggers {
 			list := s.byType[t.Type]
 			if n := len(list); n > 0 && list[n-1].w == w {

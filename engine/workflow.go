@@ -30,7 +30,9 @@ type Workflow struct {
 	Status   Status
 	Class    Class // "" if each message step has its own
 	Triggers []Trigger
-	When     *Expr // nil means always
+	Absences []Absence `json:",omitempty"` // triggers too: what did not happen
+	When     *Expr     // nil means always
+	Coalesce Duration  `json:",omitzero"` // how long events are gathered for one run, from the first; zero: each starts its own
 	Reentry  Reentry
 	Goal     *Goal `json:",omitempty"`
 	Steps    []Step

@@ -176,7 +176,7 @@ func (d *demo) awaitQuiet(ctx context.Context) error {
 			return err
 		}
 		if off.Seq >= uint64(len(d.events)) {
-			return d.runner.Idle(ctx)
+			break
 		}
 		select {
 		case <-ctx.Done():
@@ -184,6 +184,24 @@ func (d *demo) awaitQuiet(ctx context.Context) error {
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
+	if err := d.runner.Idle(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(d.window()):
+		return d.runner.Idle(ctx)
+	}
+}
+
+// window is how long it takes until all that is gathered has started.
+func (d *demo) window() (longest time.Duration) {
+	in := d.sites[0].inForce()
+	for _, w := range in.workflows {
+		longest = max(longest, w.Gathers(in.loc))
+	}
+	return longest
 }
 
 // show prints one message as it goes out, with its live link: that is what the demo is for.

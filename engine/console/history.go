@@ -103,6 +103,8 @@ type Decision struct {
 	Fault    string `json:"fault,omitempty"`
 	Moved    string `json:"moved,omitempty"` // what the event did to the run, which went on before it
 	Says     string `json:"says"`
+
+	Until time.Time `json:"until,omitzero"` // when it will be known: the event waits, with others or for another
 }
 
 // An Event is one line of GET /v1/events: what an event caused.
@@ -271,7 +273,7 @@ func didTo(d *engine.Decision) string {
 func decisionsOf(ds []engine.Decision, runs map[engine.ID]engine.Run, zone *time.Location) []Decision {
 	out := make([]Decision, 0, len(ds))
 	for _, d := range ds {
-		o := Decision{Workflow: d.Workflow, Reason: d.Reason, Fault: d.Fault, Moved: d.Moved}
+		o := Decision{Workflow: d.Workflow, Reason: d.Reason, Fault: d.Fault, Moved: d.Moved, Until: d.Until}
 		if !d.Run.IsZero() {
 			o.Run = d.Run.String()
 		}
@@ -280,8 +282,13 @@ func decisionsOf(ds []engine.Decision, runs map[engine.ID]engine.Run, zone *time
 			o.Says = didTo(&d) + ", which " + standing(&r, zone)
 		} else if o.Run != "" {
 			o.Says = didTo(&d)
+		} else if !d.Until.IsZero() {
+			o.Says = "not yet: " + d.Reason
 		} else {
 			o.Says = "did not start: " + d.Reason
+		}
+		if o.Run != "" && d.Reason != "" {
+			o.Says += "; " + d.Reason
 		}
 		if d.Fault != "" {
 			o.Says += " (" + d.Fault + ")"

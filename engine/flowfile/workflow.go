@@ -10,10 +10,8 @@ import (
 )
 
 var (
-	workflowKeys  = []string{"name", "status", "class", "triggers", "when", "reentry", "goal", "window", "limit", "hold_limit", "steps"}
-	workflowLater = []string{"coalesce"}
-	laterTriggers = []string{"absent"}
-	nouns         = []string{"offer", "product", "category", "lesson"}
+	workflowKeys = []string{"name", "status", "class", "triggers", "when", "coalesce", "reentry", "goal", "window", "limit", "hold_limit", "steps"}
+	nouns        = []string{"offer", "product", "category", "lesson"}
 )
 
 // workflow reads the whole file.
@@ -27,7 +25,7 @@ func (r *reader) workflow(root *yaml.Node) {
 	for _, e := range entries {
 		keys[e.name] = e.value
 		if !slices.Contains(workflowKeys, e.name) {
-			r.softly(func() { r.unknownKey(e.key, "a workflow", workflowKeys, workflowLater) })
+			r.softly(func() { r.unknownKey(e.key, "a workflow", workflowKeys, nil) })
 		}
 	}
 	if entries == nil {
@@ -73,6 +71,9 @@ func (r *reader) head(root *yaml.Node, keys map[string]*yaml.Node) {
 	if n := keys["when"]; n != nil {
 		f.When = r.expr(n, "when")
 	}
+	if n := keys["coalesce"]; n != nil {
+		f.Coalesce, _ = r.duration(n, "coalesce")
+	}
 	if n := keys["reentry"]; n != nil {
 		r.reentry(n)
 	}
@@ -89,10 +90,13 @@ func (r *reader) triggers(n *yaml.Node) {
 	}
 }
 
-// trigger reads `name` or `name: {filters}`.
+// trigger reads `name`, `name: {filters}` or `absent: {settings}`.
 func (r *reader) trigger(n *yaml.Node) {
 	if n.Kind == yaml.ScalarNode {
-		if name, ok := r.text(n, "a trigger"); ok {
+		switch name, ok := r.text(n, "a trigger"); {
+		case ok && name == absentWord:
+			r.fail(n, "absent needs its settings; write it as absent: %s", absentForm)
+		case ok:
 			r.kindOf(n, name)
 		}
 		return
@@ -100,11 +104,15 @@ func (r *reader) trigger(n *yaml.Node) {
 	entries, _ := r.mapping(n, "a trigger with filters", "`offer_access_granted: {offer: gold}`")
 	for i, e := range entries {
 		if i > 0 && len(entries) > 1 && r.isFilter(entries[0].name, e.name) {
-			r.fail(e.key, "%s stands beside %s; indent it by two more spaces, so that it is a filter of it", e.name, entries[0].name)
+			r.fail(e.key, "%s stands beside %s; indent it by two more spaces, so that it is a part of it", e.name, entries[0].name)
 			continue
 		}
 		if i > 0 {
 			r.fail(e.key, "one trigger to a line: begin this one with a dash of its own")
+		}
+		if e.name == absentWord {
+			r.absent(e.key, e.value)
+			continue
 		}
 		kind, ok := r.kindOf(e.key, e.name)
 		if !ok || isNull(e.value) {
@@ -115,12 +123,12 @@ func (r *reader) trigger(n *yaml.Node) {
 }
 
 func (r *reader) isFilter(trigger, word string) bool {
-	return slices.Contains(r.cat.Triggers[trigger].Filters, word)
+	return slices.Contains(r.cat.Triggers[trigger].Filters, word) || trigger == absentWord && slices.Contains(absentKeys, word)
 }
 
 // kindOf looks a trigger up and adds it to the workflow.
 func (r *reader) kindOf(n *yaml.Node, name string) (engine.TriggerKind, bool) {
-	kind, ok := r.findTrigger(n, name)
+	kind, ok := r.findTrigger(n, name, absentWord)
 	if ok {
 		r.flow.Triggers = append(r.flow.Triggers, engine.Trigger{Type: name})
 		r.kinds = append(r.kinds, kind)
@@ -128,22 +136,18 @@ func (r *reader) kindOf(n *yaml.Node, name string) (engine.TriggerKind, bool) {
 	return kind, ok
 }
 
-// findTrigger looks a trigger up.
-func (r *reader) findTrigger(n *yaml.Node, name string) (engine.TriggerKind, bool) {
+// findTrigger looks a trigger up. Others are words that may stand where its name does.
+func (r *reader) findTrigger(n *yaml.Node, name string, others ...string) (engine.TriggerKind, bool) {
 	kind, ok := r.cat.Triggers[name]
 	if !ok {
-		names := slices.Sorted(maps.Keys(r.cat.Triggers))
-		switch near := didYouMean(name, names); {
-		case slices.Contains(laterTriggers, name):
-			r.fail(n, "the trigger %q is not yet in this version", name)
-		case near != "":
+		names := append(slices.Sorted(maps.Keys(r.cat.Triggers)), others...)
+		if near := didYouMean(name, names); near != "" {
 			r.fail(n, "no trigger %q%s", name, near)
-		default:
+		} else {
 			r.fail(n, "no trigger %q; the triggers are %s", name, join(names, "and"))
 		}
-		return kind, false
 	}
-	return kind, true
+	return kind, ok
 }
 
 // filters reads the filters of a trigger.

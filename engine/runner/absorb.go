@@ -30,19 +30,24 @@ func (r *Runner) absorb(ctx context.Context, a absorption) error {
 // is lost if there is no second commit.
 func (r *Runner) join(ctx context.Context, a absorption) error {
 	from, to := r.partition(a.from), r.partition(a.to)
+	var joined engine.Person
 	if from == to {
-		return to.store.Update(ctx, func(tx engine.Tx) error {
+		err := to.store.Update(ctx, func(tx engine.Tx) error {
 			old, err := engine.LoadPerson(tx, a.location, a.from)
 			if err != nil || old == nil || !old.Absorbed.IsZero() {
 				return err
 			}
 			engine.MoveEvents(tx, a.location, a.from, a.to)
-			forward, err := r.takeOver(tx, a, old)
-			if err != nil {
+			var forward engine.Person
+			if joined, forward, err = r.takeOver(tx, a, old); err != nil {
 				return err
 			}
 			return engine.SavePerson(tx, &forward)
 		})
+		if err == nil {
+			r.remind(to, &joined)
+		}
+		return err
 	}
 	var old *engine.Person
 	var events map[string]string
@@ -58,30 +63,31 @@ func (r *Runner) join(ctx context.Context, a absorption) error {
 		for k, v := range events {
 			tx.Put(engine.SpacePeople, engine.Key(a.location, a.to[:], []byte(k)), []byte(v))
 		}
-		_, err := r.takeOver(tx, a, old)
+		joined, _, err = r.takeOver(tx, a, old)
 		return err
 	})
 	if err != nil {
 		return err
 	}
+	r.remind(to, &joined)
 	return r.leaveForward(ctx, a, from)
 }
 
-// takeOver stores the person that takes over, and returns what the other one becomes.
-func (r *Runner) takeOver(tx engine.Tx, a absorption, old *engine.Person) (forward engine.Person, err error) {
+// takeOver stores the person that takes over, and returns them and what the other one becomes.
+func (r *Runner) takeOver(tx engine.Tx, a absorption, old *engine.Person) (joined, forward engine.Person, err error) {
 	p, err := engine.LoadPerson(tx, a.location, a.to)
 	if err != nil {
-		return forward, err
+		return joined, forward, err
 	}
 	if p == nil {
 		p = &engine.Person{Key: a.to, Location: a.location}
 	}
-	joined, forward := engine.Absorb(*p, *old)
+	joined, forward = engine.Absorb(*p, *old)
 	had := p.HasAccess() || old.HasAccess()
 	if err := r.lostAccess(tx, had, &joined, engine.Tick(tx, r.cfg.Now())); err != nil {
-		return forward, err
+		return joined, forward, err
 	}
-	return forward, engine.SavePerson(tx, &joined)
+	return joined, forward, engine.SavePerson(tx, &joined)
 }
 
 // leaveForward makes the old person a forward.

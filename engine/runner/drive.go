@@ -137,6 +137,8 @@ func (s *scope) fire(t timer) (again int64, hold bool, err error) {
 	switch t.kind {
 	case engine.TimerRun:
 		return s.endWait(t)
+	case engine.TimerPerson:
+		return s.wake(t)
 	}
 	return 0, false, fmt.Errorf("timer of kind %d is not known to this version of latchkey", t.kind)
 }

@@ -200,7 +200,7 @@ func (s *scope) savePeople() error {
 		if s.r.partition(key) != s.p {
 			continue // a run under a key that they absorbed ended; see endStarts
 		}
-		if err := engine.SavePerson(s.tx, p); err != nil {
+		if err := s.savePerson(p); err != nil {
 			return err
 		}
 	}
@@ -253,6 +253,8 @@ func (s *scope) commands(cmds []engine.Command) error {
 			if err := s.cancel(c.Cancel); err != nil {
 				return err
 			}
+		case c.Decided != nil:
+			s.settleEvent(c.Decided)
 		}
 	}
 	return nil

@@ -73,5 +73,9 @@ func (w *World) person(key engine.ID) *engine.Person {
 }
 
 func (w *World) save(p *engine.Person) {
+	was := p.Wakes
 	w.update(func(tx engine.Tx) error { return engine.SavePerson(tx, p) })
+	if at := p.NextWake(); !at.IsZero() && !at.Equal(was) {
+		w.appoint(appointment{at: at, who: p.Key})
+	}
 }

@@ -109,12 +109,13 @@ func (w *World) fail(err error) {
 	}
 }
 
-// An appointment is a run's timer, or a task's time.
+// An appointment is a run's timer, a task's time, or a person's to be woken.
 type appointment struct {
 	at   time.Time
 	seq  int
 	run  *running
 	task *engine.Task
+	who  engine.ID // the person; zero if it is a run's or a task's
 }
 
 // An agenda is a heap of appointments.
@@ -157,10 +158,13 @@ func (w *World) Until(ctx context.Context, t time.Time) {
 		if p.at.After(w.now) {
 			w.now = p.at
 		}
-		if p.task != nil {
+		switch {
+		case p.task != nil:
 			w.due(ctx, p.run, p.task)
-		} else {
+		case p.run != nil:
 			w.fire(p)
+		default:
+			w.wake(p.who)
 		}
 	}
 	if t.After(w.now) {
@@ -205,6 +209,14 @@ func (w *World) apply(ev engine.Event, set *engine.Set) {
 		w.update(func(tx engine.Tx) error { return w.cfg.AccessLost(tx, changed.Location, changed.Key, w.now) })
 	}
 	w.Decisions = decisions
+	w.start(set, runs)
+	w.commands(cmds)
+	w.listeners(p, &ev)
+	w.lookAgain(p.Key)
+}
+
+// start takes up runs that the core made.
+func (w *World) start(set *engine.Set, runs []engine.Run) {
 	for i := range runs {
 		r := &running{w: set.Lookup(runs[i].Workflow)}
 		w.runs = append(w.runs, r)
@@ -212,9 +224,24 @@ func (w *World) apply(ev engine.Event, set *engine.Set) {
 		w.say("%s starts", runs[i].Workflow)
 		w.moved(r, runs[i])
 	}
+}
+
+// wake ends what the person's time has come for. What came of it is the newest that is decided of those workflows.
+func (w *World) wake(key engine.ID) {
+	p := w.person(key)
+	if at := p.NextWake(); at.IsZero() || at.After(w.now) {
+		return // it has ended, or has an appointment of its own
+	}
+	changed, runs, cmds, decisions := engine.Wake(w.set, *p, w.now)
+	w.save(&changed)
+	w.Decisions = append(decisions, w.Decisions...)
+	for _, d := range decisions {
+		if d.Run.IsZero() {
+			w.say("%s does not start: %s", d.Workflow, d.Reason)
+		}
+	}
+	w.start(w.set, runs)
 	w.commands(cmds)
-	w.listeners(p, &ev)
-	w.lookAgain(p.Key)
 }
 
 // complete gives an event what its publisher and the stream would.

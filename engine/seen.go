@@ -6,16 +6,57 @@ import (
 )
 
 // The identities of a person's past events stand beside the person, so that they cost no page of their own: key
-// location 0 contact-key 1 identity, value version and day (Unix days, 4 bytes).
+// location 0 contact-key 1 identity, value version (1) and day (Unix days, 4 bytes). One that came again has version 2 and
+// behind that how often it did (4 bytes) and when last (8 bytes of Unix milliseconds).
 
-const eventRecordLen = 5
+const (
+	eventRecordLen   = 5
+	seenAgainLen     = eventRecordLen + 4 + 8
+	seenAgainVersion = 2
+)
+
+// seenDay returns the day of a record, and whether it can be read.
+func seenDay(v []byte) (day uint32, ok bool) {
+	ok = len(v) == eventRecordLen && v[0] == recordVersion || len(v) == seenAgainLen && v[0] == seenAgainVersion
+	if ok {
+		day = binary.BigEndian.Uint32(v[1:])
+	}
+	return day, ok
+}
+
+// Duplicates returns how often an event of the person came again, and when last.
+func Duplicates(tx Tx, location string, key ID, identity [16]byte) (n int, last time.Time) {
+	v := tx.Get(SpacePeople, append(seenPrefix(location, key), identity[:]...))
+	if len(v) != seenAgainLen || v[0] != seenAgainVersion {
+		return 0, time.Time{}
+	}
+	return int(binary.BigEndian.Uint32(v[5:])), readMillis(v[9:])
+}
+
+// cameAgain returns the record of an event that came again.
+func cameAgain(v []byte, now time.Time) []byte {
+	day, ok := seenDay(v)
+	if !ok {
+		return nil
+	}
+	n := uint32(0)
+	if len(v) == seenAgainLen {
+		n = binary.BigEndian.Uint32(v[5:])
+	}
+	b := binary.BigEndian.AppendUint32(append(make([]byte, 0, seenAgainLen), seenAgainVersion), day)
+	return appendMillis(binary.BigEndian.AppendUint32(b, n+min(1, ^n)), now)
+}
 
 func seenPrefix(location string, key ID) []byte { return Key(location, key[:], []byte{1}) }
 
-// SeenEvent reports whether the person had an event of that identity before, and keeps the identity if not.
+// SeenEvent reports whether the person had an event of that identity before, and keeps the identity if not. It counts those that
+// come again.
 func SeenEvent(tx Tx, location string, key ID, identity [16]byte, now time.Time) bool {
 	k := append(seenPrefix(location, key), identity[:]...)
-	if tx.Get(SpacePeople, k) != nil {
+	if was := tx.Get(SpacePeople, k); was != nil {
+		if v := cameAgain(was, now); v != nil {
+			tx.Put(SpacePeople, k, v)
+		}
 		return true
 	}
 	v := append(make([]byte, 0, eventRecordLen), recordVersion)
@@ -30,7 +71,7 @@ func PruneEvents(tx Tx, location string, key ID, identity [16]byte, before time.
 	day := unixDay(before)
 	var old [][]byte
 	tx.Scan(SpacePeople, append(prefix[:len(prefix):len(prefix)], identity[:]...), PrefixEnd(prefix), func(k, v []byte) bool {
-		if len(v) == eventRecordLen && v[0] == recordVersion && binary.BigEndian.Uint32(v[1:]) < day {
+		if seen, ok := seenDay(v); ok && seen < day {
 			old = append(old, append([]byte(nil), k...))
 		}
 		max--

@@ -176,6 +176,9 @@ func (i adminHistory) Events(ctx context.Context, q console.Query) ([]console.Ev
 	out := make([]console.EventRecord, len(events))
 	for n, e := range events {
 		out[n] = console.EventRecord{EventRecord: e, Runs: map[engine.ID]engine.Run{}}
+		if out[n].Duplicates, out[n].Again, err = i.runner.Duplicates(ctx, &e); err != nil {
+			return nil, err
+		}
 		for _, d := range e.Decisions {
 			if d.Run.IsZero() {
 				continue

@@ -79,6 +79,9 @@ func testReplay(t *testing.T, w *world) {
 	if out := run(0, "explain", first); strings.Contains(out, "dead letter") || !strings.Contains(out, "hello  started run") {
 		t.Errorf("explain after the replay: %s", out)
 	}
+	if out := run(0, "explain", "order-2"); !strings.Contains(out, "delivered 1 times more, the last at ") {
+		t.Errorf("explain of one that came again: %s", out)
+	}
 	var page []console.Letter
 	if w.ask("GET", "/v1/dead?limit=1", "", &page); len(page) != 0 {
 		t.Error(fmt.Sprint(page))

@@ -139,6 +139,9 @@ func showExplained(w io.Writer, e explained) {
 			fmt.Fprintln(tw, "  "+row(cells[0], cells[1]))
 		}
 	}
+	if e.Duplicates > 0 {
+		fmt.Fprintln(tw, "  "+row("again", fmt.Sprintf("delivered %d times more, the last at %s, and passed over as a duplicate", e.Duplicates, stamp(e.Again))))
+	}
 	for _, warning := range e.Warnings {
 		fmt.Fprintln(tw, "  "+row("warning", warning))
 	}

@@ -34,7 +34,9 @@ type RunRecord struct {
 // An EventRecord is what one event caused.
 type EventRecord struct {
 	engine.EventRecord
-	Runs map[engine.ID]engine.Run // those that it started, as far as they are kept
+	Duplicates int // deliveries beyond the first, and when the last came
+	Again      time.Time
+	Runs       map[engine.ID]engine.Run // those that it started, as far as they are kept
 }
 
 // A Run is one line of GET /v1/runs.
@@ -119,6 +121,9 @@ type Event struct {
 	At        time.Time  `json:"at"`   // when it was applied
 	Warnings  []string   `json:"warnings,omitempty"`
 	Decisions []Decision `json:"decisions"`
+	// Duplicates is how often it was delivered again, and passed over; Again is when last.
+	Duplicates int       `json:"duplicates,omitempty"`
+	Again      time.Time `json:"again,omitzero"`
 }
 
 // MessageStates and RunStates return the states that lists can be asked for.
@@ -255,6 +260,7 @@ func eventOf(e *EventRecord, zone *time.Location) Event {
 	return Event{
 		Record: engine.EventRecordID(e.At, e.Contact, e.Ordinal).String(), ID: e.ID, Type: e.Type, Source: e.Source, Location: e.Location,
 		Contact: e.Contact.String(), Time: e.Time, At: e.At, Warnings: e.Warnings, Decisions: decisionsOf(e.Decisions, e.Runs, zone),
+		Duplicates: e.Duplicates, Again: e.Again,
 	}
 }
 

@@ -96,6 +96,20 @@ func (r *Runner) FindEvent(ctx context.Context, run *engine.Run) (e *engine.Even
 	return e, err
 }
 
+// Duplicates returns how often an event was delivered again after it was applied, and when last, while its identity is kept.
+func (r *Runner) Duplicates(ctx context.Context, e *engine.EventRecord) (n int, last time.Time, err error) {
+	ev := engine.Event{Location: e.Location, Source: e.Source, Type: e.Type, ID: e.ID}
+	key := e.Contact
+	if p, err := r.Person(ctx, e.Location, key); err == nil && p != nil {
+		key = p.Key // who absorbed the contact has its identities
+	}
+	err = r.partition(key).store.View(ctx, func(tx engine.Tx) error {
+		n, last = engine.Duplicates(tx, e.Location, key, ev.Identity())
+		return nil
+	})
+	return n, last, err
+}
+
 // names reports whether a record says want in one of its fields. Most that do not are passed over without being decoded.
 func names[T any](record []byte, want string, decode func([]byte) (*T, error), field func(*T) string) bool {
 	if want == "" {

@@ -39,6 +39,9 @@ type emailStep struct {
 // MessageClass tells the engine which rules hold the message.
 func (s *emailStep) MessageClass() engine.Class { return s.class }
 
+// TemplateName is the template that the message is made of, or \"\" if the step has its own text.
+func (s *emailStep) TemplateName() string { return s.Template }
+
 // A compiledMail is what a step's mail was compiled from, and to.
 type compiledMail struct {
 	from *Template // nil if the step has its own text
@@ -186,7 +189,7 @@ func (e *Email) Begin(tx engine.Tx, call engine.Call) (engine.Attempt, error) {
 		return engine.Attempt{}, err
 	}
 	_, ids := linksOf(links)
-	return engine.Attempt{To: to, Class: s.class, Template: s.Template, Links: ids, Payload: &mailAttempt{m, links}}, nil
+	return engine.Attempt{To: to, Class: s.class, Links: ids, Payload: &mailAttempt{m, links}}, nil
 }
 
 // Perform implements engine.Action. A field without a value and without a default is a final error that names the

@@ -32,6 +32,9 @@ type smsStep struct {
 // MessageClass tells the engine which rules hold the message.
 func (s *smsStep) MessageClass() engine.Class { return s.class }
 
+// TemplateName is the template that the message is made of, or \"\" if the step has its own text.
+func (s *smsStep) TemplateName() string { return s.Template }
+
 // A compiledSMS is what a step's SMS was compiled from, and to.
 type compiledSMS struct {
 	from *Template // nil if the step has its own text
@@ -142,7 +145,7 @@ func (a *SMS) Begin(tx engine.Tx, call engine.Call) (engine.Attempt, error) {
 		return engine.Attempt{}, err
 	}
 	_, ids := linksOf(links)
-	return engine.Attempt{To: to, Class: s.class, Template: s.Template, Links: ids, Payload: &smsAttempt{m, links}}, nil
+	return engine.Attempt{To: to, Class: s.class, Links: ids, Payload: &smsAttempt{m, links}}, nil
 }
 
 // Perform implements engine.Action. A field without a value and without a default, and a text of more segments than

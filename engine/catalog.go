@@ -107,11 +107,10 @@ type Call struct {
 
 // An Attempt is what Begin made ready. Payload stays in memory: it may hold live links.
 type Attempt struct {
-	To       string
-	Class    Class
-	Template string   // that it is made of; empty if the step has its own text
-	Links    []string // ids of links minted for it
-	Payload  any
+	To      string
+	Class   Class
+	Links   []string // ids of links minted for it
+	Payload any
 }
 
 // A Receipt is what the other side answered.

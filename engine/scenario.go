@@ -59,9 +59,9 @@ type TestSend struct {
 	Reason string // what the other side says
 }
 
-// A TestStatus changes the status of a workflow.
+// A TestStatus changes the status of a workflow, or pauses all sending.
 type TestStatus struct {
-	Workflow string
+	Workflow string // "" is all sending
 	Status   Status
 }
 
@@ -121,6 +121,15 @@ func (m Moment) After(now time.Time, zone *time.Location) time.Time {
 func (s *Step) Branch(location, workflow string, contact ID) string {
 	if b := choose(s.Split, location, workflow, s.ID, contact); b != nil {
 		return b.Name
+	}
+	return ""
+}
+
+// TemplateName returns the name of the template that the step's message is made of, or "" if there is none. The settings of a
+// message say it by a method of that name.
+func (s *Step) TemplateName() string {
+	if t, ok := s.Settings.(interface{ TemplateName() string }); ok {
+		return t.TemplateName()
 	}
 	return ""
 }

@@ -9,6 +9,9 @@ import (
 	"latchkey/engine"
 )
 
+// pauseAll stands for all sending of the location.
+const pauseAll = "all"
+
 // do reads what happens, in order.
 func (r *testReader) do(n *yaml.Node) {
 	items, ok := r.list(n, "do", "`[{event: new_sign_up}, {expect: {email: welcome}}]`")
@@ -73,7 +76,9 @@ func (r *testReader) doOne(item *yaml.Node, s *engine.TestStep) bool {
 		s.Redeem = r.redeem(e.value)
 	case "pause", "resume":
 		status := map[string]engine.Status{"pause": engine.Paused, "resume": engine.Live}[e.name]
-		if id, ok := r.workflowID(e.value, e.name); ok {
+		if e.value.Value == pauseAll {
+			s.Status = &engine.TestStatus{Status: status}
+		} else if id, ok := r.workflowID(e.value, e.name); ok {
 			s.Status = &engine.TestStatus{Workflow: id, Status: status}
 		}
 	case "expect":

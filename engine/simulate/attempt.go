@@ -50,8 +50,9 @@ func (w *World) hold(r *running, t *engine.Task, v engine.Verdict) {
 
 // lookAgain looks at the tasks of a contact that are held: what is known of them may have changed.
 func (w *World) lookAgain(contact engine.ID) {
-	for _, r := range w.runs {
-		if t := r.task; r.Contact == contact && t != nil && t.State == engine.TaskDue && t.Held != nil {
+	w.active[contact] = slices.DeleteFunc(w.active[contact], func(r *running) bool { return r.State.Over() })
+	for _, r := range w.active[contact] {
+		if t := r.task; t != nil && t.State == engine.TaskDue && t.Held != nil {
 			w.appoint(appointment{at: w.now, run: r, task: t})
 		}
 	}
@@ -95,8 +96,8 @@ func (w *World) attempt(ctx context.Context, r *running, t *engine.Task) {
 		t.Subject = rec.Subject
 	}
 	t.Receipt = rec.ID
-	m := Message{Template: made.Template}
-	if content, ok := w.cfg.Sink.Take(t.ID); ok {
+	m := Message{}
+	if content, ok := w.cfg.Sink.Take(t.ID); ok && !w.cfg.Quiet {
 		m.Content = content
 	}
 	if err == nil {
@@ -163,12 +164,18 @@ func (w *World) outcome(r *running, t *engine.Task, m Message, err error) {
 // finish ends a task and lets its run go on.
 func (w *World) finish(r *running, t *engine.Task, m Message, state engine.TaskState, cause error) {
 	t.State, t.Changed, t.Error, t.Held = state, w.now, "", nil
+	r.linked = r.linked || state == engine.TaskSent && len(t.Links) > 0
 	if cause != nil {
 		t.Error = cause.Error()
 	}
 	m.Task = *t
+	if step := engine.StepAt(r.w.Steps, t.Step); step != nil {
+		m.Template = step.TemplateName()
+	}
 	w.Messages = append(w.Messages, m)
-	w.say("%s", m.String())
+	if !w.cfg.Quiet {
+		w.say("%s", m.String())
+	}
 	w.advance(r, engine.Input{Done: t})
 }
 

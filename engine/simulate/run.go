@@ -168,6 +168,10 @@ func (pl *player) do(ctx context.Context, s *engine.TestStep) string {
 		return pl.redeem(ctx, s.Redeem)
 	case s.Send != nil:
 		pl.Send(ctx, *s.Send)
+	case s.Status != nil && s.Status.Workflow == "" && s.Status.Status == engine.Paused:
+		pl.Pause(ctx, &engine.Pause{Since: pl.now})
+	case s.Status != nil && s.Status.Workflow == "":
+		pl.Pause(ctx, nil)
 	case s.Status != nil:
 		pl.SetStatus(ctx, s.Status.Workflow, s.Status.Status)
 	}

@@ -22,6 +22,8 @@ type Config struct {
 	Open func(ctx context.Context, stores engine.Stores, url engine.Secret, now time.Time) (engine.Redemption, error)
 	// AccessLost is called when a contact loses the last offer or product.
 	AccessLost func(tx engine.Tx, location string, contact engine.ID, now time.Time) error
+	// Quiet keeps no Story and no texts, for worlds in which very much happens.
+	Quiet bool
 }
 
 // A Sink keeps what senders were handed, until it is taken.
@@ -70,11 +72,13 @@ type World struct {
 	agenda agenda
 	seq    uint64 // of the last event
 
+	seen      map[[16]byte]bool    // identities of events
 	keys      map[string]engine.ID // by a contact's id, and by its address
 	runs      []*running           // in the order in which they started
 	byID      map[engine.ID]*running
-	held      []appointment // of workflows that are paused
-	Messages  []Message     // in the order in which they were over
+	active    map[engine.ID][]*running // by contact: those that were not over when last looked at
+	held      []appointment            // of workflows that are paused
+	Messages  []Message                // in the order in which they were over
 	Decisions []engine.Decision
 	Story     []Line
 	faults    []engine.TestSend
@@ -85,21 +89,24 @@ type World struct {
 // A running run, with the version of its workflow that it began with, and its task.
 type running struct {
 	engine.Run
-	w    *engine.Workflow
-	task *engine.Task
+	w      *engine.Workflow
+	task   *engine.Task
+	linked bool // it has sent a login link
 }
 
 // New returns a world in which nothing has happened yet.
 func New(cfg Config, start time.Time) *World {
 	return &World{cfg: cfg, set: cfg.Set, now: start.UTC(), store: newMemory(), keys: map[string]engine.ID{},
-		byID: map[engine.ID]*running{}, down: map[string]string{}}
+		seen: map[[16]byte]bool{}, byID: map[engine.ID]*running{}, active: map[engine.ID][]*running{}, down: map[string]string{}}
 }
 
 // Now returns the world's time.
 func (w *World) Now() time.Time { return w.now }
 
 func (w *World) say(format string, args ...any) {
-	w.Story = append(w.Story, Line{w.now, fmt.Sprintf(format, args...)})
+	if !w.cfg.Quiet {
+		w.Story = append(w.Story, Line{w.now, fmt.Sprintf(format, args...)})
+	}
 }
 
 // fail keeps the first thing that should not happen.
@@ -188,7 +195,7 @@ func (w *World) fire(p appointment) {
 }
 
 // Event applies an event now, and lets what it causes at once happen. Its id, source, time and ordinal are given to it
-// unless it has some.
+// unless it has some. One that came before is passed over.
 func (w *World) Event(ctx context.Context, ev engine.Event) {
 	w.apply(ev, w.set)
 	w.Until(ctx, w.now)
@@ -200,6 +207,11 @@ func (w *World) Given(ev engine.Event) { w.apply(ev, engine.NewSet(w.set.Locatio
 func (w *World) apply(ev engine.Event, set *engine.Set) {
 	w.seq++
 	w.complete(&ev)
+	if identity := ev.Identity(); w.seen[identity] {
+		return
+	} else {
+		w.seen[identity] = true
+	}
 	w.say("event %s", describe(&ev))
 	p := w.person(w.keyOf(&ev.Contact))
 	had := p.HasAccess()
@@ -221,6 +233,7 @@ func (w *World) start(set *engine.Set, runs []engine.Run) {
 		r := &running{w: set.Lookup(runs[i].Workflow)}
 		w.runs = append(w.runs, r)
 		w.byID[runs[i].ID] = r
+		w.active[p.Key] = append(w.active[p.Key], r)
 		w.say("%s starts", runs[i].Workflow)
 		w.moved(r, runs[i])
 	}
@@ -362,12 +375,7 @@ func (w *World) SetStatus(ctx context.Context, workflow string, status engine.St
 	}
 	w.set = engine.NewSet(w.set.Location, flows)
 	w.say("%s is %s", workflow, status)
-	held := w.held
-	w.held = nil
-	for _, p := range held {
-		w.appoint(p)
-	}
-	w.Until(ctx, w.now)
+	w.release(ctx)
 }
 
 // Redeem opens a link as its learner would. Returns a *Refused if the link lets nobody in.
@@ -388,6 +396,40 @@ func (w *World) Redeem(ctx context.Context, url engine.Secret) error {
 		Contact: engine.Contact{ID: p.Contact.ID, Email: p.Contact.Email}, Custom: engine.Custom{"via": "latchkey"},
 	})
 	return nil
+}
+
+// CameIn notes that a contact came in by a link, of which nothing else is known: every run of theirs that has sent a link, and
+// knows of none that was opened, learns of it.
+func (w *World) CameIn(ctx context.Context, c *engine.Contact) {
+	key := w.keyOf(c)
+	for _, r := range w.active[key] {
+		if r.Redeemed.IsZero() && r.linked {
+			w.advance(r, engine.Input{Redeemed: &engine.Redemption{Location: r.Location, Contact: key, Run: r.ID, At: w.now}})
+		}
+	}
+	w.Until(ctx, w.now)
+}
+
+// Err returns the first thing that went wrong in the world itself, after which nothing more happens in it; nil if nothing did.
+func (w *World) Err() error { return w.err }
+
+// Pause holds all sending back, or lets it go on if it is nil.
+func (w *World) Pause(ctx context.Context, p *engine.Pause) {
+	loc := *w.set.Location
+	loc.Pause = p
+	w.set = engine.NewSet(&loc, w.set.Workflows)
+	w.say("all sending is %s", map[bool]string{true: "paused", false: "going on"}[p != nil])
+	w.release(ctx)
+}
+
+// release lets what was held go on, if it may.
+func (w *World) release(ctx context.Context) {
+	held := w.held
+	w.held = nil
+	for _, p := range held {
+		w.appoint(p)
+	}
+	w.Until(ctx, w.now)
 }
 
 // update runs fn in the store. Its error is none that a test could expect.

@@ -48,6 +48,7 @@ type TestLink struct {
 const (
 	SendFails   = "fail"    // the next message is refused for good
 	SendUnknown = "unknown" // nobody knows what became of the next one
+	SendLater   = "later"   // the next one is put off, and tried again
 	SendDown    = "down"    // nothing goes out until SendUp
 	SendUp      = "up"
 )

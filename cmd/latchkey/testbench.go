@@ -10,6 +10,7 @@ import (
 	"latchkey/actions"
 	"latchkey/engine"
 	"latchkey/engine/flowfile"
+	"latchkey/engine/runner"
 	"latchkey/engine/simulate"
 	"latchkey/linkgen"
 	"latchkey/triggers"
@@ -89,7 +90,8 @@ func (b *workbench) Take(task engine.ID) (simulate.Content, bool) {
 func (b *workbench) world(flows []*engine.Workflow) simulate.Config {
 	return simulate.Config{
 		Set: engine.NewSet(b.project.loc, flows), Actions: b.project.catalog.Actions, Sink: b,
-		Open: b.open, AccessLost: b.links.RevokeContact,
+		Terms: func(kind string) engine.Terms { return runner.DefaultChannel(kind).Terms() },
+		Open:  b.open, AccessLost: b.links.RevokeContact,
 	}
 }
 

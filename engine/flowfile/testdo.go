@@ -118,7 +118,7 @@ func (r *testReader) redeem(n *yaml.Node) *engine.TestLink {
 func (r *testReader) send(e entry) *engine.TestSend {
 	s := &engine.TestSend{How: e.name, Reason: map[string]string{
 		engine.SendFails: "refused, as the test asks", engine.SendUnknown: "no answer, as the test asks",
-		engine.SendDown: "not reached, as the test asks",
+		engine.SendLater: "put off, as the test asks", engine.SendDown: "not reached, as the test asks",
 	}[e.name]}
 	kind := e.value
 	if e.value.Kind == yaml.MappingNode && e.name != engine.SendUp {

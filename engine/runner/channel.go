@@ -115,7 +115,7 @@ type attempt struct {
 	p     *partition
 	call  engine.Call
 	made  engine.Attempt
-	terms terms
+	terms engine.Terms
 	// As the task was before, for one that does not count.
 	deadline time.Time
 	links    int
@@ -197,7 +197,7 @@ func perform(ctx context.Context, a engine.Action, at *attempt) (rec engine.Rece
 	}()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if d := at.terms.timeout; d > 0 {
+	if d := at.terms.Timeout; d > 0 {
 		t := time.AfterFunc(d, func() { cancel(fmt.Errorf("it took longer than its timeout of %s", d)) })
 		defer t.Stop()
 	}

@@ -62,14 +62,6 @@ func (s *scope) hold(t *engine.Task, v engine.Verdict) (outcome, error) {
 	return o, s.saveTask(t, false)
 }
 
-// letGo ends a hold. The time for which a retry was held is no time in which it was tried.
-func letGo(t *engine.Task, now time.Time) {
-	if t.Held != nil && !t.Deadline.IsZero() {
-		t.Deadline = t.Deadline.Add(now.Sub(t.Held.Since))
-	}
-	t.Held = nil
-}
-
 // number gives a task its place in the order of those that were queued. The caller holds mu.
 func (p *partition) number(it *item) {
 	if it.seq == 0 {

@@ -84,7 +84,7 @@ func (p *partition) loadClock(ctx context.Context) error {
 // A cut is a task whose attempt was committed and whose result was not: nobody knows whether it happened.
 type cut struct {
 	item
-	terms terms
+	terms engine.Terms
 	over  bool // it is not tried again
 }
 
@@ -115,11 +115,11 @@ func (r *Runner) askSteps(ctx context.Context, cuts map[engine.ID]*cut) {
 	for _, c := range cuts {
 		t, err := r.FindTask(ctx, c.place.id, c.id)
 		if err != nil || t == nil {
-			c.terms = c.ch.terms(nil)
+			c.terms = c.ch.Terms()
 			continue
 		}
-		c.terms = c.ch.terms(r.step(ctx, t))
-		c.over = c.terms.hold || c.terms.spent(t)
+		c.terms = c.ch.Terms().Of(r.step(ctx, t))
+		c.over = c.terms.Hold || c.terms.Spent(t)
 	}
 }
 

@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -139,7 +138,7 @@ func (s *scope) conclude(res result, t *engine.Task) error {
 	if res.receipt.Subject != "" {
 		t.Subject = res.receipt.Subject
 	}
-	state := stateOf(res.err, res.terms.hold)
+	state := res.terms.Outcome(res.err)
 	if res.counts {
 		s.count(t, state == engine.TaskSent || engine.IsUnknown(res.err))
 	}
@@ -148,7 +147,7 @@ func (s *scope) conclude(res result, t *engine.Task) error {
 	}
 	loc := res.call.Location
 	if state == engine.TaskDue && run != nil && run.LeftTask(t.ID) {
-		state = leftState(res.err)
+		state = engine.OutcomeLeft(res.err)
 	}
 	if state == engine.TaskDue {
 		return s.putOff(t, run, loc, res.terms, res.err)
@@ -181,31 +180,6 @@ func (s *scope) handBack(res result, t *engine.Task) error {
 	return s.saveTask(t, false)
 }
 
-// stateOf returns what becomes of a task after an attempt.
-func stateOf(err error, hold bool) engine.TaskState {
-	switch {
-	case err == nil:
-		return engine.TaskSent
-	case engine.IsUnknown(err) && hold:
-		return engine.TaskUnknown
-	case engine.IsUnknown(err):
-		return engine.TaskDue
-	case engine.IsFinal(err):
-		return engine.TaskFailed
-	case errors.Is(err, engine.ErrSuppressed):
-		return engine.TaskSuppressed
-	}
-	return engine.TaskDue
-}
-
-// leftState is what becomes of a message that would be tried again if its run had not left it.
-func leftState(err error) engine.TaskState {
-	if engine.IsUnknown(err) {
-		return engine.TaskUnknown
-	}
-	return engine.TaskSuppressed
-}
-
 // settled lets the action settle a message that was, or may have been, handed over. Its failure does not undo that.
 func (s *scope) settled(res result, t *engine.Task, state engine.TaskState) {
 	if state != engine.TaskSent {
@@ -225,22 +199,10 @@ func (s *scope) settled(res result, t *engine.Task, state engine.TaskState) {
 
 // putOff makes a task due again after a temporary error, or ends it if that would be after its deadline or one attempt more
 // than there may be.
-func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, how terms, cause error) error {
-	wait, given := engine.LaterBy(cause)
-	if !given {
-		wait = backoff(t.Attempts-t.Before, 5*time.Second, 30*time.Minute)
-		wait += time.Duration(float64(wait) * jitter(t))
-	}
-	at := s.now.Add(max(wait.Round(time.Millisecond), time.Second))
-	if at.After(t.Deadline) || how.spent(t) {
-		state := engine.TaskFailed
-		if engine.IsUnknown(cause) {
-			state = engine.TaskUnknown
-		}
+func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, how engine.Terms, cause error) error {
+	if state := t.PutOff(how, cause, s.now); state != engine.TaskDue {
 		return s.finish(t, run, loc, state, cause)
 	}
-	t.State, t.NotBefore, t.Changed, t.Error = engine.TaskDue, at, s.now, cause.Error()
-	t.Tried(engine.Try{N: t.Attempts, At: s.now, Result: resultOf(cause), Error: t.Error})
 	kind := t.Kind
 	s.tell(t.Location, func(m Meter) {
 		if engine.IsUnknown(cause) {
@@ -249,22 +211,6 @@ func (s *scope) putOff(t *engine.Task, run *engine.Run, loc *engine.Location, ho
 		m.Message(kind, engine.TaskDue, 0)
 	})
 	return s.saveTask(t, true)
-}
-
-func resultOf(err error) string {
-	switch {
-	case engine.IsUnknown(err):
-		return string(engine.TaskUnknown)
-	case engine.IsDown(err):
-		return engine.TryDown
-	}
-	return engine.TryTemporary
-}
-
-// jitter is between -0.2 and 0.2, and the same each time for one attempt of a task.
-func jitter(t *engine.Task) float64 {
-	id := engine.NewID(time.Time{}, 0, t.ID.String(), fmt.Sprint(t.Attempts))
-	return float64(binary.BigEndian.Uint16(id[8:]))/65535*0.4 - 0.2
 }
 
 // end stores a task that is over.

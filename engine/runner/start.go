@@ -130,14 +130,14 @@ func (s *scope) begin(it item) (_ outcome, err error) {
 
 // attempt lets the action begin, and stores that the task is being sent.
 func (s *scope) attempt(it item, t *engine.Task, run *engine.Run, loc *engine.Location) (outcome, error) {
-	letGo(t, s.now)
+	t.LetGo(s.now)
 	a := &attempt{item: it, p: s.p, deadline: t.Deadline, links: len(t.Links)}
 	call, err := s.call(t, run, loc)
-	a.terms = it.ch.terms(call.Step)
+	a.terms = it.ch.Terms().Of(call.Step)
 	t.Attempts++
 	t.Changed = s.now
 	if t.Deadline.IsZero() {
-		t.Deadline = s.now.Add(a.terms.retryFor)
+		t.Deadline = s.now.Add(a.terms.RetryFor)
 	} else {
 		t.Deadline = t.Deadline.Add(it.ch.outage(t.NotBefore, s.now)) // no attempt could be made in that time
 	}

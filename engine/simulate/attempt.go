@@ -60,49 +60,36 @@ func (w *World) lookAgain(contact engine.ID) {
 
 // attempt carries out a task, as the runner does.
 func (w *World) attempt(ctx context.Context, r *running, t *engine.Task) {
-	if t.Held != nil && !t.Deadline.IsZero() {
-		t.Deadline = t.Deadline.Add(w.now.Sub(t.Held.Since))
+	if _, down := w.down[t.Kind]; down {
+		w.stuck = append(w.stuck, appointment{run: r, task: t})
+		return
 	}
-	t.Held = nil
-	t.Attempts++
-	t.Changed = w.now
-	if t.Deadline.IsZero() {
-		t.Deadline = w.now.Add(retryFor(t.Kind))
-	}
+	t.LetGo(w.now)
 	action, step := w.cfg.Actions[t.Kind], engine.StepAt(r.w.Steps, t.Step)
 	if action == nil || step == nil {
 		w.finish(r, t, Message{}, engine.TaskFailed, fmt.Errorf("there is no action %q", t.Kind))
 		return
 	}
-	if why, down := w.down[t.Kind]; down {
-		w.putOff(r, t, errors.New(why))
-		return
+	how := w.cfg.Terms(t.Kind).Of(step)
+	t.Attempts++
+	t.Changed = w.now
+	if t.Deadline.IsZero() {
+		t.Deadline = w.now.Add(how.RetryFor)
 	}
 	t.State = engine.TaskSending
 	run := r.Run
-	call := engine.Call{Now: w.now, Task: t, Run: &run, Person: w.person(t.Contact), Location: w.set.Location, Settings: step.Settings}
+	call := engine.Call{Now: w.now, Task: t, Run: &run, Person: w.person(t.Contact), Location: w.set.Location, Settings: step.Settings, Step: step}
 	var made engine.Attempt
 	err := w.store.Update(ctx, func(tx engine.Tx) (err error) {
 		made, err = action.Begin(tx, call)
 		return err
 	})
 	if err != nil {
-		w.outcome(r, t, Message{}, err)
+		w.outcome(r, t, Message{}, how, err)
 		return
 	}
 	t.To, t.Class, t.Links, t.Error = made.To, made.Class, append(t.Links, made.Links...), ""
-	rec, err := action.Perform(ctx, call, made)
-	if rec.Subject != "" {
-		t.Subject = rec.Subject
-	}
-	t.Receipt = rec.ID
-	m := Message{}
-	if content, ok := w.cfg.Sink.Take(t.ID); ok && !w.cfg.Quiet {
-		m.Content = content
-	}
-	if err == nil {
-		err = w.fault(t.Kind)
-	}
+	m, err := w.perform(ctx, action, call, made)
 	if err == nil || engine.IsUnknown(err) {
 		state := engine.TaskSent
 		if err != nil {
@@ -111,7 +98,23 @@ func (w *World) attempt(ctx context.Context, r *running, t *engine.Task) {
 		w.update(func(tx engine.Tx) error { return action.Settle(tx, call, state) })
 		w.delivered(t)
 	}
-	w.outcome(r, t, m, err)
+	w.outcome(r, t, m, how, err)
+}
+
+// perform has the effect, and then what the test says that became of it.
+func (w *World) perform(ctx context.Context, action engine.Action, call engine.Call, made engine.Attempt) (m Message, err error) {
+	rec, err := action.Perform(ctx, call, made)
+	if rec.Subject != "" {
+		call.Task.Subject = rec.Subject
+	}
+	call.Task.Receipt = rec.ID
+	if content, ok := w.cfg.Sink.Take(call.Task.ID); ok && !w.cfg.Quiet {
+		m.Content = content
+	}
+	if err == nil {
+		err = w.fault(call.Task.Kind)
+	}
+	return m, err
 }
 
 // delivered notes what a person got, or may have got, for the limits of workflows.
@@ -131,10 +134,13 @@ func (w *World) fault(kind string) error {
 	f := w.faults[i]
 	w.faults = slices.Delete(w.faults, i, i+1)
 	err := errors.New(f.Reason)
-	if f.How == engine.SendUnknown {
+	switch f.How {
+	case engine.SendUnknown:
 		return engine.Unknown(err)
+	case engine.SendFails:
+		return engine.Final(err)
 	}
-	return engine.Final(err)
+	return err
 }
 
 // Send changes how sending of a kind goes from now on.
@@ -145,18 +151,36 @@ func (w *World) Send(ctx context.Context, s engine.TestSend) {
 		w.down[s.Kind] = s.Reason
 	case engine.SendUp:
 		delete(w.down, s.Kind)
+		stuck := w.stuck
+		w.stuck = nil
+		for _, p := range stuck {
+			p.task.Deadline = later(p.task.Deadline, w.now.Sub(p.task.NotBefore)) // no attempt could be made in that time
+			p.at = w.now
+			w.appoint(p)
+		}
 		w.Until(ctx, w.now)
 	default:
 		w.faults = append(w.faults, s)
 	}
 }
 
+// later puts a deadline off, if there is one.
+func later(t time.Time, d time.Duration) time.Time {
+	if t.IsZero() || d < 0 {
+		return t
+	}
+	return t.Add(d)
+}
+
 // outcome notes how an attempt ended.
-func (w *World) outcome(r *running, t *engine.Task, m Message, err error) {
-	state := stateOf(err, t.Kind == "sms")
+func (w *World) outcome(r *running, t *engine.Task, m Message, how engine.Terms, err error) {
+	state := how.Outcome(err)
 	if state == engine.TaskDue {
-		w.putOff(r, t, err)
-		return
+		if state = t.PutOff(how, err, w.now); state == engine.TaskDue {
+			w.say("%s: %s is put off until %s: %v", t.Workflow, stepID(t.Step), w.clock(t.NotBefore), err)
+			w.appoint(appointment{at: t.NotBefore, run: r, task: t})
+			return
+		}
 	}
 	w.finish(r, t, m, state, err)
 }
@@ -201,23 +225,4 @@ func (m *Message) Name() string {
 		return m.Template
 	}
 	return stepID(m.Step)
-}
-
-// putOff makes a task due again after a temporary error, or ends it if that would be after its deadline.
-func (w *World) putOff(r *running, t *engine.Task, cause error) {
-	wait, given := engine.LaterBy(cause)
-	if !given {
-		wait = min(5*time.Second<<min(t.Attempts-1, 20), 30*time.Minute)
-	}
-	at := w.now.Add(max(wait, time.Second))
-	if at.After(t.Deadline) {
-		state := engine.TaskFailed
-		if engine.IsUnknown(cause) {
-			state = engine.TaskUnknown
-		}
-		w.finish(r, t, Message{}, state, cause)
-		return
-	}
-	t.State, t.NotBefore, t.Changed, t.Error = engine.TaskDue, at, w.now, cause.Error()
-	w.appoint(appointment{at: at, run: r, task: t})
 }

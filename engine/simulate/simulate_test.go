@@ -87,7 +87,8 @@ func config(t *testing.T) simulate.Config {
 		When: expression(t, `event.custom.via == "latchkey"`), Reentry: engine.Reentry{Allow: "always"},
 		Steps: []engine.Step{{ID: "set-1", Kind: engine.StepSet, Set: engine.Custom{"seen": int64(1)}}}}
 	loc := &engine.Location{ID: "academy", Zone: time.UTC}
-	return simulate.Config{Set: engine.NewSet(loc, []*engine.Workflow{welcome, login}), Actions: map[string]engine.Action{"email": a}, Sink: a, Open: open}
+	return simulate.Config{Set: engine.NewSet(loc, []*engine.Workflow{welcome, login}), Actions: map[string]engine.Action{"email": a}, Sink: a, Open: open,
+		Terms: func(string) engine.Terms { return engine.Terms{RetryFor: 24 * time.Hour} }}
 }
 
 func event(kind string) engine.TestStep { return engine.TestStep{Event: happens(kind)} }
@@ -153,8 +154,9 @@ func TestRun(t *testing.T) {
 		{name: "refused by the other side", do: []engine.TestStep{send("fail", "550 no such user"), signUp, failed}},
 		{name: "failed, not sent", do: []engine.TestStep{send("fail", "550 no such user"), signUp, sent}, want: "expected email mail to be sent, but it is failed: 550"},
 		{name: "down for an hour", do: []engine.TestStep{send("down", "no route"), signUp, after(t, "1h"), expect(engine.Expectation{Nothing: true, In: "mail"}),
-			send("up", ""), after(t, "30m"), sent}},
-		{name: "down for good", do: []engine.TestStep{send("down", "550 no route"), signUp, after(t, "23h"), expect(engine.Expectation{Nothing: true}), after(t, "2h"), failed}},
+			send("up", ""), sent}},
+		{name: "down for long", do: []engine.TestStep{send("down", "550 no route"), signUp, after(t, "6d"), send("up", ""), sent}},
+		{name: "put off", do: []engine.TestStep{send("later", "451"), send("later", "451"), signUp, after(t, "6s"), expect(engine.Expectation{Nothing: true}), after(t, "12s"), sent}},
 		{name: "unknown is tried again", do: []engine.TestStep{send("unknown", "no reply"), signUp, expect(engine.Expectation{Nothing: true}), after(t, "10s"), sent}},
 		{name: "paused for a day", do: []engine.TestStep{status(engine.Paused), signUp, after(t, "1d"), expect(engine.Expectation{Nothing: true}), status(engine.Live), sent}},
 		{name: "paused in a wait", do: []engine.TestStep{signUp, sent, status(engine.Paused), after(t, "9d"), expect(engine.Expectation{Nothing: true}), status(engine.Live), expired},

@@ -16,6 +16,8 @@ import (
 type Config struct {
 	Set     *engine.Set
 	Actions map[string]engine.Action
+	// Terms returns how tasks of a kind are tried, where their steps do not say.
+	Terms func(kind string) engine.Terms
 	// Sink has what the actions' senders handed over.
 	Sink Sink
 	// Open lets a contact in by a link, as the link's page would. Returns a *Refused if it lets nobody in.
@@ -77,6 +79,7 @@ type World struct {
 	runs      []*running           // in the order in which they started
 	byID      map[engine.ID]*running
 	active    map[engine.ID][]*running // by contact: those that were not over when last looked at
+	stuck     []appointment            // of kinds that are down
 	held      []appointment            // of workflows that are paused
 	Messages  []Message                // in the order in which they were over
 	Decisions []engine.Decision

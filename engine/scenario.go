@@ -48,7 +48,8 @@ type TestLink struct {
 const (
 	SendFails   = "fail"    // the next message is refused for good
 	SendUnknown = "unknown" // nobody knows what became of the next one
-	SendLater   = "later"   // the next one is put off, and tried again
+	SendLater   = "later"   // the next one is put off, by TestSend.Takes if that is not zero
+	SendSlow    = "slow"    // the next one takes TestSend.Takes, if its step lets it
 	SendDown    = "down"    // nothing goes out until SendUp
 	SendUp      = "up"
 )
@@ -58,6 +59,7 @@ type TestSend struct {
 	Kind   string // "email", "sms"
 	How    string
 	Reason string // what the other side says
+	Takes  time.Duration
 }
 
 // A TestStatus changes the status of a workflow, or pauses all sending.

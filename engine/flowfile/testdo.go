@@ -128,7 +128,14 @@ func (r *testReader) send(e entry) *engine.TestSend {
 			return s
 		}
 		kind = entries[0].key
-		s.Reason, _ = r.text(entries[0].value, "the reason")
+		if e.name == engine.SendSlow || e.name == engine.SendLater {
+			d, _ := r.duration(entries[0].value, e.name)
+			s.Takes = d.Fixed()
+		} else {
+			s.Reason, _ = r.text(entries[0].value, "the reason")
+		}
+	} else if e.name == engine.SendSlow {
+		r.fail(e.value, "slow says how long it takes, such as `slow: {email: 1m}`")
 	}
 	kinds := slices.Sorted(maps.Keys(r.cat.Actions))
 	s.Kind, _ = r.word(kind, e.name, kinds...)

@@ -29,7 +29,7 @@ type TestProject struct {
 var (
 	testKeys    = []string{"name", "at", "contact", "given", "split", "do"}
 	contactKeys = []string{"id", "email", "phone", "first_name", "last_name", "timezone", "locale", "consent", "custom", "tags"}
-	doKeys      = []string{"event", "after", "at", "redeem", "fail", "later", "unknown", "down", "up", "pause", "resume", "expect"}
+	doKeys      = []string{"event", "after", "at", "redeem", "fail", "later", "unknown", "slow", "down", "up", "pause", "resume", "expect"}
 )
 
 const (

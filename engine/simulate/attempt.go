@@ -89,7 +89,7 @@ func (w *World) attempt(ctx context.Context, r *running, t *engine.Task) {
 		return
 	}
 	t.To, t.Class, t.Links, t.Error = made.To, made.Class, append(t.Links, made.Links...), ""
-	m, err := w.perform(ctx, action, call, made)
+	m, err := w.perform(ctx, action, call, made, how)
 	if err == nil || engine.IsUnknown(err) {
 		state := engine.TaskSent
 		if err != nil {
@@ -102,7 +102,7 @@ func (w *World) attempt(ctx context.Context, r *running, t *engine.Task) {
 }
 
 // perform has the effect, and then what the test says that became of it.
-func (w *World) perform(ctx context.Context, action engine.Action, call engine.Call, made engine.Attempt) (m Message, err error) {
+func (w *World) perform(ctx context.Context, action engine.Action, call engine.Call, made engine.Attempt, how engine.Terms) (m Message, err error) {
 	rec, err := action.Perform(ctx, call, made)
 	if rec.Subject != "" {
 		call.Task.Subject = rec.Subject
@@ -112,7 +112,7 @@ func (w *World) perform(ctx context.Context, action engine.Action, call engine.C
 		m.Content = content
 	}
 	if err == nil {
-		err = w.fault(call.Task.Kind)
+		err = w.fault(call.Task.Kind, how.Timeout)
 	}
 	return m, err
 }
@@ -126,7 +126,7 @@ func (w *World) delivered(t *engine.Task) {
 }
 
 // fault takes the next fault that the test asks for, and returns what the other side then says.
-func (w *World) fault(kind string) error {
+func (w *World) fault(kind string, timeout time.Duration) error {
 	i := slices.IndexFunc(w.faults, func(f engine.TestSend) bool { return f.Kind == kind })
 	if i < 0 {
 		return nil
@@ -135,6 +135,15 @@ func (w *World) fault(kind string) error {
 	w.faults = slices.Delete(w.faults, i, i+1)
 	err := errors.New(f.Reason)
 	switch f.How {
+	case engine.SendSlow:
+		if timeout == 0 || f.Takes <= timeout {
+			return nil
+		}
+		return fmt.Errorf("it took longer than its timeout of %s", timeout)
+	case engine.SendLater:
+		if f.Takes > 0 {
+			return engine.Later(err, f.Takes)
+		}
 	case engine.SendUnknown:
 		return engine.Unknown(err)
 	case engine.SendFails:
@@ -145,7 +154,7 @@ func (w *World) fault(kind string) error {
 
 // Send changes how sending of a kind goes from now on.
 func (w *World) Send(ctx context.Context, s engine.TestSend) {
-	w.say("%s: %s %s", s.How, s.Kind, s.Reason)
+	w.say("%s %s from now on", s.Kind, s.How)
 	switch s.How {
 	case engine.SendDown:
 		w.down[s.Kind] = s.Reason
@@ -192,6 +201,7 @@ func (w *World) finish(r *running, t *engine.Task, m Message, state engine.TaskS
 	if cause != nil {
 		t.Error = cause.Error()
 	}
+	delete(w.sending, t.ID)
 	m.Task = *t
 	if step := engine.StepAt(r.w.Steps, t.Step); step != nil {
 		m.Template = step.TemplateName()

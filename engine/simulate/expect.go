@@ -147,10 +147,8 @@ func (pl *player) where(r *running) string {
 	switch {
 	case r.State.Over():
 		return fmt.Sprintf("the run of %s is over: %s", r.Workflow, r.End)
-	case r.State == engine.RunWaiting && r.Wait != nil && !r.Wait.Due.IsZero():
-		return fmt.Sprintf("the run of %s waits in %s until %s", r.Workflow, stepID(r.At), pl.clock(r.Wait.Due))
-	case r.State == engine.RunWaiting:
-		return fmt.Sprintf("the run of %s waits in %s", r.Workflow, stepID(r.At))
+	case r.State == engine.RunWaiting && r.Wait != nil:
+		return fmt.Sprintf("the run of %s waits in %s%s", r.Workflow, stepID(r.At), pl.forWhat(r.Wait))
 	case r.task != nil && r.task.Held != nil && !r.task.Held.Until.IsZero():
 		return fmt.Sprintf("the run of %s is in %s, held by %s until %s", r.Workflow, stepID(r.At), r.task.Held.By, pl.clock(r.task.Held.Until))
 	case r.task != nil && r.task.Held != nil:
@@ -264,7 +262,7 @@ func (pl *player) expectNotStarted(e *engine.Expectation) string {
 
 func (pl *player) decision(workflow string) (engine.Decision, bool) {
 	for _, d := range pl.Decisions {
-		if d.Workflow == workflow {
+		if d.Workflow == workflow && d.Moved == "" {
 			return d, true
 		}
 	}

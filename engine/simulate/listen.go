@@ -1,41 +1,41 @@
 package simulate
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	"latchkey/engine"
 )
 
-// listeners gives an event to the runs of a person, as it was before the event, that listen for it, as the runner does.
-func (w *World) listeners(before *engine.Person, ev *engine.Event) {
-	for _, l := range before.Listens {
-		if r := w.byID[l.Run]; r != nil && l.Hears(ev.Type) {
-			w.advance(r, engine.Input{Event: ev})
-		}
-	}
-}
-
-// cancel takes back a task that is due, and tells its run.
-func (w *World) cancel(c *engine.Cancel) {
-	for _, r := range w.runs {
-		t := r.task
-		if t == nil || t.ID != c.Task || t.State != engine.TaskDue {
+// hear gives an event to the runs that listened for it before it came.
+func (w *World) hear(listens []engine.Listen, ev *engine.Event) {
+	for _, l := range listens {
+		r := w.byID[l.Run]
+		if r == nil || r.State.Over() || !l.Hears(ev.Type) {
 			continue
 		}
-		t.State, t.Changed, t.Error, t.Held = engine.TaskSuppressed, w.now, c.Reason, nil
-		m := Message{Task: *t}
-		w.Messages = append(w.Messages, m)
-		w.say("%s", m.String())
-		r.Run, _ = engine.Settled(r.Run, t)
+		before := r.Run
+		w.advance(r, engine.Input{Event: ev})
+		if says := engine.Moved(&before, &r.Run); says != "" {
+			w.Decisions = append(w.Decisions, engine.Decision{Workflow: r.Workflow, Run: r.ID, Moved: says})
+		}
 	}
 }
 
-// waits says what a run waits for.
-func (w *World) waits(r *engine.Run) string {
-	until := "until " + w.clock(r.Wait.Due)
-	if len(r.Wait.For) > 0 {
-		until = fmt.Sprintf("for %s, %s at the latest", strings.Join(r.Wait.For, " or "), until)
+// cancel takes a message back that its run has left for a goal.
+func (w *World) cancel(c *engine.Cancel) {
+	if r := w.sending[c.Task]; r != nil && r.task.State == engine.TaskDue {
+		w.finish(r, r.task, Message{}, engine.TaskSuppressed, errors.New(c.Reason))
 	}
-	return until
+}
+
+// forWhat says what a run waits for: " for link.redeemed until Sat 2026-03-28 17:00".
+func (w *World) forWhat(wait *engine.Wait) (said string) {
+	if len(wait.For) > 0 {
+		said = " for " + strings.Join(wait.For, " or ")
+	}
+	if !wait.Due.IsZero() {
+		said += " until " + w.clock(wait.Due)
+	}
+	return said
 }

@@ -78,6 +78,7 @@ type World struct {
 	keys      map[string]engine.ID // by a contact's id, and by its address
 	runs      []*running           // in the order in which they started
 	byID      map[engine.ID]*running
+	sending   map[engine.ID]*running   // by the task that is not over
 	active    map[engine.ID][]*running // by contact: those that were not over when last looked at
 	stuck     []appointment            // of kinds that are down
 	held      []appointment            // of workflows that are paused
@@ -100,7 +101,7 @@ type running struct {
 // New returns a world in which nothing has happened yet.
 func New(cfg Config, start time.Time) *World {
 	return &World{cfg: cfg, set: cfg.Set, now: start.UTC(), store: newMemory(), keys: map[string]engine.ID{},
-		seen: map[[16]byte]bool{}, byID: map[engine.ID]*running{}, active: map[engine.ID][]*running{}, down: map[string]string{}}
+		seen: map[[16]byte]bool{}, byID: map[engine.ID]*running{}, sending: map[engine.ID]*running{}, active: map[engine.ID][]*running{}, down: map[string]string{}}
 }
 
 // Now returns the world's time.
@@ -210,11 +211,11 @@ func (w *World) Given(ev engine.Event) { w.apply(ev, engine.NewSet(w.set.Locatio
 func (w *World) apply(ev engine.Event, set *engine.Set) {
 	w.seq++
 	w.complete(&ev)
-	if identity := ev.Identity(); w.seen[identity] {
+	identity := ev.Identity()
+	if w.seen[identity] {
 		return
-	} else {
-		w.seen[identity] = true
 	}
+	w.seen[identity] = true
 	w.say("event %s", describe(&ev))
 	p := w.person(w.keyOf(&ev.Contact))
 	had := p.HasAccess()
@@ -226,7 +227,7 @@ func (w *World) apply(ev engine.Event, set *engine.Set) {
 	w.Decisions = decisions
 	w.start(set, runs)
 	w.commands(cmds)
-	w.listeners(p, &ev)
+	w.hear(p.Listens, &ev)
 	w.lookAgain(p.Key)
 }
 
@@ -236,7 +237,7 @@ func (w *World) start(set *engine.Set, runs []engine.Run) {
 		r := &running{w: set.Lookup(runs[i].Workflow)}
 		w.runs = append(w.runs, r)
 		w.byID[runs[i].ID] = r
-		w.active[p.Key] = append(w.active[p.Key], r)
+		w.active[runs[i].Contact] = append(w.active[runs[i].Contact], r)
 		w.say("%s starts", runs[i].Workflow)
 		w.moved(r, runs[i])
 	}
@@ -306,8 +307,10 @@ func (w *World) moved(r *running, next engine.Run) {
 			continue // its message was told
 		}
 		line := fmt.Sprintf("%s: %s %s", next.Workflow, stepID(s.Path), s.Outcome)
-		if s.Fault != "" {
-			line += ": " + s.Fault
+		for _, more := range []string{s.By, s.Fault} {
+			if more != "" {
+				line += ": " + more
+			}
 		}
 		w.say("%s", line)
 	}
@@ -315,8 +318,10 @@ func (w *World) moved(r *running, next engine.Run) {
 	case next.State.Over() && !before.State.Over():
 		w.say("%s: %s: %s", next.Workflow, next.State, next.End)
 	case next.State == engine.RunWaiting && next.Wait != nil && !sameWait(before.Wait, next.Wait):
-		w.say("%s: %s waits %s", next.Workflow, stepID(next.At), w.waits(&next))
-		w.appoint(appointment{at: next.Wait.Due, run: r})
+		w.say("%s: %s waits%s", next.Workflow, stepID(next.At), w.forWhat(next.Wait))
+		if !next.Wait.Due.IsZero() {
+			w.appoint(appointment{at: next.Wait.Due, run: r})
+		}
 	}
 }
 
@@ -361,7 +366,7 @@ func (w *World) commands(cmds []engine.Command) {
 			w.fail(fmt.Errorf("task %s is of no run", c.Task.ID))
 			return
 		}
-		r.task = c.Task
+		r.task, w.sending[c.Task.ID] = c.Task, r
 		w.appoint(appointment{at: c.Task.NotBefore, run: r, task: c.Task})
 	}
 }

@@ -46,23 +46,28 @@ const (
 type Budget struct {
 	mu    sync.Mutex
 	since time.Time
-	spent int
+	spent map[engine.ID]bool // by the task, so that one that begins again costs nothing
+	all   int
 }
 
-// take spends n, unless the hour has no n left.
-func (b *Budget) take(now time.Time, n int) bool {
+// take spends n for a task, unless the hour has no n left.
+func (b *Budget) take(now time.Time, task engine.ID, n int) bool {
 	if b == nil {
 		return true
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if now.Sub(b.since) >= time.Hour {
-		b.since, b.spent = now, 0
+		b.since, b.spent, b.all = now, map[engine.ID]bool{}, 0
 	}
-	if b.spent+n > notifyHourly {
+	if b.spent[task] {
+		return true
+	}
+	if b.all+n > notifyHourly {
 		return false
 	}
-	b.spent += n
+	b.spent[task] = true
+	b.all += n
 	return true
 }
 
@@ -113,7 +118,7 @@ func (a *Notify) Begin(_ engine.Tx, call engine.Call) (engine.Attempt, error) {
 	if s.text == nil {
 		return engine.Attempt{}, engine.Final(errors.New("the text cannot be used"))
 	}
-	if call.Task.Attempts <= 1 && !a.Notified.take(call.Now, len(to)) {
+	if call.Task.Attempts <= 1 && !a.Notified.take(call.Now, call.Task.ID, len(to)) {
 		return engine.Attempt{}, fmt.Errorf("%w: more than %d mails to staff in an hour", engine.ErrSuppressed, notifyHourly)
 	}
 	return engine.Attempt{To: strings.Join(to, ", ")}, nil

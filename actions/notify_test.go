@@ -3,6 +3,7 @@ package actions_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -79,14 +80,25 @@ func TestNotifyIsBounded(t *testing.T) {
 	b := newBench(t, nil)
 	b.deps.Notified = &actions.Budget{}
 	a, call := b.call(t, "- notify: {to: [a@acme.test, b@acme.test], text: Hi}")
+	nth := func(n int) engine.Call {
+		task := *call.Task
+		task.ID = engine.NewID(call.Now, 1, "task", strconv.Itoa(n))
+		c := call
+		c.Task = &task
+		return c
+	}
 	for n := range 31 {
-		_, _, err := attempt(t, a, call)
+		_, _, err := attempt(t, a, nth(n))
 		if suppressed := errors.Is(err, engine.ErrSuppressed); suppressed != (n == 30) || err != nil && !suppressed {
 			t.Fatalf("%d: %v", n, err)
 		}
 	}
+	// One that begins again, since its channel was down or its commit was made twice, was counted.
+	if _, _, err := attempt(t, a, nth(7)); err != nil {
+		t.Errorf("begins again: %v", err)
+	}
 	call.Now = call.Now.Add(time.Hour)
-	if _, _, err := attempt(t, a, call); err != nil {
+	if _, _, err := attempt(t, a, nth(40)); err != nil {
 		t.Errorf("an hour later: %v", err)
 	}
 }

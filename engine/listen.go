@@ -131,9 +131,20 @@ func (m *machine) holds(when *Expr) bool {
 	}
 	ok, fault := when.True(m.env())
 	if fault != "" {
-		m.note([]string{StepGoal}, StepResult{Kind: StepGoal, Outcome: outcomeNotMet, Fault: fault})
+		m.faulted(fault)
 	}
 	return ok
+}
+
+// faulted keeps the last fault of a goal's condition alone: events may come for ever, and the story is a part of the run.
+func (m *machine) faulted(fault string) {
+	before := slices.IndexFunc(m.r.Steps, func(s StepResult) bool {
+		return s.Kind == StepGoal && s.Outcome == outcomeNotMet && s.Fault != ""
+	})
+	if before >= 0 {
+		m.r.Steps = slices.Delete(slices.Clone(m.r.Steps), before, before+1)
+	}
+	m.note([]string{StepGoal}, StepResult{Kind: StepGoal, Outcome: outcomeNotMet, Fault: fault})
 }
 
 // leave tells that the run goes from where it stands without having done with it, and takes back a message that is

@@ -39,7 +39,7 @@ type emailStep struct {
 // MessageClass tells the engine which rules hold the message.
 func (s *emailStep) MessageClass() engine.Class { return s.class }
 
-// TemplateName is the template that the message is made of, or \"\" if the step has its own text.
+// TemplateName is the template that the message is made of, or "" if the step has its own text.
 func (s *emailStep) TemplateName() string { return s.Template }
 
 // A compiledMail is what a step's mail was compiled from, and to.

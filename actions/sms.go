@@ -32,7 +32,7 @@ type smsStep struct {
 // MessageClass tells the engine which rules hold the message.
 func (s *smsStep) MessageClass() engine.Class { return s.class }
 
-// TemplateName is the template that the message is made of, or \"\" if the step has its own text.
+// TemplateName is the template that the message is made of, or "" if the step has its own text.
 func (s *smsStep) TemplateName() string { return s.Template }
 
 // A compiledSMS is what a step's SMS was compiled from, and to.

@@ -16,18 +16,23 @@ import (
 // its time has come and no timer said so yet.
 //
 // A message that failed does not stop the run unless its step says so: its outcome is in the story, and the run goes on. A redemption is noted
-// even when the run is over. A run whose position is not in w is stopped.
+// even when the run is over. A run whose position is not in w is stopped. Steps of kind "start" find no workflow: see AdvanceIn.
 func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Time) (Run, Person, []Command) {
+	r, p, _, cmds := advance(nil, 0, w, loc, r, p, in, now)
+	return r, p, cmds
+}
+
+func advance(set *Set, depth int, w *Workflow, loc *Location, r Run, p Person, in Input, now time.Time) (Run, Person, []Run, []Command) {
 	if in.Redeemed != nil {
 		if in.Redeemed.Run != r.ID || r.ID.IsZero() {
-			return r, p, nil
+			return r, p, nil, nil
 		}
 		if r.Redeemed.IsZero() {
 			r.Redeemed = in.Redeemed.At
 		}
 		in.Event = &Event{Type: LinkRedeemed}
 	}
-	m := machine{w: w, loc: loc, r: r, p: p, now: now, due: now}
+	m := machine{among: set, depth: depth, w: w, loc: loc, r: r, p: p, now: now, due: now}
 	m.r.Steps = slices.Clip(r.Steps) // so that nothing is appended in the caller's array
 	switch {
 	case in.Begin && r.State == "":
@@ -47,18 +52,18 @@ func Advance(w *Workflow, loc *Location, r Run, p Person, in Input, now time.Tim
 		}
 	case in.Done != nil && in.Done.State.Over():
 		r, _ = Settled(r, in.Done)
-		return r, p, nil
+		return r, p, nil, nil
 	case in.Event != nil && r.State != "" && !r.State.Over():
 		if !m.happened(in.Event) {
 			r.Steps = m.r.Steps // a goal's condition may have faulted
-			return r, p, nil
+			return r, p, nil, nil
 		}
 	default:
-		return r, p, nil
+		return r, p, nil, nil
 	}
 	m.run()
 	m.listen()
-	return m.r, m.p, m.commands
+	return m.r, m.p, m.started, m.commands
 }
 
 // timeIsUp is the story of a wait that nothing but its time ended.
@@ -90,6 +95,9 @@ type machine struct {
 	due      time.Time // when this was to happen: before now, if the run was held
 	lists    []list    // those around the position, the innermost last
 	commands []Command
+	among    *Set  // the workflows in force; may be nil
+	depth    int   // how many workflows started one another so that this one runs
+	started  []Run // by steps of this one
 }
 
 // A list is steps in order, and which of them comes next.
@@ -185,6 +193,9 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 		return false
 	case StepGoal:
 		return m.goal(s, path)
+	case StepStart:
+		m.start(s, path)
+		return false
 	case StepEnd:
 		m.note(path, StepResult{Kind: s.Kind, Outcome: "ended"})
 		reason := s.End

@@ -54,6 +54,8 @@ type planner struct {
 	runs      []Run
 	commands  []Command
 	decisions []Decision
+	by        ID     // the run whose step starts others; zero if an event does
+	depth     int    // see machine
 	told      Person // as the event left them: what when sees, whichever workflows started before
 }
 
@@ -147,17 +149,18 @@ func (pl *planner) start(s seed) ID {
 		pl.identity = hex.EncodeToString(id[:])
 	}
 	r := Run{
-		ID:       NewID(pl.now, pl.p.Key.Shard(), pl.ev.Location, pl.identity, w.ID),
-		Location: pl.p.Location,
-		Workflow: w.ID,
-		Version:  w.Version,
-		Contact:  pl.p.Key,
-		Event:    pl.kept(),
-		Ordinal:  s.ordinal,
-		Started:  pl.now,
-		Offers:   s.offers,
-		Products: s.products,
-		Record:   s.record,
+		ID:        NewID(pl.now, pl.p.Key.Shard(), pl.ev.Location, pl.identity, w.ID),
+		Location:  pl.p.Location,
+		Workflow:  w.ID,
+		Version:   w.Version,
+		Contact:   pl.p.Key,
+		Event:     pl.kept(),
+		Ordinal:   s.ordinal,
+		Started:   pl.now,
+		Offers:    s.offers,
+		Products:  s.products,
+		Record:    s.record,
+		StartedBy: pl.by,
 	}
 	starts := make(map[string]Start, len(pl.p.Starts)+len(s.keys))
 	maps.Copy(starts, pl.p.Starts)
@@ -165,9 +168,10 @@ func (pl *planner) start(s seed) ID {
 		starts[key] = Start{At: pl.now, Run: r.ID}
 	}
 	pl.p.Starts = starts
+	var started []Run
 	var commands []Command
-	r, pl.p, commands = Advance(w, pl.set.Location, r, pl.p, Input{Begin: true}, pl.now)
-	pl.runs = append(pl.runs, r)
+	r, pl.p, started, commands = advance(pl.set, pl.depth, w, pl.set.Location, r, pl.p, Input{Begin: true}, pl.now)
+	pl.runs = append(append(pl.runs, r), started...)
 	pl.commands = append(pl.commands, commands...)
 	return r.ID
 }

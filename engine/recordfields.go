@@ -304,6 +304,7 @@ func (w *FieldWriter) run(r *Run) {
 	for i := range r.Products {
 		w.noun(18, &r.Products[i])
 	}
+	w.ID(19, r.StartedBy)
 	w.ID(20, r.Record)
 }
 
@@ -345,6 +346,8 @@ func (r *FieldReader) run(to *Run) {
 		to.Products = append(to.Products, *r.noun())
 	case 20:
 		to.Record = r.ID()
+	case 19:
+		to.StartedBy = r.ID()
 	}
 }
 

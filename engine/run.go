@@ -42,6 +42,8 @@ type Run struct {
 	Products []Noun `json:"products,omitempty"`
 	// Record is the record of its event (see EventRecordID), if that was applied before Started.
 	Record ID `json:"record,omitzero"`
+	// StartedBy is the run whose step started this one, with its event; zero if an event did.
+	StartedBy ID `json:"started_by,omitzero"`
 }
 
 // A Wait is what a run waits for. Later kinds add fields; Kind says which count.

@@ -71,6 +71,7 @@ const (
 	StepSet   = "set"
 	StepGoal  = "goal"
 	StepEnd   = "end"
+	StepStart = "start"
 )
 
 // A Step is one step of a workflow. Exactly one of the kind's own fields is set.
@@ -92,6 +93,7 @@ type Step struct {
 	Tag      Tag      // kind "tag"
 	Set      Custom   // kind "set": texts, whole numbers, decimals, true, false; nil forgets the field
 	End      string   // kind "end": the reason, for people
+	Start    string   // kind "start": the id of the workflow to start
 	Settings any      // kinds of Catalog.Actions: what their Decode returned
 	// How Settings are carried out. What is zero is as the channel of the kind has it.
 	Retry     Retry         `json:",omitzero"`

@@ -191,3 +191,44 @@ steps:
 		t.Errorf("%d dead letters: %v", len(dead), dead)
 	}
 }
+
+// TestStartAndNotify has one workflow start another, which mails the staff; both stories say so.
+func TestStartAndNotify(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{
+		"extra":                "support: {email: help@acme.test}\n",
+		"workflows/buy.yaml":   "triggers: [offer_access_granted]\nsteps:\n  - start: staff\n  - start: staff\n",
+		"workflows/staff.yaml": "steps:\n  - notify: 'Call <<contact.id>> about <<offer.id>>'\n",
+	})
+	i, _ := w.start()
+	nc := w.connect()
+	w.send(nc, "offer_access_granted", "1", adaGold)
+	if mail := w.waitMails(1)[0]; mail.subject != "Acme Academy: staff" || !strings.Contains(mail.text, "Call c-1 about gold") || !strings.Contains(mail.to, "help@acme.test") {
+		t.Errorf("%+v", mail)
+	}
+	w.quiet(i, nc)
+	if m := w.message("notify", "sent"); m.To != "help@acme.test" || m.Class != "" {
+		t.Errorf("%+v", m)
+	}
+	var runs []struct{ ID, Workflow string }
+	w.ask(http.MethodGet, "/v1/runs", "", &runs)
+	if len(runs) != 2 {
+		t.Fatalf("%+v", runs)
+	}
+	var stories string
+	runOf := map[string]string{}
+	for _, r := range runs {
+		_, body := w.get("/v1/runs/" + r.ID)
+		stories += body
+		runOf[r.Workflow] = r.ID
+	}
+	for _, want := range []string{"workflow staff started, by a step of run " + runOf["buy"], "start-1: started", "start-2: not_started (staff: re-entry: it started for offer"} {
+		if !strings.Contains(stories, want) {
+			t.Errorf("the stories do not tell %s:\n%s", want, stories)
+		}
+	}
+	code, _, stderr := w.command("check", w.dir)
+	if code != exitOK {
+		t.Error(stderr)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"strings"
 	"time"
 
@@ -43,7 +44,7 @@ func newWorkbench(cfg *Config) (*workbench, error) {
 // deps is what the actions work with.
 func (b *workbench) deps() actions.Deps {
 	d := actions.Deps{
-		Mailer: benchMailer{b}, Texter: benchTexter{b},
+		Mailer: benchMailer{b}, Texter: benchTexter{b}, HTTP: &http.Client{Transport: benchHTTP{b}},
 		From: b.cfg.Email.From, ReplyTo: b.cfg.Email.ReplyTo, TextFrom: b.cfg.SMS.From,
 		LoginLink: b.links.Mint, Settle: b.links.Settle,
 	}

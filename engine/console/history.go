@@ -88,6 +88,8 @@ type Step struct {
 	Message string    `json:"message,omitempty"`
 	Fault   string    `json:"fault,omitempty"`
 	By      string    `json:"by,omitempty"` // what met it: "lesson_completed, event e-17"
+	// Response is what the step kept of an answer, by the names that it gave.
+	Response engine.Custom `json:"response,omitempty"`
 }
 
 // A Line is one sentence of a story.

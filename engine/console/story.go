@@ -29,13 +29,17 @@ func (rec *RunRecord) Story(zone *time.Location) RunStory {
 	if !r.Event.Time.IsZero() {
 		s.tell(r.Event.Time, "%s happened (event %s)%s", r.Event.Type, r.Event.ID, about(&r.Event))
 	}
-	s.tell(r.Started, "workflow %s started", r.Workflow)
+	by := ""
+	if !r.StartedBy.IsZero() {
+		by = ", by a step of run " + r.StartedBy.String()
+	}
+	s.tell(r.Started, "workflow %s started%s", r.Workflow, by)
 	if !r.Redeemed.IsZero() {
 		s.tell(r.Redeemed, "a link of this run let the learner in for the first time")
 	}
 	for i := range r.Steps {
 		step := &r.Steps[i]
-		o := Step{Step: strings.Join(step.Path, "/"), Kind: step.Kind, At: step.At, Outcome: step.Outcome, Fault: step.Fault, By: step.By}
+		o := Step{Step: strings.Join(step.Path, "/"), Kind: step.Kind, At: step.At, Outcome: step.Outcome, Fault: step.Fault, By: step.By, Response: step.Response}
 		if !step.Task.IsZero() {
 			o.Message = step.Task.String()
 		}

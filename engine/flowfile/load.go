@@ -31,8 +31,14 @@ func Version(src []byte) string {
 // Load compiles one workflow file. file is its name as problems show it, id the workflow's. The workflow is nil if
 // any problem is more than a warning. Problems are all that is wrong, in the order of the file; of a file that
 // is not YAML, the first place where it is not.
+//
+// Read alone, a file's steps of kind "start" are not compared with other files: see LoadDir.
 func Load(file, id string, src []byte, cat *engine.Catalog, loc *engine.Location) (*engine.Workflow, []engine.Problem) {
-	r := read(file, id, src, cat, loc)
+	return load(file, id, src, cat, loc, nil)
+}
+
+func load(file, id string, src []byte, cat *engine.Catalog, loc *engine.Location, g *graph) (*engine.Workflow, []engine.Problem) {
+	r := read(file, id, src, cat, loc, g)
 	for _, p := range r.problems {
 		if !p.Warning {
 			return nil, r.problems
@@ -45,7 +51,7 @@ func Load(file, id string, src []byte, cat *engine.Catalog, loc *engine.Location
 // template or a trigger that is gone) does not matter here: a step that cannot be carried out any more fails
 // when its turn comes. It returns an error if the source has no steps that could be followed.
 func LoadPinned(id string, src []byte, cat *engine.Catalog, loc *engine.Location) (*engine.Workflow, error) {
-	r := read(id+".yaml", id, src, cat, loc)
+	r := read(id+".yaml", id, src, cat, loc, nil)
 	if r.broken != nil {
 		return nil, fmt.Errorf("workflow %s version %s: %s", id, Version(src), r.broken)
 	}
@@ -61,6 +67,8 @@ func LoadDir(fsys fs.FS, dir string, cat *engine.Catalog, loc *engine.Location) 
 	}
 	var flows []*engine.Workflow
 	var problems []engine.Problem
+	var sources []source
+	g := &graph{starts: map[string][]string{}, triggers: map[string][]string{}}
 	for _, e := range entries {
 		name := e.Name()
 		file := path.Join(dir, name)
@@ -83,7 +91,11 @@ func LoadDir(fsys fs.FS, dir string, cat *engine.Catalog, loc *engine.Location) 
 			problems = append(problems, unreadable(file, "file", err))
 			continue
 		}
-		flow, found := Load(file, stem, src, cat, loc)
+		sources = append(sources, source{file, stem, src})
+		g.add(stem, src)
+	}
+	for _, s := range sources {
+		flow, found := load(s.file, s.id, s.src, cat, loc, g)
 		problems = append(problems, found...)
 		if flow != nil {
 			flows = append(flows, flow)
@@ -91,6 +103,12 @@ func LoadDir(fsys fs.FS, dir string, cat *engine.Catalog, loc *engine.Location) 
 	}
 	slices.SortFunc(flows, func(a, b *engine.Workflow) int { return cmp.Compare(a.ID, b.ID) })
 	return flows, tidy(problems)
+}
+
+// A source is a workflow file as it was read.
+type source struct {
+	file, id string
+	src      []byte
 }
 
 func unreadable(name, what string, err error) engine.Problem {

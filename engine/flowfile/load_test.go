@@ -228,7 +228,7 @@ func TestLoadDir(t *testing.T) {
 		"workflows/a b.yaml:1:1: the file's name is the workflow's id: use letters, digits, - and _ only",
 		"workflows/b.yaml:1:1: the file cannot be read: input/output error",
 		`workflows/bad.yaml:1:12: no trigger "user_logn"; did you mean user_login?`,
-		`workflows/bad.yaml:2:9: no step "nothing"; the steps are email, sms, wait, if, split, tag, set, goal and end`,
+		`workflows/bad.yaml:2:9: no step "nothing"; the steps are email, sms, wait, if, split, tag, set, goal, start and end`,
 		"workflows/no.yaml:1:1: this is a folder; a workflow is a file",
 		"workflows/old.yml:1:1: only .yaml files are read; name it old.yaml",
 		"workflows/zz.yaml:1:7: the quote ' that opens here is never closed",

@@ -27,12 +27,13 @@ type reader struct {
 
 	flow     *engine.Workflow
 	kinds    []engine.TriggerKind // of the triggers
+	graph    *graph               // of the folder; nil if the file is read alone
 	given    map[string]bool      // step ids that the author gave
 	numbered map[string]int       // steps so far, by kind
 }
 
-func read(file, id string, src []byte, cat *engine.Catalog, loc *engine.Location) *reader {
-	r := &reader{file: file, lines: splitLines(src), cat: cat, loc: loc,
+func read(file, id string, src []byte, cat *engine.Catalog, loc *engine.Location, g *graph) *reader {
+	r := &reader{graph: g, file: file, lines: splitLines(src), cat: cat, loc: loc,
 		given: map[string]bool{}, numbered: map[string]int{},
 		flow: &engine.Workflow{ID: id, Version: Version(src), Source: src, Status: engine.Live,
 			Reentry: engine.Reentry{Allow: "never"}}}

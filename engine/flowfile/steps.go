@@ -16,8 +16,8 @@ const maxNested = 20
 var (
 	stepKeys   = []string{"id", "name", "when"}
 	actionKeys = []string{"on_error", "on_unknown", "retry", "timeout"} // of the kinds that are actions
-	flowKinds  = []string{"wait", "if", "split", "tag", "set", "goal", "end"}
-	kindsLater = []string{"start"}
+	flowKinds  = []string{"wait", "if", "split", "tag", "set", "goal", "start", "end"}
+	kindsLater = []string{}
 )
 
 // steps reads a list of steps; nil if it is none.
@@ -78,6 +78,8 @@ func (r *reader) step(n *yaml.Node, nested int) (engine.Step, bool) {
 		if !isNull(kind.value) {
 			s.End, _ = r.text(kind.value, "the reason of end")
 		}
+	case "start":
+		r.start(kind, &s)
 	case "if":
 		r.branch(n, kind, parts, nested, &s)
 	case "split":

@@ -66,8 +66,9 @@ func (r *reader) head(root *yaml.Node, keys map[string]*yaml.Node) {
 	if n := keys["triggers"]; n != nil {
 		r.triggers(n)
 	} else {
-		r.fail(root, "the workflow has no triggers: nothing would start it")
+		r.needsTriggers(root)
 	}
+	r.inherit()
 	if n := keys["when"]; n != nil {
 		f.When = r.expr(n, "when")
 	}
@@ -83,7 +84,7 @@ func (r *reader) head(root *yaml.Node, keys map[string]*yaml.Node) {
 func (r *reader) triggers(n *yaml.Node) {
 	items, ok := r.list(n, "triggers", "`[new_sign_up]`")
 	if ok && len(items) == 0 {
-		r.fail(n, "the workflow has no triggers: nothing would start it")
+		r.needsTriggers(n)
 	}
 	for _, item := range items {
 		r.trigger(item)

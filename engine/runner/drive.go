@@ -192,7 +192,7 @@ func (s *scope) advance(loc *engine.Location, run *engine.Run, in engine.Input) 
 	}
 	known := *person
 	known.Key, known.Listens = run.Contact, home.Listens // what is made for the run stays with its key, in its partition
-	next, changed, cmds, err := advance(w, loc, run, &known, in, s.now)
+	next, changed, started, cmds, err := advance(s.set(loc), w, run, &known, in, s.now)
 	if err != nil {
 		return err
 	}
@@ -204,7 +204,21 @@ func (s *scope) advance(loc *engine.Location, run *engine.Run, in engine.Input) 
 	if err := save(&next); err != nil {
 		return err
 	}
+	for i := range started {
+		if err := s.saveRun(&started[i]); err != nil {
+			return err
+		}
+		s.tell(run.Location, func(m Meter) { m.Run("started") })
+	}
 	return s.commands(cmds)
+}
+
+// set returns the workflows in force in a location.
+func (s *scope) set(loc *engine.Location) *engine.Set {
+	if set := s.r.place(loc.ID).set.Load(); set != nil {
+		return set
+	}
+	return engine.NewSet(loc, nil)
 }
 
 // sameWait reports whether both are in one and the same wait.
@@ -249,13 +263,13 @@ func (s *scope) stopFor(run *engine.Run, reason string) error {
 }
 
 // advance calls the core; a panic in it concerns this run only.
-func advance(w *engine.Workflow, loc *engine.Location, run *engine.Run, p *engine.Person, in engine.Input, now time.Time) (
-	next engine.Run, changed engine.Person, cmds []engine.Command, err error) {
+func advance(set *engine.Set, w *engine.Workflow, run *engine.Run, p *engine.Person, in engine.Input, now time.Time) (
+	next engine.Run, changed engine.Person, started []engine.Run, cmds []engine.Command, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = fmt.Errorf("workflow %s faulted: %v", w.ID, v)
 		}
 	}()
-	next, changed, cmds = engine.Advance(w, loc, *run, *p, in, now)
-	return next, changed, cmds, nil
+	next, changed, started, cmds = engine.AdvanceIn(set, w, *run, *p, in, now)
+	return next, changed, started, cmds, nil
 }

@@ -107,7 +107,7 @@ func (w *World) perform(ctx context.Context, action engine.Action, call engine.C
 	if rec.Subject != "" {
 		call.Task.Subject = rec.Subject
 	}
-	call.Task.Receipt = rec.ID
+	call.Task.Receipt, call.Task.Answer = rec.ID, rec.Answer
 	if content, ok := w.cfg.Sink.Take(call.Task.ID); ok && !w.cfg.Quiet {
 		m.Content = content
 	}

@@ -292,9 +292,10 @@ func describe(ev *engine.Event) string {
 // advance moves a run by one input.
 func (w *World) advance(r *running, in engine.Input) {
 	p := w.person(r.Contact)
-	next, changed, cmds := engine.Advance(r.w, w.set.Location, r.Run, *p, in, w.now)
+	next, changed, started, cmds := engine.AdvanceIn(w.set, r.w, r.Run, *p, in, w.now)
 	w.save(&changed)
 	w.moved(r, next)
+	w.start(w.set, started)
 	w.commands(cmds)
 }
 

@@ -29,7 +29,7 @@ func (a *app) benchCommand() *cli.Command {
 					&cli.IntFlag{Name: "n", Value: 20000, Usage: "`N` events at full speed"},
 					&cli.IntFlag{Name: "rate", Value: 100, Usage: "then events at this `RATE` a second, for the latency"},
 					&cli.DurationFlag{Name: "for", Value: 10 * time.Second, Usage: "how long at that rate"},
-					&cli.IntFlag{Name: "contacts", Value: 100000, Usage: "contacts stored when the start is timed; 0 leaves that out"},
+					&cli.IntFlag{Name: "contacts", Value: 100000, Usage: "then a start with `N` contacts known, and events of those; 0 leaves that out"},
 					&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`text` or json"},
 					&cli.StringFlag{Name: "keep", Usage: "leave the project in `FOLDER` instead of a temporary one"},
 				},
@@ -58,6 +58,13 @@ type figures struct {
 	ReadyEmpty  float64 `json:"ready_seconds_empty"`
 	Contacts    int     `json:"contacts"`
 	ReadyFull   float64 `json:"ready_seconds_with_contacts"`
+	ReadyMiB    float64 `json:"ready_memory_mib_with_contacts"` // what it holds then, mapped files left out
+	FullEvents  int     `json:"events_with_contacts"`
+	FullPerSec  float64 `json:"events_per_second_with_contacts"`
+	FullCPU     float64 `json:"cpu_seconds_per_1000_mails_with_contacts"`
+	FullCommits float64 `json:"commits_per_message_with_contacts"`
+	FullPeakMiB float64 `json:"peak_memory_mib_with_contacts"`
+	StoreMiB    float64 `json:"store_mib_with_contacts"`
 	Fsync       float64 `json:"disk_fsyncs_per_second"`
 	SinkCeiling float64 `json:"sink_mails_per_second"`
 }
@@ -83,6 +90,7 @@ func (a *app) benchEvents(ctx context.Context, c *cli.Command) (err error) {
 		{"full speed", b.fullSpeed},
 		{"latency", func(ctx context.Context) error { return b.latency(ctx, c.Duration("for")) }},
 		{"a start with many contacts", b.fullStart},
+		{"full speed with those", b.loadedSpeed},
 	} {
 		fmt.Fprintf(a.err, "measuring %s ...\n", step.says)
 		if err := step.do(ctx); err != nil {
@@ -112,7 +120,7 @@ func (f figures) print(w io.Writer) {
 	row("lost, doubled", "%d, %d", f.Lost, f.Doubled)
 	row("ready", "%.2f s empty", f.ReadyEmpty)
 	if f.Contacts > 0 {
-		row("", "%.2f s with %d contacts", f.ReadyFull, f.Contacts)
+		f.printFull(row)
 	}
 	row("disk", "%.0f fsyncs/s", f.Fsync)
 	row("sink", "%.0f mails/s by itself", f.SinkCeiling)

@@ -15,6 +15,9 @@ import (
 func (b *bench) event() engine.Event {
 	n := b.published
 	b.published++
+	if b.known > 0 {
+		return b.knownEvent(n)
+	}
 	return engine.Event{
 		ID: fmt.Sprintf("bench-%d", n), Type: triggers.ProductAccessGranted, Location: "bench", Time: time.Now().UTC(),
 		Contact: engine.Contact{ID: fmt.Sprintf("c-%d", n), Email: fmt.Sprintf("c-%d@bench.test", n), FirstName: "Ada", LastName: "Lovelace"},

@@ -15,8 +15,6 @@ import (
 
 	"latchkey/actions"
 	"latchkey/actions/smtp"
-	"latchkey/engine"
-	"latchkey/engine/console"
 )
 
 // A bench is one run of bench events: its processes and its figures.
@@ -31,6 +29,7 @@ type bench struct {
 	api         *client
 	nats        string
 	published   int
+	known       int // contacts that the store holds; events are of theirs
 }
 
 func (b *bench) close() {
@@ -178,39 +177,55 @@ func (b *bench) commits(ctx context.Context) (float64, error) {
 	return s.Commits, err
 }
 
+// fullSpeed is for an empty store what loadedSpeed is for a full one.
 func (b *bench) fullSpeed(ctx context.Context) error {
+	v, err := b.atFullSpeed(ctx, b.f.Events)
+	b.f.PerSecond, b.f.CPU, b.f.Commits = v.perSecond, v.cpu, v.commits
+	b.f.PeakMiB, b.f.MappedMiB = memoryMiB(b.instance.cmd.Process.Pid)
+	return err
+}
+
+// A speed is what atFullSpeed found.
+type speed struct {
+	perSecond float64
+	cpu       float64 // seconds for 1,000 mails
+	commits   float64 // for one mail
+}
+
+// atFullSpeed publishes n events as fast as the stream takes them, and counts their mails.
+func (b *bench) atFullSpeed(ctx context.Context, n int) (v speed, err error) {
 	commits, err := b.commits(ctx)
 	if err != nil {
-		return err
+		return v, err
 	}
 	pid := b.instance.cmd.Process.Pid
 	cpu := cpuSeconds(pid)
 	start := time.Now()
-	if err := b.publish(ctx, b.f.Events); err != nil {
-		return err
+	if err := b.publish(ctx, n); err != nil {
+		return v, err
 	}
-	if err := b.waitMails(ctx, b.f.Events); err != nil {
-		return err
+	if err := b.waitMails(ctx, n); err != nil {
+		return v, err
 	}
 	mails, err := b.mails(ctx)
 	if err != nil {
-		return err
+		return v, err
 	}
-	seen, total, last := map[string]int{}, 0, start
+	seen, last := map[string]bool{}, start
 	for _, m := range mails {
-		seen[m.To]++
-		total++
+		seen[m.To] = true
 		if m.At.After(last) {
 			last = m.At
 		}
 	}
-	b.f.Lost, b.f.Doubled = b.f.Events-len(seen), total-len(seen)
-	b.f.PerSecond = float64(total) / last.Sub(start).Seconds()
-	b.f.CPU = (cpuSeconds(pid) - cpu) / float64(b.f.Events) * 1000
+	b.f.Lost += n - len(seen)
+	b.f.Doubled += len(mails) - len(seen)
 	after, err := b.commits(ctx)
-	b.f.Commits = (after - commits) / float64(b.f.Events)
-	b.f.PeakMiB, b.f.MappedMiB = memoryMiB(pid)
-	return err
+	return speed{
+		perSecond: float64(len(mails)) / last.Sub(start).Seconds(),
+		cpu:       (cpuSeconds(pid) - cpu) / float64(n) * 1000,
+		commits:   (after - commits) / float64(n),
+	}, err
 }
 
 // latency publishes at a steady rate and compares each publishing with its mail's arrival.
@@ -242,30 +257,6 @@ func (b *bench) latency(ctx context.Context, d time.Duration) error {
 	b.f.Lost += n - len(ds)
 	b.f.P50, b.f.P99 = quantile(ds, 0.5), quantile(ds, 0.99)
 	return nil
-}
-
-// fullStart fills the store up to the wanted number of contacts and times a start.
-func (b *bench) fullStart(ctx context.Context) error {
-	for i := b.published; i < b.f.Contacts; i += importChunk {
-		var rows []console.Row
-		for j := i; j < min(i+importChunk, b.f.Contacts); j++ {
-			rows = append(rows, console.Row{
-				Contact: engine.Contact{ID: fmt.Sprintf("import-%d", j), Email: fmt.Sprintf("import-%d@bench.test", j), FirstName: "Ada"},
-				Offers:  []engine.Noun{{ID: "gold", Title: "Gold"}},
-			})
-		}
-		var res console.ImportResult
-		if err := b.api.do(ctx, http.MethodPost, "/v1/contacts", rows, &res); err != nil {
-			return err
-		}
-	}
-	if b.f.Contacts == 0 {
-		return nil
-	}
-	b.instance.end()
-	var err error
-	b.f.ReadyFull, err = b.run(ctx)
-	return err
 }
 
 // cpuSeconds reads what a process has used so far; 0 where there is no /proc.

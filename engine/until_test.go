@@ -29,6 +29,17 @@ func TestUntil(t *testing.T) {
 		{"Sunday", "UTC", "2026-11-02T12:00:00Z", "2026-11-08T00:00:00Z"},
 		{"monday 17:30", "Europe/London", "2026-11-02T12:00:00Z", "2026-11-02T17:30:00Z"},
 		{"monday", "Pacific/Auckland", "2026-11-01T11:30:00Z", "2026-11-08T11:00:00Z"}, // Monday there already
+		// The ends of months and years, and leap days, by the zone's date.
+		{"09:00", "UTC", "2026-04-30T09:00:01Z", "2026-05-01T09:00:00Z"},
+		{"09:00", "UTC", "2028-02-28T10:00:00Z", "2028-02-29T09:00:00Z"},
+		{"09:00", "UTC", "2027-02-28T10:00:00Z", "2027-03-01T09:00:00Z"},
+		{"tuesday", "UTC", "2028-02-28T12:00:00Z", "2028-02-29T00:00:00Z"},
+		{"08:00", "Asia/Tokyo", "2026-12-31T00:00:00Z", "2026-12-31T23:00:00Z"},
+		{"monday 09:00", "Europe/London", "2026-12-28T09:00:01Z", "2027-01-04T09:00:00Z"},
+		// A week with a change in it is an hour shorter or longer.
+		{"monday 09:00", "Europe/London", "2026-03-23T09:00:01Z", "2026-03-30T08:00:00Z"},
+		{"monday 09:00", "Europe/London", "2026-10-19T08:00:01Z", "2026-10-26T09:00:00Z"},
+		{"sunday 01:30", "Europe/London", "2026-10-25T00:30:01Z", "2026-11-01T01:30:00Z"}, // the second time is not a second Sunday
 		// The clock goes forward over it: past the gap, by its length.
 		{"02:30", "America/New_York", "2026-03-08T06:00:00Z", "2026-03-08T07:30:00Z"},
 		{"02:30", "America/New_York", "2026-03-08T07:10:00Z", "2026-03-08T07:30:00Z"},

@@ -30,7 +30,9 @@ type ConsumerConfig struct {
 	MaxBatch int // most events of a batch; default 500
 	// Buried, if set, is told of each message that became a dead letter because it could not be read.
 	Buried func()
-	Logger zerolog.Logger
+	// CaughtUp, if set, is called once: when what the stream held at the start has been handled.
+	CaughtUp func()
+	Logger   zerolog.Logger
 }
 
 const (
@@ -56,6 +58,7 @@ type Consumer struct {
 	deadLog zerolog.Logger // says the first few in a second: a publisher's mistake may come by the thousand
 	dec     Decoder
 	gone    time.Time // since when the stream is missing; zero if it is not
+	caught  bool      // with what the stream held at the start
 }
 
 // NewConsumer makes a Consumer; nothing happens until Run.
@@ -142,6 +145,9 @@ func (c *Consumer) session(ctx context.Context, started *bool) error {
 		c.log.Info().Str("stream", inc.name).Uint64("from", start).Uint64("last", info.State.LastSeq).Msg("reading course events")
 	}
 	*started = true
+	if cons.CachedInfo().NumPending == 0 {
+		c.caughtUp()
+	}
 	for {
 		items, err := q.take(ctx)
 		if err != nil {
@@ -150,7 +156,18 @@ func (c *Consumer) session(ctx context.Context, started *bool) error {
 		if err := c.hand(ctx, inc, items); err != nil {
 			return err
 		}
+		// The last message of a stream may be one that was removed: then nothing is pending behind the one before it.
+		if last := items[len(items)-1].msg; last.pending == 0 || last.Seq >= info.State.LastSeq {
+			c.caughtUp()
+		}
 	}
+}
+
+func (c *Consumer) caughtUp() {
+	if !c.caught && c.cfg.CaughtUp != nil {
+		c.cfg.CaughtUp()
+	}
+	c.caught = true
 }
 
 // stream looks COURSES up. When it vanished while running, others get some time to make it again before it is
@@ -290,7 +307,7 @@ func (r *reader) take(m jetstream.Msg) {
 	if meta.Sequence.Stream <= r.last {
 		return // delivered again while the first delivery is still being handled
 	}
-	it := item{size: len(m.Data()), msg: &message{ack: m.DoubleAck, Message: Message{
+	it := item{size: len(m.Data()), msg: &message{ack: m.DoubleAck, pending: meta.NumPending, Message: Message{
 		Subject: m.Subject(), Header: m.Headers(), Data: m.Data(), Seq: meta.Sequence.Stream, Time: meta.Timestamp,
 	}}}
 	it.event, it.err = r.dec.Decode(it.msg.Message)

@@ -19,7 +19,8 @@ type item struct {
 // A message is what is kept of a message until it is settled.
 type message struct {
 	Message
-	ack func(context.Context) error
+	ack     func(context.Context) error
+	pending uint64 // messages that the stream had behind it
 }
 
 // queue passes items from one producer to one consumer. It is what makes batches adapt: the consumer takes all that

@@ -44,6 +44,7 @@ type instance struct {
 	sites          []*site      // one for each location, in the order of the configuration
 	runner         *runner.Runner
 	consumer       *triggers.Consumer
+	caughtUp       chan struct{}    // closed once the consumer has handled what came while nothing ran
 	hangUps        <-chan os.Signal // has the files read again; nil if nobody asks by signal
 	forgetter      forgetter
 	closers        []func() // in the order of opening
@@ -51,7 +52,7 @@ type instance struct {
 
 // open makes every part and starts none. What was opened is closed again if a later part fails.
 func open(ctx context.Context, cfg *Config, log zerolog.Logger) (_ *instance, err error) {
-	i := &instance{cfg: cfg, log: log, metrics: newMetrics()}
+	i := &instance{cfg: cfg, log: log, metrics: newMetrics(), caughtUp: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			i.close()
@@ -158,8 +159,9 @@ func (c *Config) busConfig(log zerolog.Logger) triggers.Config {
 
 func (i *instance) openRunner(ctx context.Context) (err error) {
 	i.runner, err = runner.New(runner.Config{
-		Stores:  i.stores,
-		Catalog: i.liveCatalog(),
+		Stores:   i.stores,
+		Catalog:  i.liveCatalog(),
+		CaughtUp: i.caughtUp,
 		Compile: func(_ context.Context, location, id string, source []byte) (*engine.Workflow, error) {
 			s := i.site(location)
 			if s == nil {
@@ -199,7 +201,8 @@ func (i *instance) openConsumer(context.Context) error {
 	}
 	i.consumer, err = triggers.NewConsumer(i.bus, triggers.ConsumerConfig{
 		Handler: sparingHandler{i.runner, i.cfg.diskLow}, StoreID: id, Logger: i.log, Buried: i.metrics.buried,
-		Known: func(location string) bool { return i.site(location) != nil },
+		Known:    func(location string) bool { return i.site(location) != nil },
+		CaughtUp: func() { close(i.caughtUp) },
 	})
 	return err
 }

@@ -31,6 +31,10 @@ type Config struct {
 	// again for one loss, and its error fails the commit.
 	AccessLost func(tx engine.Tx, location string, contact engine.ID, now time.Time) error
 
+	// CaughtUp, if set, is closed once the events that came while nothing ran are handled. Until then no timer fires: one of
+	// them may be what a run waits for, or what an absence is about.
+	CaughtUp <-chan struct{}
+
 	Now    func() time.Time // default time.Now
 	Logger zerolog.Logger
 	Meter  func(location string) Meter // may be nil

@@ -17,7 +17,10 @@ const (
 func (r *Runner) drive(ctx context.Context, p *partition) {
 	failures := 0
 	for ctx.Err() == nil {
-		fired, err := r.fire(ctx, p)
+		fired, err := 0, error(nil)
+		if r.caughtUp() {
+			fired, err = r.fire(ctx, p)
+		}
 		if err == nil {
 			var started int
 			started, err = r.startTasks(ctx, p)
@@ -38,11 +41,29 @@ func (r *Runner) drive(ctx context.Context, p *partition) {
 	}
 }
 
+// caughtUp reports whether timers may fire.
+func (r *Runner) caughtUp() bool {
+	if r.cfg.CaughtUp == nil {
+		return true
+	}
+	select {
+	case <-r.cfg.CaughtUp:
+		return true
+	default:
+		return false
+	}
+}
+
 // rest waits until something is queued or due, and never longer than Poll, for the clock may jump.
 func (r *Runner) rest(ctx context.Context, p *partition) {
+	catchUp := r.cfg.CaughtUp
+	if r.caughtUp() {
+		catchUp = nil
+	}
 	t := time.NewTimer(r.untilNext(p))
 	defer t.Stop()
 	select {
+	case <-catchUp:
 	case <-p.wake:
 	case <-t.C:
 	case <-ctx.Done():
@@ -54,12 +75,17 @@ func (r *Runner) untilNext(p *partition) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := p.now(r.cfg.Now())
-	for _, next := range []func() (int64, bool){p.timers.next, p.later.next} {
+	queues := []func() (int64, bool){p.later.next}
+	fires := r.caughtUp()
+	if fires {
+		queues = append(queues, p.timers.next)
+	}
+	for _, next := range queues {
 		if at, ok := next(); ok {
 			d = min(d, max(time.Millisecond, time.Duration(at-now)*time.Millisecond))
 		}
 	}
-	if p.horizon != noHorizon { // reading on takes a moment
+	if fires && p.horizon != noHorizon { // reading on takes a moment
 		d = min(d, max(time.Millisecond, p.horizon.Due().Sub(time.UnixMilli(now))-readAhead))
 	}
 	for ch, q := range p.ready {

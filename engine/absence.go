@@ -159,12 +159,23 @@ func (pl *planner) refuseWatch(l *lookout, t *Watch) string {
 	if len(pl.p.Watches) >= watchMost {
 		return fmt.Sprintf("absent: the contact has %d open waits of this kind already", watchMost)
 	}
+	if held := customOf(pl.p.Watches); held+t.Event.Custom.Size() > maxCustom {
+		return fmt.Sprintf("absent: the events of the contact's open waits of this kind hold more than %d KiB", maxCustom>>10)
+	}
 	if l.w.Reentry.Allow == "after_end" {
 		return "" // that run may end meanwhile
 	}
 	then := *pl
 	then.now = t.Due
 	return then.reentry(l.w, t.key(l.w))
+}
+
+// customOf is how much the events of watches say beside their nouns, in bytes, roughly.
+func customOf(watches []Watch) (size int) {
+	for i := range watches {
+		size += watches[i].Event.Custom.Size()
+	}
+	return size
 }
 
 // key is the entry of Person.Starts that the run will have: by default that of the noun that is watched.

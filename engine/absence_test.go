@@ -183,6 +183,21 @@ func TestTooManyWatches(t *testing.T) {
 	}
 }
 
+// What events say beside their nouns is kept with each watch, so a person's record bounds how much.
+func TestWatchesOfLargeEvents(t *testing.T) {
+	t.Parallel()
+	p, set := ada(), NewSet(academy, []*Workflow{absent("product_started product_access_granted product")})
+	for i := range 9 {
+		ev := event(i, fmt.Sprintf("product_access_granted product=p%d", i))
+		ev.Custom = Custom{"note": strings.Repeat("x", maxCustom/4)}
+		var ds []Decision
+		p, _, _, ds = Plan(set, p, ev, day1)
+		if refused := strings.Contains(ds[0].Reason, "256 KiB"); refused != (i > 2) {
+			t.Errorf("%d: %q", i, ds[0].Reason)
+		}
+	}
+}
+
 // Short days shorten the time.
 func TestAbsenceOfShortDays(t *testing.T) {
 	t.Parallel()

@@ -46,6 +46,14 @@ type Run struct {
 	StartedBy ID `json:"started_by,omitzero"`
 }
 
+// EventRecord returns the id of the record that tells what became of the run's event.
+func (r *Run) EventRecord() ID {
+	if !r.Record.IsZero() {
+		return r.Record
+	}
+	return EventRecordID(r.Started, r.Contact, r.Event.Ordinal)
+}
+
 // A Wait is what a run waits for. Later kinds add fields; Kind says which count.
 type Wait struct {
 	Kind  string    `json:"kind"` // WaitTime or WaitEvent

@@ -49,7 +49,7 @@ func (m *machine) startOther(w *Workflow, path []string, line *StepResult) {
 	}
 	kind, value := ledgerNoun(w, &ev)
 	id := pl.start(seed{w: w, ordinal: m.r.Ordinal, keys: []string{ledgerKey(w.ID, kind, value)},
-		offers: m.r.Offers, products: m.r.Products, record: m.r.Record})
+		offers: m.r.Offers, products: m.r.Products, record: m.r.EventRecord()})
 	m.p = pl.p
 	m.started = append(m.started, pl.runs...)
 	m.commands = append(m.commands, pl.commands...)

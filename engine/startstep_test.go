@@ -56,6 +56,11 @@ func TestStart(t *testing.T) {
 	if runs[0].Steps[0].Response["run"] != runs[1].ID.String() || runs[2].Event.Offer.ID != "gold" || runs[2].Event.Depth != 1 || runs[2].Ordinal != runs[0].Ordinal {
 		t.Errorf("%+v", runs)
 	}
+	for _, r := range runs[1:] { // however much later they start, what was decided of the event is found
+		if r.Record != EventRecordID(day1, p.Key, 7) {
+			t.Errorf("%s: record %s", r.Workflow, r.Record)
+		}
+	}
 	if len(p.Tags) != 1 || len(p.Starts) != 4 || len(cmds) != 4 { // three mails, and the end of b
 		t.Errorf("%v %v %d commands", p.Tags, p.Starts, len(cmds))
 	}

@@ -86,11 +86,7 @@ func (r *Runner) FindTask(ctx context.Context, location string, id engine.ID) (t
 // FindEvent returns what was made of the event that started the run, or nil if that is not kept any more.
 func (r *Runner) FindEvent(ctx context.Context, run *engine.Run) (e *engine.EventRecord, err error) {
 	err = r.partition(run.ID).store.View(ctx, func(tx engine.Tx) error {
-		record := run.Record
-		if record.IsZero() {
-			record = engine.EventRecordID(run.Started, run.Contact, run.Event.Ordinal)
-		}
-		e, err = engine.LoadEvent(tx, run.Location, record)
+		e, err = engine.LoadEvent(tx, run.Location, run.EventRecord())
 		return err
 	})
 	return e, err

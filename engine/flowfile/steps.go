@@ -17,7 +17,6 @@ var (
 	stepKeys   = []string{"id", "name", "when"}
 	actionKeys = []string{"on_error", "on_unknown", "retry", "timeout"} // of the kinds that are actions
 	flowKinds  = []string{"wait", "if", "split", "tag", "set", "goal", "start", "end"}
-	kindsLater = []string{}
 )
 
 // steps reads a list of steps; nil if it is none.
@@ -116,16 +115,13 @@ func (r *reader) findKind(n *yaml.Node, entries []entry) (entry, bool) {
 	kinds := r.stepKinds()
 	var found []entry
 	for _, e := range entries {
-		if slices.Contains(kinds, e.name) || slices.Contains(kindsLater, e.name) {
+		if slices.Contains(kinds, e.name) {
 			found = append(found, e)
 		}
 	}
 	switch {
 	case len(found) > 1:
 		r.fail(found[1].key, "a step does one thing; begin %s with a dash of its own", found[1].name)
-		return entry{}, false
-	case len(found) == 1 && slices.Contains(kindsLater, found[0].name):
-		r.fail(found[0].key, "the step %q is not yet in this version", found[0].name)
 		return entry{}, false
 	case len(found) == 1:
 		return found[0], true
@@ -145,10 +141,6 @@ func (r *reader) findKind(n *yaml.Node, entries []entry) (entry, bool) {
 }
 
 func (r *reader) unknownKind(n *yaml.Node, word string) {
-	if slices.Contains(kindsLater, word) {
-		r.fail(n, "the step %q is not yet in this version", word)
-		return
-	}
 	kinds := r.stepKinds()
 	if near := didYouMean(word, kinds); near != "" {
 		r.fail(n, "no step %q%s", word, near)

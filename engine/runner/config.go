@@ -52,7 +52,8 @@ type Config struct {
 // A Meter is told what was done, after the commit that holds it. Its methods must be quick, and may be called by many
 // goroutines at once.
 type Meter interface {
-	// Event tells what became of an event: "started", "moved" or "matched nothing", "duplicate" or "dead".
+	// Event tells what became of an event: "started", "moved", "pending" (gathered, or the beginning of an absence) or
+	// "matched nothing", "duplicate" or "dead".
 	Event(trigger, result string)
 	// Run tells that a run has "started", or is in a state that is over.
 	Run(state engine.RunState)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -219,7 +220,8 @@ func (s *scope) plan(e planned, generation uint64) error {
 	if !ok {
 		return nil // the transaction runs again
 	}
-	s.tellPlanned(&ev, len(runs), len(moved))
+	pending := slices.ContainsFunc(decisions, func(d engine.Decision) bool { return !d.Until.IsZero() })
+	s.tellPlanned(&ev, len(runs), len(moved), pending)
 	decisions = append(decisions, moved...)
 	engine.SaveEvent(s.tx, &engine.EventRecord{
 		Location: ev.Location, Ordinal: ev.Ordinal, ID: ev.ID, Type: ev.Type, Source: ev.Source, Contact: e.key,
@@ -228,8 +230,8 @@ func (s *scope) plan(e planned, generation uint64) error {
 	return nil
 }
 
-// tellPlanned has the meter told what an event started or moved.
-func (s *scope) tellPlanned(ev *engine.Event, runs, moved int) {
+// tellPlanned has the meter told what an event started or moved, or that what it will start is pending.
+func (s *scope) tellPlanned(ev *engine.Event, runs, moved int, pending bool) {
 	s.tell(ev.Location, func(m Meter) {
 		result := "matched nothing"
 		switch {
@@ -237,6 +239,8 @@ func (s *scope) tellPlanned(ev *engine.Event, runs, moved int) {
 			result = "started"
 		case moved > 0:
 			result = "moved"
+		case pending:
+			result = "pending"
 		}
 		m.Event(ev.Type, result)
 		for range runs {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"latchkey/engine"
@@ -118,48 +117,6 @@ func (w *World) fail(err error) {
 	if w.err == nil {
 		w.err = err
 	}
-}
-
-// An appointment is a run's timer, a task's time, or a person's to be woken.
-type appointment struct {
-	at   time.Time
-	seq  int
-	run  *running
-	task *engine.Task
-	who  engine.ID // the person; zero if it is a run's or a task's
-}
-
-// An agenda is a heap of appointments.
-type agenda struct {
-	list []appointment
-	made int
-}
-
-func (a *agenda) Len() int { return len(a.list) }
-
-func (a *agenda) Less(i, j int) bool {
-	if !a.list[i].at.Equal(a.list[j].at) {
-		return a.list[i].at.Before(a.list[j].at)
-	}
-	return a.list[i].seq < a.list[j].seq
-}
-
-func (a *agenda) Swap(i, j int) { a.list[i], a.list[j] = a.list[j], a.list[i] }
-
-// Push implements heap.Interface.
-func (a *agenda) Push(x any) { a.list = append(a.list, x.(appointment)) }
-
-// Pop implements heap.Interface.
-func (a *agenda) Pop() any {
-	last := a.list[len(a.list)-1]
-	a.list = a.list[:len(a.list)-1]
-	return last
-}
-
-func (w *World) appoint(p appointment) {
-	w.agenda.made++
-	p.seq = w.agenda.made
-	heap.Push(&w.agenda, p)
 }
 
 // Until lets time pass up to and including t, with all that falls due.
@@ -275,20 +232,6 @@ func (w *World) complete(ev *engine.Event) {
 	ev.Location, ev.Ordinal = w.set.Location.ID, w.seq
 }
 
-// describe names an event and what it is about.
-func describe(ev *engine.Event) string {
-	var about []string
-	for _, kind := range []string{"offer", "product", "category", "lesson"} {
-		if n := ev.Noun(kind); n != nil {
-			about = append(about, kind+" "+n.ID)
-		}
-	}
-	if len(about) == 0 {
-		return ev.Type
-	}
-	return ev.Type + " (" + strings.Join(about, ", ") + ")"
-}
-
 // advance moves a run by one input.
 func (w *World) advance(r *running, in engine.Input) {
 	p := w.person(r.Contact)
@@ -328,29 +271,6 @@ func (w *World) moved(r *running, next engine.Run) {
 
 func sameWait(a, b *engine.Wait) bool {
 	return a != nil && a.Since.Equal(b.Since) && a.Due.Equal(b.Due)
-}
-
-func stepID(path []string) string {
-	if len(path) == 0 {
-		return ""
-	}
-	return path[len(path)-1]
-}
-
-// clock writes a time as test files write it.
-func (w *World) clock(t time.Time) string { return Clock(t, w.set.Location) }
-
-// Clock writes a time in the zone of a location, as test files write it.
-func Clock(t time.Time, loc *engine.Location) string {
-	zone := loc.Zone
-	if zone == nil {
-		zone = time.UTC
-	}
-	form := "Mon 2006-01-02 15:04"
-	if t.Second() != 0 {
-		form += ":05"
-	}
-	return t.In(zone).Format(form)
 }
 
 // commands takes up what the core asks for.

@@ -149,18 +149,42 @@ func (c *Consumer) session(ctx context.Context, started *bool) error {
 		c.caughtUp()
 	}
 	for {
-		items, err := q.take(ctx)
+		items, err := c.await(ctx, q, cons)
 		if err != nil {
 			return err
+		}
+		if len(items) == 0 {
+			continue
 		}
 		if err := c.hand(ctx, inc, items); err != nil {
 			return err
 		}
-		// The last message of a stream may be one that was removed: then nothing is pending behind the one before it.
 		if last := items[len(items)-1].msg; last.pending == 0 || last.Seq >= info.State.LastSeq {
 			c.caughtUp()
 		}
 	}
+}
+
+// lookAround is how often a consumer that has not caught up, and gets nothing, asks whether anything is left to catch up with:
+// the last messages of a stream may be removed before they are read.
+const lookAround = 2 * time.Second
+
+// await returns what the queue has. Until the consumer has caught up it does not wait for long, and may return nothing.
+func (c *Consumer) await(ctx context.Context, q *queue, cons jetstream.Consumer) ([]item, error) {
+	if c.caught {
+		return q.take(ctx)
+	}
+	short, cancel := context.WithTimeout(ctx, lookAround)
+	defer cancel()
+	items, err := q.take(short)
+	if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+		return items, err
+	}
+	info, err := cons.Info(ctx)
+	if err == nil && info.NumPending == 0 && info.NumAckPending == 0 {
+		c.caughtUp()
+	}
+	return nil, nil // if it does not answer, the heartbeat tells
 }
 
 func (c *Consumer) caughtUp() {

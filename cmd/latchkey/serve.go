@@ -346,6 +346,11 @@ func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
 	for _, name := range []string{"engine", "nats", "store", "disk"} {
 		fmt.Fprintf(w, "%s: %s\n", name, parts[name])
 	}
+	select {
+	case <-i.caughtUp:
+	default:
+		fmt.Fprintln(w, "waits: held until the events that came while nothing ran are handled")
+	}
 	for _, s := range i.sites {
 		prefix := ""
 		if len(i.sites) > 1 {

@@ -97,7 +97,13 @@ func SaveRun(tx Tx, r *Run) error {
 		return fmt.Errorf("run %s: %w", r.ID, err)
 	}
 	key := Key(r.Location, r.ID[:])
-	saveRunTimer(tx, r, key, tx.Get(SpaceActive, key))
+	old := tx.Get(SpaceActive, key)
+	saveRunTimer(tx, r, key, old)
+	if r.State.Over() && old != nil { // as putEither, which would look it up again
+		tx.Delete(SpaceActive, key)
+		tx.Put(SpaceRuns, key, b)
+		return nil
+	}
 	putEither(tx, SpaceActive, SpaceRuns, r.State.Over(), key, b)
 	return nil
 }

@@ -51,7 +51,7 @@ func (t Timer) Place() TimerPlace {
 
 // TimerPlaceAt returns the place before all timers of that time.
 func TimerPlaceAt(due time.Time) (p TimerPlace) {
-	copy(p[:], appendMillis(nil, due))
+	appendMillis(p[:0], due)
 	if int64(binary.BigEndian.Uint64(p[:])) <= 0 {
 		clear(p[:8])
 		p[7] = 1 // before 1970, and not first in the order of unsigned numbers; 0 is no time

@@ -43,6 +43,7 @@ type runFigures struct {
 	Ended     int     `json:"waits_ended"`
 	PerSecond float64 `json:"waits_ended_per_second"`
 	Commits   float64 `json:"commits"`
+	CPU       float64 `json:"cpu_us_per_wait"`
 	Fsync     float64 `json:"disk_fsyncs_per_second"`
 }
 
@@ -51,7 +52,7 @@ func (f *runFigures) rows(row func(k, format string, args ...any)) {
 	row("due timers found", "%.2f ms for the first", f.Find)
 	row("ready", "%.2f s", f.Ready)
 	row("peak memory then", "%.0f MiB, %.0f of them mapped files", f.PeakMiB, f.MappedMiB)
-	row("waits ended", "%.0f a second, %d in %.0f commits", f.PerSecond, f.Ended, f.Commits)
+	row("waits ended", "%.0f a second, %d in %.0f commits; CPU %.0f us each", f.PerSecond, f.Ended, f.Commits, f.CPU)
 	row("disk", "%.0f fsyncs/s", f.Fsync)
 }
 
@@ -89,7 +90,7 @@ func (a *app) benchRuns(ctx context.Context, c *cli.Command) error {
 			return err
 		}
 		// Storing the others, and opening so big a store, takes its time too.
-		due := time.Now().Add(c.Duration("after") + 2*time.Since(start)*time.Duration(ending)/time.Duration(n))
+		due := time.Now().Add(c.Duration("after") + 2*time.Since(start)*time.Duration(ending)/time.Duration(max(1, n-ending)))
 		if err := b.storeNaps(ctx, due, ending); err != nil {
 			return err
 		}
@@ -197,6 +198,7 @@ func (b *bench) endNaps(ctx context.Context, f *runFigures, due time.Time) (err 
 		return ctx.Err()
 	case <-time.After(time.Until(due)):
 	}
+	cpu := cpuSeconds(b.instance.cmd.Process.Pid)
 	for {
 		var s struct{ Commits, Waiting float64 }
 		if err := b.api.do(ctx, http.MethodGet, "/v1/status", nil, &s); err != nil {
@@ -205,6 +207,7 @@ func (b *bench) endNaps(ctx context.Context, f *runFigures, due time.Time) (err 
 		took := time.Since(due)
 		if int(s.Waiting) <= f.Runs-f.Ended {
 			f.PerSecond, f.Commits = float64(f.Ended)/took.Seconds(), s.Commits-before
+			f.CPU = (cpuSeconds(b.instance.cmd.Process.Pid) - cpu) * 1e6 / float64(f.Ended)
 			return nil
 		}
 		if took > 2*time.Minute {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -163,7 +164,8 @@ func (s *scope) keepMoved(person, home *engine.Person, changed engine.Person) {
 		}
 		changed.Key, changed.Listens = person.Key, person.Listens
 	}
-	if !reflect.DeepEqual(&changed, person) {
+	// An end of a run changes the ledger, and looking there first saves the walk through all else.
+	if !maps.Equal(changed.Starts, person.Starts) || !reflect.DeepEqual(&changed, person) {
 		s.keep(changed)
 	}
 }

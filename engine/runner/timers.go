@@ -124,7 +124,7 @@ func (p *partition) wantsTimers(now int64, few int) bool {
 // timersBetween returns, in order, all timers in [from, upTo), where upTo is to or less: of many only about limit.
 func (r *Runner) timersBetween(ctx context.Context, p *partition, from, to engine.TimerPlace, limit int) (ts []timer, upTo engine.TimerPlace, err error) {
 	err = p.store.View(ctx, func(tx engine.Tx) error {
-		ts, upTo = nil, to
+		ts, upTo = make([]timer, 0, min(limit, 1024)), to
 		locations := engine.TimerLocations(tx)
 		for _, location := range locations {
 			pl, left := r.place(location), limit/len(locations)+1

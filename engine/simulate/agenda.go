@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"container/heap"
+	"context"
 	"time"
 
 	"latchkey/engine"
@@ -47,4 +48,40 @@ func (w *World) appoint(p appointment) {
 	w.agenda.made++
 	p.seq = w.agenda.made
 	heap.Push(&w.agenda, p)
+}
+
+// Until lets time pass up to and including t, with all that falls due.
+func (w *World) Until(ctx context.Context, t time.Time) {
+	for w.err == nil && w.agenda.Len() > 0 && !w.agenda.list[0].at.After(t) {
+		p := heap.Pop(&w.agenda).(appointment)
+		if p.at.After(w.now) {
+			w.now = p.at
+		}
+		switch {
+		case p.task != nil:
+			w.due(ctx, p.run, p.task)
+		case p.run != nil:
+			w.fire(p)
+		default:
+			w.wake(p.who)
+		}
+	}
+	if t.After(w.now) {
+		w.now = t.UTC()
+	}
+}
+
+// fire goes on with a run whose wait is over.
+func (w *World) fire(p appointment) {
+	r := p.run
+	wf := w.set.Lookup(r.Workflow)
+	switch {
+	case r.State != engine.RunWaiting || r.Wait == nil:
+	case r.Wait.Due.After(w.now):
+		w.appoint(appointment{at: r.Wait.Due, run: r})
+	case wf == nil || wf.Status == engine.Paused:
+		w.held = append(w.held, p)
+	default:
+		w.advance(r, engine.Input{Timer: true})
+	}
 }

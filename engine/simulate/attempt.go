@@ -212,27 +212,3 @@ func (w *World) finish(r *running, t *engine.Task, m Message, state engine.TaskS
 	}
 	w.advance(r, engine.Input{Done: t})
 }
-
-// String names a message and what became of it.
-func (m *Message) String() string {
-	what := m.Kind + " " + m.Name()
-	if m.To != "" {
-		what += " to " + m.To
-	}
-	if m.Subject != "" {
-		what += fmt.Sprintf(" %q", m.Subject)
-	}
-	what += " " + string(m.State)
-	if m.Error != "" {
-		what += ": " + m.Error
-	}
-	return what
-}
-
-// Name returns the message's template, or else its step.
-func (m *Message) Name() string {
-	if m.Template != "" {
-		return m.Template
-	}
-	return stepID(m.Step)
-}

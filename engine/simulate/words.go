@@ -1,11 +1,24 @@
 package simulate
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
 	"latchkey/engine"
 )
+
+// A Line is one line of what happened.
+type Line struct {
+	At   time.Time
+	Text string
+}
+
+func (w *World) say(format string, args ...any) {
+	if !w.cfg.Quiet {
+		w.Story = append(w.Story, Line{w.now, fmt.Sprintf(format, args...)})
+	}
+}
 
 // describe names an event and what it is about.
 func describe(ev *engine.Event) string {

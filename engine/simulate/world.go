@@ -1,10 +1,8 @@
 package simulate
 
 import (
-	"container/heap"
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"time"
 
@@ -25,43 +23,6 @@ type Config struct {
 	AccessLost func(tx engine.Tx, location string, contact engine.ID, now time.Time) error
 	// Quiet keeps no Story and no texts, for worlds in which very much happens.
 	Quiet bool
-}
-
-// A Sink keeps what senders were handed, until it is taken.
-type Sink interface {
-	// Take returns what was handed over for a task, and forgets it.
-	Take(task engine.ID) (Content, bool)
-}
-
-// A Content is a message as its sender got it. Its texts hold live links.
-type Content struct {
-	Text, HTML string
-	Links      []Link
-}
-
-// A Link is a login link that stands in a message.
-type Link struct {
-	ID  string
-	URL engine.Secret
-}
-
-// Refused is the error of a link that lets nobody in.
-type Refused struct{ Reason string }
-
-// Error names the reason.
-func (r *Refused) Error() string { return "the link lets nobody in: " + r.Reason }
-
-// A Message is a task that is over, and what was handed over.
-type Message struct {
-	engine.Task
-	Content  Content
-	Template string // that it was made of; "" if the step has its own text
-}
-
-// A Line is one line of what happened.
-type Line struct {
-	At   time.Time
-	Text string
 }
 
 // A World is a location on a virtual clock. It is for one goroutine.
@@ -106,52 +67,10 @@ func New(cfg Config, start time.Time) *World {
 // Now returns the world's time.
 func (w *World) Now() time.Time { return w.now }
 
-func (w *World) say(format string, args ...any) {
-	if !w.cfg.Quiet {
-		w.Story = append(w.Story, Line{w.now, fmt.Sprintf(format, args...)})
-	}
-}
-
 // fail keeps the first thing that should not happen.
 func (w *World) fail(err error) {
 	if w.err == nil {
 		w.err = err
-	}
-}
-
-// Until lets time pass up to and including t, with all that falls due.
-func (w *World) Until(ctx context.Context, t time.Time) {
-	for w.err == nil && w.agenda.Len() > 0 && !w.agenda.list[0].at.After(t) {
-		p := heap.Pop(&w.agenda).(appointment)
-		if p.at.After(w.now) {
-			w.now = p.at
-		}
-		switch {
-		case p.task != nil:
-			w.due(ctx, p.run, p.task)
-		case p.run != nil:
-			w.fire(p)
-		default:
-			w.wake(p.who)
-		}
-	}
-	if t.After(w.now) {
-		w.now = t.UTC()
-	}
-}
-
-// fire goes on with a run whose wait is over.
-func (w *World) fire(p appointment) {
-	r := p.run
-	wf := w.set.Lookup(r.Workflow)
-	switch {
-	case r.State != engine.RunWaiting || r.Wait == nil:
-	case r.Wait.Due.After(w.now):
-		w.appoint(appointment{at: r.Wait.Due, run: r})
-	case wf == nil || wf.Status == engine.Paused:
-		w.held = append(w.held, p)
-	default:
-		w.advance(r, engine.Input{Timer: true})
 	}
 }
 
@@ -292,74 +211,8 @@ func (w *World) commands(cmds []engine.Command) {
 	}
 }
 
-// SetStatus gives a workflow another status, as a changed file would. What was held goes on if it may.
-func (w *World) SetStatus(ctx context.Context, workflow string, status engine.Status) {
-	flows := slices.Clone(w.set.Workflows)
-	for i, f := range flows {
-		if f.ID == workflow {
-			changed := *f
-			changed.Status = status
-			flows[i] = &changed
-		}
-	}
-	w.set = engine.NewSet(w.set.Location, flows)
-	w.say("%s is %s", workflow, status)
-	w.release(ctx)
-}
-
-// Redeem opens a link as its learner would. Returns a *Refused if the link lets nobody in.
-func (w *World) Redeem(ctx context.Context, url engine.Secret) error {
-	red, err := w.cfg.Open(ctx, w.store, url, w.now)
-	if err != nil {
-		return err
-	}
-	w.say("the learner comes in by a link")
-	p := w.person(red.Contact)
-	depth := 0
-	if r := w.byID[red.Run]; r != nil {
-		depth = r.Event.Depth + 1
-		w.advance(r, engine.Input{Redeemed: &red})
-	}
-	w.Event(ctx, engine.Event{
-		ID: "user_login:" + red.Session, Source: "latchkey", Type: "user_login", Depth: depth,
-		Contact: engine.Contact{ID: p.Contact.ID, Email: p.Contact.Email}, Custom: engine.Custom{"via": "latchkey"},
-	})
-	return nil
-}
-
-// CameIn notes that a contact came in by a link, of which nothing else is known: every run of theirs that has sent a link, and
-// knows of none that was opened, learns of it.
-func (w *World) CameIn(ctx context.Context, c *engine.Contact) {
-	key := w.keyOf(c)
-	for _, r := range w.active[key] {
-		if r.Redeemed.IsZero() && r.linked {
-			w.advance(r, engine.Input{Redeemed: &engine.Redemption{Location: r.Location, Contact: key, Run: r.ID, At: w.now}})
-		}
-	}
-	w.Until(ctx, w.now)
-}
-
 // Err returns the first thing that went wrong in the world itself, after which nothing more happens in it; nil if nothing did.
 func (w *World) Err() error { return w.err }
-
-// Pause holds all sending back, or lets it go on if it is nil.
-func (w *World) Pause(ctx context.Context, p *engine.Pause) {
-	loc := *w.set.Location
-	loc.Pause = p
-	w.set = engine.NewSet(&loc, w.set.Workflows)
-	w.say("all sending is %s", map[bool]string{true: "paused", false: "going on"}[p != nil])
-	w.release(ctx)
-}
-
-// release lets what was held go on, if it may.
-func (w *World) release(ctx context.Context) {
-	held := w.held
-	w.held = nil
-	for _, p := range held {
-		w.appoint(p)
-	}
-	w.Until(ctx, w.now)
-}
 
 // update runs fn in the store. Its error is none that a test could expect.
 func (w *World) update(fn func(tx engine.Tx) error) {

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -28,6 +29,7 @@ type TestStep struct {
 	At     *Moment
 	Redeem *TestLink
 	Send   *TestSend
+	Answer *TestAnswer
 	Status *TestStatus
 	Expect *Expectation
 }
@@ -62,6 +64,13 @@ type TestSend struct {
 	Takes  time.Duration
 }
 
+// A TestAnswer is what the other side says to a step's requests from now on.
+type TestAnswer struct {
+	Step   string // its id
+	Status int    // of HTTP
+	Body   []byte
+}
+
 // A TestStatus changes the status of a workflow, or pauses all sending.
 type TestStatus struct {
 	Workflow string // "" is all sending
@@ -84,17 +93,28 @@ type Expectation struct {
 	Outcomes   map[string]string
 }
 
-// An ExpectMessage is what a test expects of one message. Texts are parts of what they are looked for in.
+// An ExpectMessage is what a test expects of one message: one of a person, or a request, or a notice. Texts are parts of what
+// they are looked for in.
 type ExpectMessage struct {
-	Kind    string // of step: "email"
-	Name    string // the step's id or its template's name
-	To      string // all of it
-	Subject []string
-	Text    []string
-	Without []string  // neither in subject nor text
-	State   TaskState // what became of it
-	Error   string
+	Kind     string // of step: "email"
+	Name     string // the step's id or its template's name; "" is any of the kind
+	To       string // all of it
+	Subject  []string
+	Text     []string
+	Without  []string  // neither in subject nor text
+	State    TaskState // what became of it
+	Error    string
+	Attempts int // how often it was tried; 0 is not asked
+	Type     string
+	URL      []string
+	Headers  map[string]string // by name: a part of it
+	// Data is JSON that is in the body. Of an object only the keys that it names are compared; lists are compared whole.
+	Data     any
+	Response map[string]any // what the step saved of the answer, as Data
 }
+
+// String names the message.
+func (x *ExpectMessage) String() string { return strings.TrimSpace(x.Kind + " " + x.Name) }
 
 // A Refusal is a workflow that an event does not start, and a part of why.
 type Refusal struct{ Workflow, Reason string }

@@ -81,6 +81,8 @@ func (r *testReader) doOne(item *yaml.Node, s *engine.TestStep) bool {
 		} else if id, ok := r.workflowID(e.value, e.name); ok {
 			s.Status = &engine.TestStatus{Workflow: id, Status: status}
 		}
+	case "answer":
+		s.Answer = r.answer(e.value)
 	case "expect":
 		s.Expect = r.expect(e)
 	default:
@@ -159,7 +161,7 @@ func (r *testReader) messageName(n *yaml.Node, what, kind, workflow string) stri
 	}
 	var names []string
 	r.eachStep(workflow, func(_ string, s *engine.Step) {
-		if _, action := r.cat.Actions[s.Kind]; action && (kind == "" || kind == s.Kind) {
+		if r.sends(s.Kind) && (kind == "" || kind == s.Kind) {
 			names = append(names, s.ID)
 		}
 	})

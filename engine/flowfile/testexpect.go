@@ -2,7 +2,6 @@ package flowfile
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 
 	"go.yaml.in/yaml/v4"
@@ -11,7 +10,7 @@ import (
 )
 
 var (
-	messageKeys = []string{"to", "subject", "text", "without", "state", "error"}
+	messageKeys = []string{"to", "subject", "text", "without", "state", "error", "attempts"}
 	expectKeys  = []string{"workflow", "started", "not_started", "in", "until", "end", "steps", "tags", "custom"}
 	overStates  = []string{string(engine.TaskSent), string(engine.TaskUnknown), string(engine.TaskFailed),
 		string(engine.TaskSuppressed), string(engine.TaskExpired)}
@@ -29,7 +28,7 @@ func (r *testReader) expect(whole entry) *engine.Expectation {
 	if ok && len(entries) == 0 {
 		r.fail(whole.value, "expect is empty; write `expect: nothing` if no message is to be sent")
 	}
-	kinds := slices.Sorted(maps.Keys(r.cat.Actions))
+	kinds := r.messageKinds()
 	if i := slices.IndexFunc(entries, func(e entry) bool { return e.name == "workflow" }); i >= 0 {
 		x.Workflow, _ = r.workflowID(entries[i].value, "workflow")
 	}
@@ -38,14 +37,14 @@ func (r *testReader) expect(whole entry) *engine.Expectation {
 		x.At[e.name] = r.at(e.value)
 		switch {
 		case slices.Contains(kinds, e.name), e.name == "workflow":
-		case slices.Contains(messageKeys, e.name):
+		case slices.Contains(messageKeys, e.name), slices.Contains(requestKeys, e.name):
 			if x.Message == nil {
 				r.fail(e.key, "%s is about a message; say which one, such as `email: welcome`", e.name)
 			}
 		case slices.Contains(expectKeys, e.name):
 			r.expectState(e, x)
 		default:
-			r.unknownKey(e.key, "expect", slices.Concat(kinds, messageKeys, expectKeys), nil)
+			r.unknownKey(e.key, "expect", slices.Concat(kinds, messageKeys, requestKeys, expectKeys), nil)
 		}
 	}
 	return x
@@ -69,7 +68,7 @@ func (r *testReader) expectMessage(entries []entry, kinds []string, x *engine.Ex
 			continue
 		}
 		x.Message = &engine.ExpectMessage{Kind: e.name, State: engine.TaskSent}
-		x.Message.Name = r.messageName(e.value, e.name, e.name, r.scopeOf(x))
+		r.messageOf(e, x)
 		x.At["message"] = r.at(e.key)
 	}
 	m := x.Message
@@ -95,6 +94,10 @@ func (r *testReader) expectMessage(entries []entry, kinds []string, x *engine.Ex
 		case "state":
 			s, _ := r.word(e.value, "state", overStates...)
 			m.State, stated = engine.TaskState(s), true
+		case "attempts":
+			m.Attempts = r.attempts(e.value)
+		case "type", "url", "headers", "body", "data", "response":
+			r.expectRequest(e, x)
 		}
 	}
 }

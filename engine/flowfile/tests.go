@@ -29,7 +29,7 @@ type TestProject struct {
 var (
 	testKeys    = []string{"name", "at", "contact", "given", "split", "do"}
 	contactKeys = []string{"id", "email", "phone", "first_name", "last_name", "timezone", "locale", "consent", "custom", "tags"}
-	doKeys      = []string{"event", "after", "at", "redeem", "fail", "later", "unknown", "slow", "down", "up", "pause", "resume", "expect"}
+	doKeys      = []string{"event", "after", "at", "redeem", "fail", "later", "unknown", "slow", "down", "up", "answer", "pause", "resume", "expect"}
 )
 
 const (
@@ -300,7 +300,7 @@ func (r *testReader) literal(n *yaml.Node, what string) any {
 		return m
 	case yaml.SequenceNode:
 		items, _ := r.list(n, what, "`[1, 2]`")
-		var l []any
+		l := []any{}
 		for _, item := range items {
 			l = append(l, r.literal(item, what))
 		}

@@ -29,6 +29,15 @@ steps:
       personal: [{id: text, sms: {text: Hello}}]
 `
 
+// grant is a notice whose settings do not matter.
+type grant struct{}
+
+func (grant) Decode(engine.Node, engine.StepContext) engine.Announcer { return grant{} }
+
+func (grant) Announce(engine.Call, []string) (engine.Announcement, error) {
+	return engine.Announcement{}, nil
+}
+
 func testProject(t *testing.T) *flowfile.TestProject {
 	t.Helper()
 	tp := &flowfile.TestProject{
@@ -51,8 +60,10 @@ func testProject(t *testing.T) *flowfile.TestProject {
 			return ev, nil
 		},
 	}
+	tp.Catalog.Actions["webhook"], tp.Catalog.Notices = message{}, map[string]engine.NoticeKind{"grant": grant{}}
+	more := map[string]string{"other": "  - {id: crm, webhook: {text: x}}\n  - {id: give, grant: {offer: gold}}\n"}
 	for _, id := range []string{"welcome", "other"} {
-		w, problems := flowfile.Load(id+".yaml", id, []byte(testedWorkflow), tp.Catalog, tp.Location)
+		w, problems := flowfile.Load(id+".yaml", id, []byte(testedWorkflow+more[id]), tp.Catalog, tp.Location)
 		if w == nil {
 			t.Fatal(problems)
 		}
@@ -160,4 +171,36 @@ func FuzzLoadTests(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestLoadTestsOfRequests(t *testing.T) {
+	t.Parallel()
+	src, err := os.ReadFile("testdata/tests/other_test.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, problems := flowfile.LoadTests("other_test.yaml", src, testProject(t))
+	if len(tests) != 1 || len(problems) > 0 {
+		t.Fatal(tests, problems)
+	}
+	do := tests[0].Do
+	answers := []engine.TestAnswer{{Step: "crm", Status: 503, Body: []byte("{}")},
+		{Step: "crm", Status: 201, Body: []byte(`{"id":5,"tags":[]}`)}, {Step: "crm", Status: 200, Body: []byte("out of order")}}
+	for i, want := range answers {
+		if diff := cmp.Diff(&want, do[i].Answer); diff != "" {
+			t.Error(diff)
+		}
+	}
+	gold := map[string]any{"offer": map[string]any{"id": "gold"}}
+	messages := []engine.ExpectMessage{
+		{Kind: "webhook", Name: "crm", State: engine.TaskSent, URL: []string{"/v1"}, Headers: map[string]string{"X-A": "b"},
+			Data: map[string]any{"n": int64(1)}, Response: map[string]any{"lead": int64(5)}, Attempts: 2},
+		{Kind: "grant", State: engine.TaskSent, Data: gold},
+		{Kind: "grant", Name: "give", State: engine.TaskSent, Type: "access", Data: gold},
+	}
+	for i, want := range messages {
+		if diff := cmp.Diff(&want, do[4+i].Expect.Message); diff != "" {
+			t.Error(diff)
+		}
+	}
 }

@@ -103,16 +103,19 @@ func (w *World) attempt(ctx context.Context, r *running, t *engine.Task) {
 
 // perform has the effect, and then what the test says that became of it.
 func (w *World) perform(ctx context.Context, action engine.Action, call engine.Call, made engine.Attempt, how engine.Terms) (m Message, err error) {
-	rec, err := action.Perform(ctx, call, made)
+	rec, err := action.Perform(w.answering(ctx, call.Step), call, made)
 	if rec.Subject != "" {
 		call.Task.Subject = rec.Subject
 	}
-	call.Task.Receipt, call.Task.Answer = rec.ID, rec.Answer
+	call.Task.Receipt, call.Task.Answer = rec.ID, nil
 	if content, ok := w.cfg.Sink.Take(call.Task.ID); ok && !w.cfg.Quiet {
 		m.Content = content
 	}
 	if err == nil {
 		err = w.fault(call.Task.Kind, how.Timeout)
+	}
+	if err == nil {
+		call.Task.Answer = rec.Answer
 	}
 	return m, err
 }

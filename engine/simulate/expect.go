@@ -54,7 +54,7 @@ func (pl *player) expectNothing(e *engine.Expectation) string {
 // expectNext takes the oldest message, if it is the one.
 func (pl *player) expectNext(e *engine.Expectation) string {
 	x := e.Message
-	want := x.Kind + " " + x.Name
+	want := x.String()
 	m := pl.oldest(e.Workflow)
 	if m == nil {
 		return fmt.Sprintf("expected %s, but no message was sent%s", want, pl.whyNot(e))
@@ -74,41 +74,6 @@ func because(why string) string {
 		return ""
 	}
 	return ": " + why
-}
-
-// compare returns what a message has otherwise than expected, and the key that expects it.
-func (m *Message) compare(x *engine.ExpectMessage) (key, msg string) {
-	what, text := x.Kind+" "+x.Name, m.Content.Text+"\n"+m.Content.HTML
-	has := func(part string) bool { return strings.Contains(text, part) || strings.Contains(oneLine(text), part) }
-	if x.To != "" && x.To != m.To {
-		return "to", fmt.Sprintf("expected %s to go to %s, but it goes to %s", what, x.To, m.To)
-	}
-	for _, part := range x.Subject {
-		if !strings.Contains(m.Subject, part) {
-			return "subject", fmt.Sprintf("expected %q in the subject of %s, but it is %q", part, what, m.Subject)
-		}
-	}
-	for _, part := range x.Text {
-		if !has(part) {
-			return "text", fmt.Sprintf("expected %q in the text of %s, but it is\n%s", part, what, indent(m.Content.Text))
-		}
-	}
-	for _, part := range x.Without {
-		if strings.Contains(m.Subject, part) || has(part) {
-			return "without", fmt.Sprintf("expected no %q in %s, but it is there:\n%s", part, what, indent(m.Content.Text))
-		}
-	}
-	if !strings.Contains(m.Error, x.Error) {
-		return "error", fmt.Sprintf("expected %s not to be sent because of %q, but the reason is %q", what, x.Error, m.Error)
-	}
-	return "", ""
-}
-
-// oneLine joins a text that was broken into lines.
-func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-func indent(s string) string {
-	return "    " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n    ")
 }
 
 // whyNot says where the run is that has sent nothing, or why there is none.
@@ -260,13 +225,14 @@ func (pl *player) expectNotStarted(e *engine.Expectation) string {
 	return ""
 }
 
-func (pl *player) decision(workflow string) (engine.Decision, bool) {
+// decision returns what was decided of a workflow: that it started, if it did.
+func (pl *player) decision(workflow string) (found engine.Decision, ok bool) {
 	for _, d := range pl.Decisions {
-		if d.Workflow == workflow && d.Moved == "" {
-			return d, true
+		if d.Workflow == workflow && d.Moved == "" && (!ok || !d.Run.IsZero()) {
+			found, ok = d, true
 		}
 	}
-	return engine.Decision{}, false
+	return found, ok
 }
 
 func reasonOf(d engine.Decision, ok bool) string {

@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"fmt"
+	"net/http"
 
 	"latchkey/engine"
 )
@@ -14,8 +15,10 @@ type Sink interface {
 
 // A Content is a message as its sender got it. Its texts hold live links.
 type Content struct {
-	Text, HTML string
+	Text, HTML string // Text is a request's body, or a notice's data
 	Links      []Link
+	URL        string      // of a request
+	Header     http.Header // of a request
 }
 
 // A Link is a login link that stands in a message.
@@ -24,16 +27,20 @@ type Link struct {
 	URL engine.Secret
 }
 
-// A Message is a task that is over, and what was handed over.
+// A Message is a task that is over and what was handed over, or a notice.
 type Message struct {
 	engine.Task
 	Content  Content
 	Template string // that it was made of; "" if the step has its own text
+	Type     string // of a notice
 }
 
 // String names a message and what became of it.
 func (m *Message) String() string {
 	what := m.Kind + " " + m.Name()
+	if m.Type != "" {
+		what += " (" + m.Type + ")"
+	}
 	if m.To != "" {
 		what += " to " + m.To
 	}

@@ -168,6 +168,8 @@ func (pl *player) do(ctx context.Context, s *engine.TestStep) string {
 		return pl.redeem(ctx, s.Redeem)
 	case s.Send != nil:
 		pl.Send(ctx, *s.Send)
+	case s.Answer != nil:
+		pl.Answer(*s.Answer)
 	case s.Status != nil && s.Status.Workflow == "" && s.Status.Status == engine.Paused:
 		pl.Pause(ctx, &engine.Pause{Since: pl.now})
 	case s.Status != nil && s.Status.Workflow == "":
@@ -208,4 +210,6 @@ func (pl *player) redeem(ctx context.Context, l *engine.TestLink) string {
 }
 
 // named reports whether a message is of that template or step.
-func (m *Message) named(name string) bool { return name == m.Template || name == stepID(m.Step) }
+func (m *Message) named(name string) bool {
+	return name == "" || name == m.Template || name == stepID(m.Step)
+}

@@ -3,6 +3,7 @@ package simulate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -46,8 +47,9 @@ type World struct {
 	Decisions []engine.Decision
 	Story     []Line
 	faults    []engine.TestSend
-	down      map[string]string // by kind: why nothing goes out
-	err       error             // what should not happen
+	down      map[string]string            // by kind: why nothing goes out
+	answers   map[string]engine.TestAnswer // by the step's id
+	err       error                        // what should not happen
 }
 
 // A running run, with the version of its workflow that it began with, and its task.
@@ -61,7 +63,7 @@ type running struct {
 // New returns a world in which nothing has happened yet.
 func New(cfg Config, start time.Time) *World {
 	return &World{cfg: cfg, set: cfg.Set, now: start.UTC(), store: newMemory(), keys: map[string]engine.ID{},
-		seen: map[[16]byte]bool{}, byID: map[engine.ID]*running{}, sending: map[engine.ID]*running{}, active: map[engine.ID][]*running{}, down: map[string]string{}}
+		seen: map[[16]byte]bool{}, byID: map[engine.ID]*running{}, sending: map[engine.ID]*running{}, active: map[engine.ID][]*running{}, down: map[string]string{}, answers: map[string]engine.TestAnswer{}}
 }
 
 // Now returns the world's time.
@@ -101,21 +103,24 @@ func (w *World) apply(ev engine.Event, set *engine.Set) {
 		w.update(func(tx engine.Tx) error { return w.cfg.AccessLost(tx, changed.Location, changed.Key, w.now) })
 	}
 	w.Decisions = decisions
-	w.start(set, runs)
+	w.start(set, runs, cmds)
 	w.commands(cmds)
 	w.hear(p.Listens, &ev)
 	w.lookAgain(p.Key)
 }
 
-// start takes up runs that the core made.
-func (w *World) start(set *engine.Set, runs []engine.Run) {
+// start takes up runs that the core made, with what it asks for.
+func (w *World) start(set *engine.Set, runs []engine.Run, cmds []engine.Command) {
 	for i := range runs {
 		r := &running{w: set.Lookup(runs[i].Workflow)}
 		w.runs = append(w.runs, r)
 		w.byID[runs[i].ID] = r
 		w.active[runs[i].Contact] = append(w.active[runs[i].Contact], r)
 		w.say("%s starts", runs[i].Workflow)
-		w.moved(r, runs[i])
+		if !slices.ContainsFunc(w.Decisions, func(d engine.Decision) bool { return d.Run == runs[i].ID }) { // a step started it
+			w.Decisions = append(w.Decisions, engine.Decision{Workflow: runs[i].Workflow, Run: runs[i].ID})
+		}
+		w.moved(r, runs[i], cmds)
 	}
 }
 
@@ -133,7 +138,7 @@ func (w *World) wake(key engine.ID) {
 			w.say("%s does not start: %s", d.Workflow, d.Reason)
 		}
 	}
-	w.start(w.set, runs)
+	w.start(w.set, runs, cmds)
 	w.commands(cmds)
 }
 
@@ -156,18 +161,21 @@ func (w *World) advance(r *running, in engine.Input) {
 	p := w.person(r.Contact)
 	next, changed, started, cmds := engine.AdvanceIn(w.set, r.w, r.Run, *p, in, w.now)
 	w.save(&changed)
-	w.moved(r, next)
-	w.start(w.set, started)
+	w.moved(r, next, cmds)
+	w.start(w.set, started, cmds)
 	w.commands(cmds)
 }
 
 // moved takes over a run as it is now, tells what is new in its story, and minds its timer.
-func (w *World) moved(r *running, next engine.Run) {
+func (w *World) moved(r *running, next engine.Run, cmds []engine.Command) {
 	before := r.Run
 	r.Run = next
 	for _, s := range next.Steps[len(before.Steps):] {
 		if !s.Task.IsZero() {
 			continue // its message was told
+		}
+		if w.announced(r, &s, cmds) {
+			continue
 		}
 		line := fmt.Sprintf("%s: %s %s", next.Workflow, stepID(s.Path), s.Outcome)
 		for _, more := range []string{s.By, s.Fault} {
@@ -199,7 +207,7 @@ func (w *World) commands(cmds []engine.Command) {
 			w.cancel(c.Cancel)
 		}
 		if c.Task == nil {
-			continue // published to nobody
+			continue // what steps publish is told with them
 		}
 		r := w.byID[c.Task.Run]
 		if r == nil {

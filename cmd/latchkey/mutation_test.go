@@ -171,17 +171,25 @@ func (m *mutants) try(w *engine.Workflow, root *yaml.Node, at string, line int) 
 	}
 	p := m.bench.project
 	file := "workflows/" + w.ID + ".yaml"
-	folder := fstest.MapFS{} // all of them, since one may start another
+	mutant, problems := flowfile.Load(file, w.ID, src, p.catalog, p.loc)
+	if mutant == nil || mistakes(problems) {
+		return
+	}
+	m.loaded++
+	flows := slices.Clone(p.workflows)
+	flows[slices.IndexFunc(flows, func(f *engine.Workflow) bool { return f.ID == w.ID })] = mutant
+	if m.red(flows) == "" && m.loadable(file, src) {
+		m.Errorf("%s:%d: no test fails without %s", filepath.Join(m.bench.cfg.Dir, file), line, at)
+	}
+}
+
+// loadable reports whether the workflows of the project have no mistake between them, with one of them changed.
+func (m *mutants) loadable(file string, src []byte) bool {
+	p, folder := m.bench.project, fstest.MapFS{}
 	for name, source := range p.sources {
 		folder[name] = &fstest.MapFile{Data: source}
 	}
 	folder[file] = &fstest.MapFile{Data: src}
-	flows, problems := flowfile.LoadDir(folder, "workflows", p.catalog, p.loc)
-	if mistakes(problems) {
-		return
-	}
-	m.loaded++
-	if m.red(flows) == "" {
-		m.Errorf("%s:%d: no test fails without %s", filepath.Join(m.bench.cfg.Dir, file), line, at)
-	}
+	_, problems := flowfile.LoadDir(folder, "workflows", p.catalog, p.loc)
+	return !mistakes(problems)
 }

@@ -88,7 +88,7 @@ func TestOutward(t *testing.T) {
 		})},
 		{"a shorter list", `expected tags of publish tell to be ["a"], but it is ["a","b"]`, tell(func(x *engine.ExpectMessage) { x.Data = map[string]any{"tags": []any{"a"}} })},
 		{"a list in another order", `expected tags[0] of publish tell to be "b"`, tell(func(x *engine.ExpectMessage) { x.Data = map[string]any{"tags": []any{"b", "a"}} })},
-		{"started by a step", "", append(tell(nil), expect(engine.Expectation{Started: []string{"second"}, Outcomes: map[string]string{"again": "not_started"}}))},
+		{"started by a step", "", append(tell(nil), expect(engine.Expectation{Started: []string{"second"}, Workflow: "out", Outcomes: map[string]string{"again": "not_started"}}))},
 		{"not published", "but it is failed: nothing to say", []engine.TestStep{event("user_login"), sent("publish", "tell", nil)}},
 	}
 	for _, tt := range tests {

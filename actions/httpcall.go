@@ -17,6 +17,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"latchkey/engine"
 )
@@ -92,8 +93,8 @@ type answer struct {
 	date       string
 }
 
-// exchange sends a request and reads the answer. Its error quotes neither address nor headers.
-func exchange(c *http.Client, req *http.Request, host string) (*answer, error) {
+// exchange sends a request and reads the answer. What it tells of either quotes neither address nor secrets, and is short.
+func exchange(c *http.Client, req *http.Request, host string, secrets []string) (*answer, error) {
 	var wrote atomic.Bool
 	req = req.WithContext(httptrace.WithClientTrace(req.Context(), &httptrace.ClientTrace{
 		WroteRequest: func(i httptrace.WroteRequestInfo) {
@@ -108,7 +109,7 @@ func exchange(c *http.Client, req *http.Request, host string) (*answer, error) {
 		if errors.As(err, &ue) {
 			err = ue.Err // without the address, which may hold a learner's
 		}
-		err = fmt.Errorf("%s: %w", host, err)
+		err = fmt.Errorf("%s: %w", host, &told{err, brief(err.Error(), secrets)})
 		if wrote.Load() {
 			return nil, engine.Unknown(err)
 		}
@@ -117,7 +118,7 @@ func exchange(c *http.Client, req *http.Request, host string) (*answer, error) {
 	defer resp.Body.Close()
 	a := &answer{status: resp.StatusCode, retryAfter: resp.Header.Get("Retry-After"), date: resp.Header.Get("Date")}
 	if id := resp.Header.Get("X-Request-Id"); len(id) <= 100 {
-		a.id = strings.ToValidUTF8(id, "?")
+		a.id = brief(id, secrets)
 	}
 	a.body, err = io.ReadAll(io.LimitReader(resp.Body, maxAnswer+1))
 	if len(a.body) > maxAnswer || err != nil {
@@ -164,19 +165,34 @@ func (a *answer) later(now time.Time) (time.Duration, bool) {
 
 // excerpt quotes the beginning of an answer that is a text.
 func (a *answer) excerpt(secrets []string) string {
-	text := strings.ToValidUTF8(string(a.body[:min(len(a.body), maxAnswer)]), "?")
-	for _, s := range secrets {
-		text = strings.ReplaceAll(text, s, "[redacted]")
-	}
-	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f }), " ")
+	text := brief(string(a.body), secrets)
 	if text == "" || strings.HasPrefix(text, "<") {
 		return "" // a page for people says nothing here
 	}
+	return ": " + text
+}
+
+// brief returns the beginning of what another server wrote, in one line, without secrets and without what a terminal would obey.
+func brief(text string, secrets []string) string {
+	text = strings.ToValidUTF8(text, "?")
+	for _, s := range secrets {
+		text = strings.ReplaceAll(text, s, "[redacted]")
+	}
+	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' }), " ")
 	if len(text) > excerptLong {
 		text = strings.ToValidUTF8(text[:excerptLong], "") + "…"
 	}
-	return ": " + text
+	return text
 }
+
+// told is an error that says less than it is.
+type told struct {
+	error
+	text string
+}
+
+func (e *told) Error() string { return e.text }
+func (e *told) Unwrap() error { return e.error }
 
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)

@@ -248,7 +248,7 @@ func (a *Webhook) Perform(ctx context.Context, call engine.Call, at engine.Attem
 	if a.HTTP == nil {
 		return rec, errors.New("no HTTP client")
 	}
-	ans, err := exchange(a.HTTP, req, at.To)
+	ans, err := exchange(a.HTTP, req, at.To, a.revealed(s))
 	if err != nil {
 		return rec, err
 	}

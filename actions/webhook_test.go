@@ -291,6 +291,37 @@ func TestWebhookOutcomes(t *testing.T) {
 	}
 }
 
+// TestWebhookQuotesLittle has a server answer with what it was sent, with text for terminals, and endlessly.
+func TestWebhookQuotesLittle(t *testing.T) {
+	t.Parallel()
+	const secret = "sesame-open-up"
+	long := strings.Repeat("S", 30_000)
+	for name, answer := range map[string]string{
+		"id":            "HTTP/1.1 200 OK\r\nX-Request-Id: Bearer " + secret + "\r\nContent-Length: 0\r\n\r\n",
+		"no HTTP":       secret + "\x1b[31m" + long + "\r\n\r\n",
+		"a bad place":   "HTTP/1.1 307 Here\r\nLocation: http://[" + secret + long + "\r\nContent-Length: 0\r\n\r\n",
+		"right to left": "HTTP/1.1 400 No\r\nContent-Length: 20\r\n\r\n" + secret + "\u202e\u009bx",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b, r := hooks(t), newReceiver(t, func(w http.ResponseWriter, _ *http.Request) {
+				c, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				defer c.Close()
+				_, _ = io.WriteString(c, answer)
+			})
+			rec, err := b.hook(t, r, "{url: SERVER/in, headers: {Authorization: {secret: crm}}}")
+			told := rec.ID + " " + fmt.Sprint(err)
+			if strings.Contains(told, secret) || strings.ContainsAny(told, "\x1b\u009b\u202e") || len(told) > 600 || (err == nil) != (rec.ID != "") {
+				t.Errorf("%d bytes: %.300q", len(told), told)
+			}
+		})
+	}
+}
+
 func TestWebhookUnreachable(t *testing.T) {
 	t.Parallel()
 	b, r := hooks(t), newReceiver(t, nil)

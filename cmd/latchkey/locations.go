@@ -37,12 +37,34 @@ func (r *configReader) readLocations() {
 			}
 		}
 		part.c.finishLocation(part.reportKey)
-		r.problems = append(r.problems, part.problems...)
 		if other, ok := taken[part.c.Location]; ok {
 			r.reportKey("locations", false, "%s and %s are both the location %s", other, folder, part.c.Location)
 		}
 		taken[part.c.Location] = folder
+		part.findShared(r)
+		r.problems = append(r.problems, part.problems...)
 		r.c.Sites = append(r.c.Sites, part.c)
+	}
+}
+
+// findShared reports what would let somebody speak for a location who belongs to another one, or to all.
+func (r *configReader) findShared(root *configReader) {
+	users := map[string]string{}
+	for _, u := range root.c.NATS.Users {
+		users[u.User] = "the latchkey.yaml above"
+	}
+	for _, other := range root.c.Sites {
+		if token := r.c.Events.Token; !token.IsZero() && token.Equal(other.Events.Token) {
+			r.reportKey("events.token", false, "%s has the same one; whose event it is would be a guess", other.Location)
+		}
+		for _, u := range other.NATS.Users {
+			users[u.User] = other.Location
+		}
+	}
+	for _, u := range r.c.NATS.Users {
+		if whose, ok := users[u.User]; ok {
+			r.reportKey("nats.users."+u.User, false, "%s has a user of that name; choose another name", whose)
+		}
 	}
 }
 

@@ -207,12 +207,16 @@ func TestLocationMistakes(t *testing.T) {
 		{"what is for all", "", "listen: 127.0.0.1:1\n", "latchkey.yaml:1:9: listen: is for all locations; it belongs to the latchkey.yaml of the folder above"},
 		{"what is for one", "name: Both\n", "", "latchkey.yaml:2:7: name: with locations, it belongs to the latchkey.yaml of each folder"},
 		{"one id twice", "", "location: academy\n", "locations: academy and studio are both the location academy"},
+		{"one token twice", "", "events: {token: sesame-sesame-sesame}\n", "latchkey.yaml:1:17: events.token: academy has the same one"},
+		{"one NATS user twice", "", "nats: {users: {film: other}}\n", "latchkey.yaml:1:22: nats.users.film: academy has a user of that name"},
+		{"a NATS user of all", "nats: {users: {ops: one}}\n", "nats: {users: {ops: two}}\n", "nats.users.ops: the latchkey.yaml above has a user of that name"},
 		{"locations in a location", "", "locations: [x]\n", "latchkey.yaml:1:12: locations: is for all locations"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			dir := writeProject(t, map[string]string{
-				"latchkey.yaml": "locations: [academy, studio]\n" + tt.root, "academy/latchkey.yaml": "name: A\n", "studio/latchkey.yaml": tt.part,
+				"latchkey.yaml": "locations: [academy, studio]\n" + tt.root, "studio/latchkey.yaml": tt.part,
+				"academy/latchkey.yaml": "name: A\nevents: {token: sesame-sesame-sesame}\nnats: {users: {film: one}}\n",
 			})
 			_, problems := loadConfig(dir, nil, nil)
 			if got := lines(problems); !strings.Contains(got, tt.want) {

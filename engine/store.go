@@ -22,6 +22,7 @@ const (
 	SpaceDue       Space = "due"       // runner: tasks that are not over (due or sending)
 	SpaceTasks     Space = "tasks"     // runner: tasks that are over
 	SpaceNotices   Space = "notices"   // runner: what is still to be published
+	SpaceOwed      Space = "owed"      // runner: what runs did to persons of other partitions and is still to be carried over
 	SpaceDecisions Space = "decisions" // runner: for each event, what it started and what said no
 	SpaceHeads     Space = "heads"     // linkgen: a contact's link families, per app
 	SpaceLinks     Space = "links"     // linkgen: link records by selector
@@ -34,7 +35,7 @@ const (
 func Spaces() []Space {
 	return []Space{
 		SpaceMeta, SpacePeople, SpaceDirectory, SpaceVersions, SpaceActive, SpaceTimers, SpaceRuns,
-		SpaceDue, SpaceTasks, SpaceNotices, SpaceDecisions, SpaceHeads, SpaceLinks, SpaceUses, SpaceSessions, SpaceOutbox,
+		SpaceDue, SpaceTasks, SpaceNotices, SpaceOwed, SpaceDecisions, SpaceHeads, SpaceLinks, SpaceUses, SpaceSessions, SpaceOutbox,
 	}
 }
 

@@ -134,7 +134,7 @@ func (r *Runner) echo(ctx context.Context, k echoKey, e echo) (moved []engine.De
 			if err != nil || home == nil {
 				return err
 			}
-			s.people[k.contact] = &e.person
+			s.people[k.contact], s.have.people[e.person.Key] = &e.person, &e.person
 			moved, err = s.hear(home.Listens, k.contact, e.loc, e.ev)
 			return err
 		})

@@ -72,6 +72,9 @@ func (r *Runner) publishSome(ctx context.Context, p *partition) (int, error) {
 }
 
 func (r *Runner) publish(ctx context.Context, p *partition) (int, error) {
+	if err := r.pay(ctx, p); err != nil {
+		return 0, err
+	}
 	var keys [][]byte
 	var notices []engine.Notice
 	err := p.store.View(ctx, func(tx engine.Tx) error {

@@ -14,6 +14,9 @@ type partition struct {
 	store engine.Store
 	clock atomic.Int64 // the latest Tick, Unix milliseconds
 
+	// What its runs did to persons of other partitions is all carried over if these are the same; see owe.go.
+	owed, paid atomic.Uint64
+
 	offsetAt time.Time // when an offset was last stored; Handle's own
 
 	mu         sync.Mutex
@@ -72,7 +75,7 @@ func (pl *place) inForce(workflow string) (loc *engine.Location, held bool) {
 }
 
 func newPartition(s engine.Store) *partition {
-	return &partition{
+	p := &partition{
 		store:    s,
 		ready:    map[*channel]*fifo{},
 		lanes:    map[laneKey]lane{},
@@ -82,6 +85,8 @@ func newPartition(s engine.Store) *partition {
 		settle:   make(chan struct{}, 1),
 		announce: make(chan struct{}, 1),
 	}
+	p.owed.Store(1) // an earlier instance may have left something
+	return p
 }
 
 // now is the partition's time: the wall clock's, or the store's if the wall clock went back.

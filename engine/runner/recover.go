@@ -27,6 +27,11 @@ func (r *Runner) recover(ctx context.Context) error {
 		return err
 	}
 	for _, p := range r.parts {
+		if err := r.pay(ctx, p); err != nil {
+			return err
+		}
+	}
+	for _, p := range r.parts {
 		if err := p.loadClock(ctx); err != nil {
 			return err
 		}

@@ -30,6 +30,7 @@ type scope struct {
 
 	woken   []engine.ID // contacts whose held tasks are to be looked at again
 	notices bool
+	owes    bool     // something to persons of other partitions
 	told    []func() // what meters are told after the commit
 }
 
@@ -79,16 +80,22 @@ func (r *Runner) update(ctx context.Context, p *partition, fn func(*scope) error
 			return s.savePeople()
 		})
 		if errors.Is(err, errLacking) {
-			if err := r.fetch(ctx, s.lack, have); err != nil {
+			if err := r.fetch(ctx, p, s.lack, have); err != nil {
 				return err
 			}
 			continue
+		}
+		if s != nil && s.owes && err != nil {
+			p.owed.Add(1) // it may have been stored all the same
 		}
 		if err != nil {
 			return err
 		}
 		p.ticked(s.now)
 		s.enqueue()
+		if s.owes {
+			p.oweing(ctx, r)
+		}
 		for _, tell := range s.told {
 			tell()
 		}
@@ -96,14 +103,19 @@ func (r *Runner) update(ctx context.Context, p *partition, fn func(*scope) error
 	}
 }
 
-// fetch gets what a transaction lacked.
-func (r *Runner) fetch(ctx context.Context, lack lacking, have *supplies) error {
+// fetch gets what a transaction of p lacked.
+func (r *Runner) fetch(ctx context.Context, p *partition, lack lacking, have *supplies) error {
 	for k := range lack.versions {
 		if err := r.versions.load(ctx, r, k); err != nil {
 			if errors.Is(err, engine.ErrClosed) || errors.Is(err, engine.ErrLost) || ctx.Err() != nil {
 				return err
 			}
 			have.failed[k] = err
+		}
+	}
+	if len(lack.people) > 0 {
+		if err := r.pay(ctx, p); err != nil { // a run is to see what it did itself
+			return err
 		}
 	}
 	for key, location := range lack.people {
@@ -198,7 +210,10 @@ func (s *scope) keep(p engine.Person) { s.dirty[p.Key] = &p }
 func (s *scope) savePeople() error {
 	for key, p := range s.dirty {
 		if s.r.partition(key) != s.p {
-			continue // a run under a key that they absorbed ended; see endStarts
+			if err := s.owe(p); err != nil {
+				return err
+			}
+			continue
 		}
 		if err := s.savePerson(p); err != nil {
 			return err

@@ -10,6 +10,10 @@ import (
 // which event they were gathered with.
 const gatherMost = 64
 
+// gatherCustom is how many bytes, roughly, the events of a person's open gatherings say beside their nouns: they are stored again
+// with each event of the contact. One may say more, since no event is larger than a stream takes.
+const gatherCustom = maxCustom
+
 // gatherLeast is how short a window can become where days are short: events travel as slowly as ever.
 const gatherLeast = 300 * time.Millisecond
 
@@ -62,8 +66,13 @@ func (pl *planner) gather(w *Workflow, d *Decision) {
 	i := pl.p.gathering(w.ID)
 	if i < 0 {
 		i = len(all)
-		all = append(all, Gathering{Workflow: w.ID, Event: pl.kept(), Due: pl.now.Add(w.Gathers(pl.set.Location))})
-		d.Reason = "coalesce: what else comes until " + instant(all[i].Due) + " is gathered into one run"
+		g := Gathering{Workflow: w.ID, Event: pl.kept(), Due: pl.now.Add(w.Gathers(pl.set.Location))}
+		d.Reason = "coalesce: what else comes until " + instant(g.Due) + " is gathered into one run"
+		if held := gatheredCustom(all); held > 0 && held+g.Event.Custom.Size() > gatherCustom {
+			g.Event.Custom = nil
+			d.Reason += fmt.Sprintf(", without event.custom: the contact's open windows hold more than %d KiB", gatherCustom>>10)
+		}
+		all = append(all, g)
 	} else {
 		d.Reason = "coalesce: " + gatheredWith(&all[i]) + ", whose window ends at " + instant(all[i].Due)
 	}
@@ -80,6 +89,16 @@ func (pl *planner) gather(w *Workflow, d *Decision) {
 		g.Records = append(slices.Clip(g.Records), pl.record())
 	}
 	pl.p.Gatherings, d.Until = all, g.Due
+}
+
+// gatheredCustom is how much of gatherCustom is used.
+func gatheredCustom(open []Gathering) (size int) {
+	for i := range open {
+		if c := open[i].Event.Custom; len(c) > 0 {
+			size += c.Size()
+		}
+	}
+	return size
 }
 
 func gatheredWith(g *Gathering) string { return "gathered with " + named(&g.Event) }

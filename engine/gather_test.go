@@ -304,6 +304,36 @@ func TestManyGathered(t *testing.T) {
 	}
 }
 
+// TestGatheredCustomIsBounded has large events gathered by many workflows: the first keeps what it says, and those that would make
+// the person's record too large say that they do not.
+func TestGatheredCustomIsBounded(t *testing.T) {
+	t.Parallel()
+	var ws []*Workflow
+	for i := range 20 {
+		w := gathering("30s", "new_sign_up")
+		w.ID = fmt.Sprintf("w%02d", i)
+		ws = append(ws, w)
+	}
+	for _, large := range []int{100, maxCustom / 4, 2 * maxCustom} {
+		set, ev := NewSet(academy, ws), event(1, "new_sign_up offer=gold")
+		ev.Custom = Custom{"note": strings.Repeat("x", large)}
+		p, _, _, ds := Plan(set, ada(), ev, day1)
+		kept := 0
+		for i, g := range p.Gatherings {
+			if g.Event.Custom != nil {
+				kept++
+			}
+			if said := strings.Contains(ds[i].Reason, "without event.custom"); said != (g.Event.Custom == nil) {
+				t.Errorf("%s keeps %v, and says %q", g.Workflow, g.Event.Custom != nil, ds[i].Reason)
+			}
+		}
+		want := map[int]int{100: 20, maxCustom / 4: 3, 2 * maxCustom: 1}[large]
+		if kept != want || len(p.Gatherings) != 20 || ev.Custom == nil {
+			t.Errorf("%d bytes: %d of %d keep them, want %d", large, kept, len(p.Gatherings), want)
+		}
+	}
+}
+
 func TestAbsorbJoinsGatheringsAndWatches(t *testing.T) {
 	t.Parallel()
 	w := gathering("30s", "new_sign_up", "offer_access_granted")

@@ -59,7 +59,7 @@ func (m *machine) noticeOf(a Announcer, path []string) (*Notice, error) {
 		return nil, fmt.Errorf("it takes %d KiB; it may take %d", len(data)>>10, maxAnnounced>>10)
 	}
 	return &Notice{
-		ID:       out.Type + ":" + m.r.ID.String() + "/" + strings.Join(path, "/"),
+		ID:       announcementID(out.Type, m.r.ID, path),
 		Location: m.r.Location,
 		Type:     out.Type,
 		Subject:  out.Subject,
@@ -67,4 +67,19 @@ func (m *machine) noticeOf(a Announcer, path []string) (*Notice, error) {
 		Data:     json.RawMessage(data),
 		Depth:    m.r.Event.Depth + 1,
 	}, nil
+}
+
+func announcementID(kind string, run ID, path []string) string {
+	return kind + ":" + run.String() + "/" + strings.Join(path, "/")
+}
+
+// AnnouncedBy returns the id of the run whose step made a notice of that id, or "" for another notice. Its data need not name the run,
+// for the author wrote it.
+func AnnouncedBy(notice string) string {
+	_, rest, _ := strings.Cut(notice, ":")
+	run, _, step := strings.Cut(rest, "/")
+	if !step {
+		return ""
+	}
+	return run
 }

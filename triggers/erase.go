@@ -9,6 +9,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"latchkey/engine"
 )
 
 // An Erasing says which messages are about a contact of a location.
@@ -150,6 +152,10 @@ func (e *Erasing) aboutNotice(m Message) bool {
 	body, err := parseObject(m.Data)
 	if err != nil {
 		return false
+	}
+	notice, _ := text(body["id"])
+	if run := engine.AnnouncedBy(notice); run != "" && e.Ref(run) {
+		return true
 	}
 	data, _ := body["data"].(map[string]any)
 	for _, name := range []string{"run", "link"} {

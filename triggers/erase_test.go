@@ -45,6 +45,9 @@ func TestErase(t *testing.T) {
 	put(t, js, "latchkey.academy.message.sent", `{"specversion":"1.0","data":{"contact":"bob","run":"r2"}}`)
 	put(t, js, "latchkey.elsewhere.message.sent", `{"specversion":"1.0","data":{"contact":"zeb","run":"r1"}}`)
 
+	put(t, js, "latchkey.academy.custom.lead", `{"specversion":"1.0","id":"custom.lead:r2/5","data":{}}`)
+	put(t, js, "latchkey.academy.custom.lead", `{"specversion":"1.0","id":"custom.lead:r1/then/5","data":{"reach":"zebediah@example.com"}}`)
+
 	e := Erasing{
 		Location: "academy", UpTo: 10, Events: map[uint64]bool{6: true, 7: true}, Dry: true,
 		Contact: func(id, email string) bool {
@@ -53,14 +56,14 @@ func TestErase(t *testing.T) {
 		Ref:     func(id string) bool { return id == "r1" },
 		Foreign: func(location string) bool { return location == "elsewhere" },
 	}
-	want := Erased{Courses: 6, Dead: 2, Out: 2, Next: Marks{11, 5, 5}}
+	want := Erased{Courses: 6, Dead: 2, Out: 3, Next: Marks{11, 5, 7}}
 	for _, dry := range []bool{true, false} {
 		e.Dry = dry
 		if got, err := b.Erase(t.Context(), e); err != nil || got != want {
 			t.Fatalf("dry %v: %+v, %v", dry, got, err)
 		}
 	}
-	for stream, left := range map[string][]uint64{StreamCourses: {7, 8, 9, 10, 11}, StreamDead: {3, 4}, StreamOut: {3, 4}} {
+	for stream, left := range map[string][]uint64{StreamCourses: {7, 8, 9, 10, 11}, StreamDead: {3, 4}, StreamOut: {3, 4, 5}} {
 		s, err := js.Stream(t.Context(), stream)
 		if err != nil {
 			t.Fatal(err)

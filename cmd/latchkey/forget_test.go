@@ -31,6 +31,7 @@ triggers: [offer_access_granted]
 steps:
   - id: hello
     email: {subject: 'Hello <<contact.first_name>>', text: 'Come in: <<login_url>>'}
+  - publish: {type: lead, data: {who: '<<contact.first_name | default "nobody">>', reach: '<<contact.email | default "no">>'}}
   - id: text
     sms: 'Come in: <<login_url>>'
   - id: pause

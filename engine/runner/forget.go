@@ -234,7 +234,7 @@ func (s *Survey) readNotices(tx engine.Tx, p *partition) {
 			return true
 		}
 		data, _ := n.Data.(json.RawMessage)
-		if s.tells(data) {
+		if run, err := engine.ParseID(engine.AnnouncedBy(n.ID)); err == nil && s.Runs[run] || s.tells(data) {
 			s.note(p, engine.SpaceNotices, k)
 		}
 		return true

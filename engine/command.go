@@ -27,6 +27,14 @@ type Cancel struct {
 	Reason   string
 }
 
+// Why returns what is kept as the reason of a task that is taken back.
+func (c *Cancel) Why(t *Task) string {
+	if t.Error == "" {
+		return c.Reason
+	}
+	return c.Reason + "; the attempt before: " + t.Error
+}
+
 // A Decision says what one workflow made of one event, or what the event did to a run that went on before. It is kept, so that an operator can ask why.
 type Decision struct {
 	Workflow string `json:"workflow"`

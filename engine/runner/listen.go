@@ -181,11 +181,7 @@ func (s *scope) cancel(c *engine.Cancel) error {
 	if err != nil || t == nil || t.State != engine.TaskDue {
 		return err
 	}
-	why := c.Reason
-	if t.Error != "" {
-		why += "; the attempt before: " + t.Error
-	}
-	t.State, t.Changed, t.Error, t.Held = engine.TaskSuppressed, s.now, why, nil
+	t.State, t.Changed, t.Error, t.Held = engine.TaskSuppressed, s.now, c.Why(t), nil
 	if err := s.saveTask(t, false); err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ func (w *World) hear(listens []engine.Listen, ev *engine.Event) {
 // cancel takes a message back that its run has left for a goal.
 func (w *World) cancel(c *engine.Cancel) {
 	if r := w.sending[c.Task]; r != nil && r.task.State == engine.TaskDue {
-		w.finish(r, r.task, Message{}, engine.TaskSuppressed, errors.New(c.Reason))
+		w.finish(r, r.task, Message{}, engine.TaskSuppressed, errors.New(c.Why(r.task)))
 	}
 }
 

@@ -66,6 +66,15 @@ func New(cfg Config, start time.Time) *World {
 		seen: map[[16]byte]bool{}, byID: map[engine.ID]*running{}, sending: map[engine.ID]*running{}, active: map[engine.ID][]*running{}, down: map[string]string{}, answers: map[string]engine.TestAnswer{}}
 }
 
+// Runs returns all runs as they are now, in the order in which they started.
+func (w *World) Runs() []engine.Run {
+	runs := make([]engine.Run, len(w.runs))
+	for i, r := range w.runs {
+		runs[i] = r.Run
+	}
+	return runs
+}
+
 // Now returns the world's time.
 func (w *World) Now() time.Time { return w.now }
 

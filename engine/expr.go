@@ -35,16 +35,26 @@ func (n *needs) add(m needs) {
 const (
 	roundName = "count round"
 	looseName = "may be nil"
+	sumName   = "no longer than"
 )
 
 // loose stands around a?.b in the compiled form: the compiler takes that for a string, though it can be nil.
 func loose(v ...any) (any, error) { return v[0], nil }
 
+// bounded stands around what reduce hands to its next round: a text could double in each, and only lists are counted.
+func bounded(v ...any) (any, error) {
+	if s, ok := v[0].(string); ok && len(s) > exprText {
+		return nil, errors.New("needs too much memory")
+	}
+	return v[0], nil
+}
+
 // What one evaluation may use. Without them an expression over a large custom field could hold up everything.
 const (
-	exprMemory = 100_000 // values in arrays and maps that it makes
-	exprRounds = 100_000 // times that a predicate runs: any(list, …), filter(list, …)
-	exprNodes  = 1_000   // size of the source, as a tree
+	exprMemory = 100_000  // values in arrays and maps that it makes
+	exprRounds = 100_000  // times that a predicate runs: any(list, …), filter(list, …)
+	exprText   = 64 << 10 // bytes of a text that reduce hands on
+	exprNodes  = 1_000    // size of the source, as a tree
 )
 
 // CompileExpr checks and compiles a boolean expression. The error's text is for the author; col counts runes from 1
@@ -55,7 +65,8 @@ func CompileExpr(src string) (e *Expr, col int, err error) {
 	}
 	w := &watch{chains: map[*ast.ChainNode]bool{}}
 	program, err := expr.Compile(src, expr.Env(roots{}), expr.AsBool(), expr.DisableBuiltin("now"),
-		expr.MaxNodes(exprNodes), expr.Patch(w), expr.Function(looseName, loose, new(func(any) any)))
+		expr.MaxNodes(exprNodes), expr.Patch(w), expr.Function(looseName, loose, new(func(any) any)),
+		expr.Function(sumName, bounded, new(func(any) any)))
 	if w.err != nil {
 		return nil, column(src, w.at), w.err
 	}
@@ -158,7 +169,26 @@ func (w *watch) Visit(node *ast.Node) {
 		w.loops = true
 		round := &ast.CallNode{Callee: &ast.IdentifierNode{Value: roundName}}
 		n.Node = &ast.SequenceNode{Nodes: []ast.Node{round, n.Node}}
+	case *ast.BuiltinNode:
+		if n.Name == "reduce" && len(n.Arguments) > 1 {
+			bound(n.Arguments[1])
+		}
 	}
+}
+
+// bound puts bounded around the result of a predicate that is counted.
+func bound(n ast.Node) {
+	p, ok := n.(*ast.PredicateNode)
+	if !ok || !counted(p.Node) {
+		return
+	}
+	seq := p.Node.(*ast.SequenceNode)
+	if call, ok := seq.Nodes[1].(*ast.CallNode); ok {
+		if id, ok := call.Callee.(*ast.IdentifierNode); ok && id.Value == sumName {
+			return
+		}
+	}
+	seq.Nodes[1] = &ast.CallNode{Callee: &ast.IdentifierNode{Value: sumName}, Arguments: []ast.Node{seq.Nodes[1]}}
 }
 
 func counted(n ast.Node) bool {

@@ -172,7 +172,9 @@ func (s *scope) reopen(run *engine.Run) error {
 		t.Again()
 		t.Deadline, t.NotBefore, t.Changed = time.Time{}, s.now, s.now
 		return errors.Join(s.saveTask(t, true), s.saveRun(run))
-	case t.State.Over() && loc != nil:
+	case t.State.Over() && loc == nil:
+		return &StateError{string(engine.RunStopped), "its location is not configured"}
+	case t.State.Over():
 		return s.advance(loc, run, engine.Input{Done: t})
 	}
 	return s.saveRun(run)

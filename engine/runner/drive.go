@@ -3,6 +3,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	"latchkey/engine"
@@ -221,6 +222,9 @@ func (s *scope) advance(loc *engine.Location, run *engine.Run, in engine.Input) 
 	next, changed, started, cmds, err := advance(s.set(loc), w, run, &known, in, s.now)
 	if err != nil {
 		return err
+	}
+	if in.Event != nil && len(cmds) == 0 && reflect.DeepEqual(run, &next) {
+		return nil // it waits for another event
 	}
 	s.keepMoved(person, home, changed)
 	save := s.saveRun

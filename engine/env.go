@@ -171,7 +171,7 @@ func held(grants map[string]*Grant) map[string]nounView {
 func viewOfRun(r *Run) runView {
 	v := runView{ID: r.ID.String(), Workflow: r.Workflow, LinkRedeemed: !r.Redeemed.IsZero(), Steps: make(map[string]stepView, len(r.Steps))}
 	for _, s := range r.Steps {
-		if len(s.Path) > 0 {
+		if len(s.Path) > 0 && !s.goalFaulted() {
 			v.Steps[s.Path[len(s.Path)-1]] = stepView{Outcome: s.Outcome, At: s.At, Error: s.Fault, Response: s.Response}
 		}
 	}

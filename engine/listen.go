@@ -138,13 +138,16 @@ func (m *machine) holds(when *Expr) bool {
 
 // faulted keeps the last fault of a goal's condition alone: events may come for ever, and the story is a part of the run.
 func (m *machine) faulted(fault string) {
-	before := slices.IndexFunc(m.r.Steps, func(s StepResult) bool {
-		return s.Kind == StepGoal && s.Outcome == outcomeNotMet && s.Fault != ""
-	})
+	before := slices.IndexFunc(m.r.Steps, StepResult.goalFaulted)
 	if before >= 0 {
 		m.r.Steps = slices.Delete(slices.Clone(m.r.Steps), before, before+1)
 	}
 	m.note([]string{StepGoal}, StepResult{Kind: StepGoal, Outcome: outcomeNotMet, Fault: fault})
+}
+
+// goalFaulted reports whether this is the fault of a goal's condition, which is no step's result: a step may be named goal.
+func (s StepResult) goalFaulted() bool {
+	return s.Kind == StepGoal && s.Outcome == outcomeNotMet && s.Fault != ""
 }
 
 // leave tells that the run goes from where it stands without having done with it, and takes back a message that is

@@ -235,3 +235,13 @@ func TestAbsorbListens(t *testing.T) {
 		t.Errorf("joined %+v, forward %+v", joined, forward)
 	}
 }
+
+// TestStepNamedGoal has the fault of a goal's condition hide no step that is named goal.
+func TestStepNamedGoal(t *testing.T) {
+	t.Parallel()
+	s := beginWithGoal(t, &Goal{Events: []Trigger{onLogin}, When: must(t, "contact.custom.n > 1")}, []Step{mail("goal"), mail("n")})
+	s.play("sent", "user_login")
+	if ok, fault := must(t, `run.steps.goal.outcome == "sent"`).True(NewEnv(academy, &s.p, &s.r.Event, &s.r, s.now)); !ok || len(s.r.Steps) != 2 {
+		t.Errorf("%v %s, steps %+v", ok, fault, s.r.Steps)
+	}
+}

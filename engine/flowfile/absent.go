@@ -37,7 +37,7 @@ func (r *reader) absent(key, n *yaml.Node) {
 		case "by":
 			by = e
 		default:
-			r.unknownKey(e.key, absentWord, absentKeys, nil)
+			r.unknownKey(e.key, absentWord, absentKeys)
 		}
 	}
 	missing := slices.DeleteFunc(slices.Clone(absentKeys[:3]), func(name string) bool { return read[name] })

@@ -83,7 +83,7 @@ func (r *reader) retry(n *yaml.Node, s *engine.Step) {
 		case "attempts":
 			s.Retry.Attempts = r.attempts(e.value)
 		default:
-			r.unknownKey(e.key, "retry", []string{"for", "attempts"}, nil)
+			r.unknownKey(e.key, "retry", []string{"for", "attempts"})
 		}
 	}
 }

@@ -69,7 +69,7 @@ func (r *reader) splitBranch(e entry, nested int) engine.Branch {
 		case "steps":
 			b.Steps, found = r.steps(part.value, nested+1), true
 		default:
-			r.unknownKey(part.key, what, []string{"weight", "steps"}, nil)
+			r.unknownKey(part.key, what, []string{"weight", "steps"})
 		}
 	}
 	if !found {
@@ -109,7 +109,7 @@ func (r *reader) tag(kind entry, s *engine.Step) {
 		case "remove":
 			s.Tag.Remove = r.tags(e.value, "remove")
 		default:
-			r.unknownKey(e.key, "tag", []string{"add", "remove"}, nil)
+			r.unknownKey(e.key, "tag", []string{"add", "remove"})
 		}
 	}
 	for _, t := range s.Tag.Add {

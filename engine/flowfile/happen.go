@@ -165,7 +165,7 @@ func (r *reader) goalParts(n *yaml.Node, keys ...string) (map[string]entry, bool
 			r.fail(e.key, "write the goal's event as `event: %s`", e.name)
 			return nil, false
 		}
-		r.unknownKey(e.key, "goal", keys, nil)
+		r.unknownKey(e.key, "goal", keys)
 	}
 	if _, ok := parts["event"]; !ok {
 		r.fail(n, "the goal has no event; write %s", example)

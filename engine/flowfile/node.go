@@ -137,7 +137,7 @@ func (n *node) Decode(into any) bool {
 			n.r.fail(e.key, "%s stands beside %s, not within it", e.name, n.kind)
 			continue
 		}
-		n.r.unknownKey(e.key, "the step "+n.kind, names, nil)
+		n.r.unknownKey(e.key, "the step "+n.kind, names)
 	}
 	return len(n.r.problems) == before
 }

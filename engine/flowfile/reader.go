@@ -194,12 +194,8 @@ func (r *reader) expr(n *yaml.Node, what string) *engine.Expr {
 	return e
 }
 
-// unknownKey says that a key means nothing, or nothing yet.
-func (r *reader) unknownKey(k *yaml.Node, what string, allowed, later []string) {
-	if slices.Contains(later, k.Value) {
-		r.fail(k, "%q is not yet in this version", k.Value)
-		return
-	}
+// unknownKey says that a key means nothing.
+func (r *reader) unknownKey(k *yaml.Node, what string, allowed []string) {
 	if near := didYouMean(k.Value, allowed); near != "" {
 		r.fail(k, "%s has no key %q%s (its keys: %s)", what, k.Value, near, strings.Join(allowed, ", "))
 		return

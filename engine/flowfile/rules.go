@@ -53,7 +53,7 @@ func (r *reader) window(n *yaml.Node) {
 		case "also":
 			_, w.Transactional = r.word(e.value, "also", string(engine.Transactional))
 		default:
-			r.unknownKey(e.key, "window", windowKeys, nil)
+			r.unknownKey(e.key, "window", windowKeys)
 		}
 	}
 	switch {
@@ -89,7 +89,7 @@ func (r *reader) limit(n *yaml.Node) {
 			d, _ := r.duration(e.value, "in")
 			l.In = d.Fixed()
 		default:
-			r.unknownKey(e.key, "limit", []string{"messages", "in"}, nil)
+			r.unknownKey(e.key, "limit", []string{"messages", "in"})
 		}
 	}
 	if len(r.problems) > before {

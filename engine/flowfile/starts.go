@@ -135,7 +135,7 @@ func (r *reader) start(kind entry, s *engine.Step) {
 		n = nil
 		for _, e := range entries {
 			if e.name != "workflow" {
-				r.unknownKey(e.key, "start", []string{"workflow"}, nil)
+				r.unknownKey(e.key, "start", []string{"workflow"})
 				continue
 			}
 			n = e.value

@@ -173,7 +173,7 @@ func (r *reader) stepParts(entries []entry, kind entry, s *engine.Step) map[stri
 			if kind.name == "if" {
 				keys = append(keys, "then", "else")
 			}
-			r.unknownKey(e.key, "the step "+kind.name, keys, nil)
+			r.unknownKey(e.key, "the step "+kind.name, keys)
 		}
 	}
 	return parts

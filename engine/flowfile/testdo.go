@@ -110,7 +110,7 @@ func (r *testReader) redeem(n *yaml.Node) *engine.TestLink {
 		case "refused":
 			l.Refused, _ = r.text(e.value, "refused")
 		default:
-			r.unknownKey(e.key, "redeem", keys, nil)
+			r.unknownKey(e.key, "redeem", keys)
 		}
 	}
 	return l

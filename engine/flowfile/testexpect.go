@@ -44,7 +44,7 @@ func (r *testReader) expect(whole entry) *engine.Expectation {
 		case slices.Contains(expectKeys, e.name):
 			r.expectState(e, x)
 		default:
-			r.unknownKey(e.key, "expect", slices.Concat(kinds, messageKeys, requestKeys, expectKeys), nil)
+			r.unknownKey(e.key, "expect", slices.Concat(kinds, messageKeys, requestKeys, expectKeys))
 		}
 	}
 	return x

@@ -57,7 +57,7 @@ func (r *testReader) answer(n *yaml.Node) *engine.TestAnswer {
 		case "body":
 			a.Body = r.body(e.value)
 		default:
-			r.unknownKey(e.key, "the answer", []string{"status", "body"}, nil)
+			r.unknownKey(e.key, "the answer", []string{"status", "body"})
 		}
 	}
 	return a

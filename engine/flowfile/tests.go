@@ -123,7 +123,7 @@ func (r *testReader) oneTest(n *yaml.Node) engine.Test {
 	for _, e := range entries {
 		keys[e.name] = e
 		if !slices.Contains(testKeys, e.name) {
-			r.unknownKey(e.key, "a test", testKeys, nil)
+			r.unknownKey(e.key, "a test", testKeys)
 		}
 	}
 	if e, there := keys["name"]; there {
@@ -194,7 +194,7 @@ func (r *testReader) contact(e entry) {
 				r.test.Tags = slices.Sorted(slices.Values(r.tags(f.value, "tags")))
 			default:
 				if !slices.Contains(contactKeys, f.name) {
-					r.unknownKey(f.key, "contact", contactKeys, nil)
+					r.unknownKey(f.key, "contact", contactKeys)
 				} else if s, ok := r.text(f.value, f.name); ok {
 					said[f.name] = s
 				}

@@ -25,7 +25,7 @@ func (r *reader) workflow(root *yaml.Node) {
 	for _, e := range entries {
 		keys[e.name] = e.value
 		if !slices.Contains(workflowKeys, e.name) {
-			r.softly(func() { r.unknownKey(e.key, "a workflow", workflowKeys, nil) })
+			r.softly(func() { r.unknownKey(e.key, "a workflow", workflowKeys) })
 		}
 	}
 	if entries == nil {
@@ -187,7 +187,7 @@ func (r *reader) filter(n *yaml.Node, f *engine.Filter) {
 		case "none_of":
 			f.NoneOf = r.ids(e.value, "none_of")
 		default:
-			r.unknownKey(e.key, "the filter "+f.Noun, keys, nil)
+			r.unknownKey(e.key, "the filter "+f.Noun, keys)
 		}
 	}
 }
@@ -230,7 +230,7 @@ func (r *reader) reentry(n *yaml.Node) {
 		case "after":
 			r.fail(e.key, "write it as `allow: {after: %s}`", e.value.Value)
 		default:
-			r.unknownKey(e.key, "reentry", []string{"key", "allow"}, nil)
+			r.unknownKey(e.key, "reentry", []string{"key", "allow"})
 		}
 	}
 }
@@ -254,7 +254,7 @@ func (r *reader) allow(n *yaml.Node, what string) {
 	}
 	for _, e := range entries {
 		if e.name != "after" {
-			r.unknownKey(e.key, what, []string{"after"}, nil)
+			r.unknownKey(e.key, what, []string{"after"})
 			continue
 		}
 		if d, ok := r.duration(e.value, "after"); ok {

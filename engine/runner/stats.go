@@ -9,7 +9,7 @@ import (
 
 // Stats is what a Runner is doing.
 type Stats struct {
-	Waiting int `json:"waiting"` // runs that wait for a time
+	Waiting int `json:"waiting"` // runs that wait for a time, but those held
 	Due     int `json:"due"`     // tasks to be attempted now
 	Later   int `json:"later"`   // tasks that wait for their time to be tried again
 	Held    int `json:"held"`    // tasks and timers of paused or missing workflows, and all tasks while sending is paused
@@ -28,7 +28,12 @@ func (r *Runner) Stats() Stats {
 			return nil
 		})
 		p.mu.Lock()
-		st.Waiting += waiting
+		for _, t := range p.heldTimers {
+			if t.kind == engine.TimerRun {
+				waiting--
+			}
+		}
+		st.Waiting += max(waiting, 0)
 		st.Later += p.later.len()
 		for _, n := range p.gated {
 			st.Gated += n

@@ -280,7 +280,7 @@ func drawSteps(t *rapid.T, b *strings.Builder, indent string, deep int) {
 		switch kind := rapid.SampledFrom(kinds).Draw(t, "kind"); kind {
 		case "email", "sms":
 			fmt.Fprintf(b, "%s- %s: hello\n", indent, kind)
-			for _, line := range []string{"on_error: stop", "retry: never", "retry: {for: 10m, attempts: 2}", "on_unknown: hold", "on_unknown: resend"} {
+			for _, line := range []string{"on_error: stop", "retry: never", "retry: 15s", "retry: {for: 10m, attempts: 2}", "on_unknown: hold", "on_unknown: resend"} {
 				if rapid.IntRange(0, 3).Draw(t, "setting") == 0 {
 					fmt.Fprintf(b, "%s  %s\n", indent, line)
 					break

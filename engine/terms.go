@@ -71,8 +71,8 @@ const (
 // the task ends, if the next attempt would come after its deadline or be one more than there may be.
 func (t *Task) PutOff(how Terms, cause error, now time.Time) TaskState {
 	wait, given := LaterBy(cause)
+	wait = max(wait, retryFirst) // a server that asks for no wait at all would be asked once a second for a day
 	if !given {
-		wait = retryFirst
 		for n := 1; n < t.Attempts-t.Before && wait < retryMost; n++ {
 			wait *= 2
 		}

@@ -91,12 +91,14 @@ type Location struct {
 	Email   string // the address that its mail comes from
 	Support string // where learners ask for help; may be empty
 	Brand   string // accent colour, #rrggbb; may be empty
-	BaseURL string // what every link begins with; no trailing slash
-	Zone    *time.Location
-	Day     time.Duration // how long a day of a wait lasts; 0 is a calendar day. Demonstrations shorten it
-	Custom  map[string]string
-	Apps    []string // names of the apps that links may be for
-	Pause   *Pause   // of all sending; nil if there is none
+	// Language is the BCP 47 tag of the language in which its learners are spoken to unless theirs is known; "" is English.
+	Language string
+	BaseURL  string // what every link begins with; no trailing slash
+	Zone     *time.Location
+	Day      time.Duration // how long a day of a wait lasts; 0 is a calendar day. Demonstrations shorten it
+	Custom   map[string]string
+	Apps     []string // names of the apps that links may be for
+	Pause    *Pause   // of all sending; nil if there is none
 }
 
 // A Pause holds all messages of a location back until somebody ends it.

@@ -21,6 +21,7 @@ type Config struct {
 	Location string
 	Name     string
 	Zone     *time.Location
+	Language string // of learners whose own is not known
 	Brand    string
 	BaseURL  string
 	Listen   string
@@ -210,7 +211,7 @@ func (c *Config) path(p string) string {
 // EngineLocation is what the rest of the house knows of the location.
 func (c *Config) EngineLocation() *engine.Location {
 	loc := &engine.Location{
-		ID: c.Location, Name: c.Name, Email: addressOf(c.Email.From), Support: c.Support, Brand: c.Brand,
+		ID: c.Location, Name: c.Name, Email: addressOf(c.Email.From), Support: c.Support, Brand: c.Brand, Language: c.Language,
 		BaseURL: strings.TrimRight(c.BaseURL, "/"), Zone: c.Zone, Custom: c.Custom, Day: c.Day,
 	}
 	for name := range c.Apps {

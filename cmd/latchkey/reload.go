@@ -328,7 +328,7 @@ func (i *site) again() (*Config, []engine.Problem) {
 // keys of other settings that differ.
 func (c *Config) changedBy(fresh *Config) (_ *Config, restart []string) {
 	next := *c
-	next.Name, next.Zone, next.Brand, next.Support = fresh.Name, fresh.Zone, fresh.Brand, fresh.Support
+	next.Name, next.Zone, next.Language, next.Brand, next.Support = fresh.Name, fresh.Zone, fresh.Language, fresh.Brand, fresh.Support
 	next.Links, next.Apps, next.Custom, next.Secrets = fresh.Links, fresh.Apps, fresh.Custom, fresh.Secrets
 	next.source = fresh.source
 	next.Email.From, next.Email.ReplyTo, next.SMS.From = fresh.Email.From, fresh.Email.ReplyTo, fresh.SMS.From

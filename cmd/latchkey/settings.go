@@ -13,6 +13,7 @@ import (
 
 	"latchkey/actions/smtp"
 	"latchkey/engine"
+	"latchkey/linkgen/portal"
 )
 
 // A setting is one key of latchkey.yaml. Its environment variable is LATCHKEY_ and the key in capitals.
@@ -31,6 +32,7 @@ func settings() []setting {
 		{key: "location", set: func(c *Config, _, v string) error { return setLocation(&c.Location, v) }},
 		{key: "name", set: text(func(c *Config) *string { return &c.Name })},
 		{key: "timezone", set: func(c *Config, _, v string) (err error) { c.Zone, err = loadZone(v); return }},
+		{key: "language", set: oneOf(func(c *Config) *string { return &c.Language }, portal.Languages()...)},
 		{key: "brand", set: setBrand},
 		{key: "base_url", set: func(c *Config, _, v string) (err error) { c.BaseURL, err = baseURL(v); return }},
 		{key: "listen", whole: true, set: address(func(c *Config) *string { return &c.Listen })},

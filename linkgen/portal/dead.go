@@ -10,12 +10,12 @@ import (
 
 // unknown answers for every token that nobody was given: malformed, never minted, or with a wrong secret. It is the same
 // page byte for byte, so that guessing teaches nothing.
-func (p *Portal) unknown(w http.ResponseWriter) {
-	p.say(w, p.location(""), http.StatusGone, "dead")
+func (p *Portal) unknown(w http.ResponseWriter, r *http.Request) {
+	p.say(w, r, p.location(""), http.StatusGone, "dead")
 }
 
 // dead tells who holds a genuine link why it lets nobody in, and what to do.
-func (p *Portal) dead(w http.ResponseWriter, d linkgen.Door, v visitor) {
+func (p *Portal) dead(w http.ResponseWriter, r *http.Request, d linkgen.Door, v visitor) {
 	loc := p.location(d.Link.Location)
 	zone := time.UTC
 	if loc.Zone != nil {
@@ -24,32 +24,38 @@ func (p *Portal) dead(w http.ResponseWriter, d linkgen.Door, v visitor) {
 	if d.Person != nil {
 		zone = d.Person.Zone(loc)
 	}
+	t := speakTo(r, loc, d.Person)
 	page := notice{Support: support(loc), SignedIn: v.live}
 	switch d.Reason {
 	case linkgen.Expired:
-		page.fill("expired", loc.Name)
+		page.fill(t, "expired", loc.Name)
 		at := d.Link.Expires
-		page.When = &moment{say("stopped", ago(p.Now().Sub(at))), exact(at, zone), at.UTC().Format(time.RFC3339)}
+		page.When = &moment{t.say("stopped", t.ago(p.Now().Sub(at))), t.exact(at, zone), at.UTC().Format(time.RFC3339)}
 	case linkgen.Replaced:
-		page.fill("replaced", loc.Name)
+		page.fill(t, "replaced", loc.Name)
 	case linkgen.UsedUp:
-		page.Head, page.Text = say("used_up.head"), plural("used_up.text", d.Link.MaxUses)
-		page.Next = say("used_up.next", loc.Name)
+		page.Head, page.Text = t.say("used_up.head"), t.plural("used_up.text", d.Link.MaxUses)
+		page.Next = t.say("used_up.next", loc.Name)
 	case linkgen.Moved:
-		page.fill("moved", loc.Name)
+		page.fill(t, "moved", loc.Name)
 	case linkgen.NoAccess:
-		page.fill("no_access", loc.Name)
+		page.fill(t, "no_access", loc.Name)
 	default:
-		page.fill("revoked", loc.Name)
+		page.fill(t, "revoked", loc.Name)
 	}
-	p.pages.serve(w, loc, http.StatusGone, "notice", page.Head, page)
+	p.pages.serve(w, t, loc, http.StatusGone, "notice", page.Head, page)
 }
 
-// say serves a page of one message from the catalogue.
-func (p *Portal) say(w http.ResponseWriter, loc *engine.Location, status int, key string) {
+// say serves a page of one message from the catalogue to who is not known.
+func (p *Portal) say(w http.ResponseWriter, r *http.Request, loc *engine.Location, status int, key string) {
+	p.tell(w, speak(r, loc, nil), loc, status, key)
+}
+
+// tell is say in a language.
+func (p *Portal) tell(w http.ResponseWriter, t *tongue, loc *engine.Location, status int, key string) {
 	page := notice{Support: support(loc)}
-	page.fill(key, loc.Name)
-	p.pages.serve(w, loc, status, "notice", page.Head, page)
+	page.fill(t, key, loc.Name)
+	p.pages.serve(w, t, loc, status, "notice", page.Head, page)
 }
 
 // support returns where learners of a location ask for help.

@@ -32,15 +32,16 @@ func (p *Portal) door(w http.ResponseWriter, r *http.Request) {
 	}
 	same := v.live && v.session.Link == door.Link.ID
 	if door.Reason != linkgen.OK && !(door.Reason == linkgen.UsedUp && same) {
-		p.dead(w, door, v)
+		p.dead(w, r, door, v)
 		return
 	}
 	loc := p.location(door.Link.Location)
-	page := doorPage{Token: text, Who: mask(&door.Person.Contact)}
+	t := speakTo(r, loc, door.Person)
+	page := doorPage{Token: text, Who: t.mask(&door.Person.Contact)}
 	if v.live && v.person.Key != door.Person.Key {
-		page.Other = displayName(&v.person.Contact)
+		page.Other = t.displayName(&v.person.Contact)
 	}
-	p.pages.serve(w, loc, http.StatusOK, "door", say("sign_in_to", loc.Name), page)
+	p.pages.serve(w, t, loc, http.StatusOK, "door", t.say("sign_in_to", loc.Name), page)
 }
 
 // redeem lets a learner in: it is the button of the link page.
@@ -49,10 +50,10 @@ func (p *Portal) redeem(w http.ResponseWriter, r *http.Request) {
 	switch status {
 	case http.StatusOK:
 	case http.StatusRequestEntityTooLarge:
-		p.say(w, p.location(""), status, "too_large")
+		p.say(w, r, p.location(""), status, "too_large")
 		return
 	default:
-		p.say(w, p.location(""), status, "wrong_form")
+		p.say(w, r, p.location(""), status, "wrong_form")
 		return
 	}
 	if tok, door, ok := p.look(w, r, text); ok {
@@ -65,7 +66,7 @@ func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok 
 	tok, err := linkgen.ParseToken(text)
 	if err != nil {
 		p.opened(r, linkgen.Door{Reason: linkgen.Unknown})
-		p.unknown(w)
+		p.unknown(w, r)
 		return tok, door, false
 	}
 	if door, err = p.Links.Look(r.Context(), p.Stores, tok, p.Now()); err != nil {
@@ -74,7 +75,7 @@ func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok 
 	}
 	p.opened(r, door)
 	if door.Reason == linkgen.Unknown {
-		p.unknown(w)
+		p.unknown(w, r)
 		return tok, door, false
 	}
 	return tok, door, true
@@ -107,7 +108,7 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token
 			p.fail(w, r, err)
 			return
 		}
-		p.dead(w, linkgen.Door{Link: refused.Link, Reason: refused.Reason, Person: door.Person}, v)
+		p.dead(w, r, linkgen.Door{Link: refused.Link, Reason: refused.Reason, Person: door.Person}, v)
 		return
 	case errors.Is(err, linkgen.ErrSignedIn):
 	case err != nil:

@@ -18,25 +18,26 @@ func (p *Portal) home(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if v.person == nil {
-		p.say(w, p.location(""), http.StatusOK, "signed_out")
+		p.say(w, r, p.location(""), http.StatusOK, "signed_out")
 		return
 	}
 	loc := p.location(v.session.Location)
+	t := speakTo(r, loc, v.person)
 	if !v.person.HasAccess() { // which ended the session, unless nobody told us of it
 		if err := p.end(r, p.presented(r)); err != nil {
 			p.fail(w, r, err)
 			return
 		}
 		p.clearCookie(w)
-		p.say(w, loc, http.StatusForbidden, "access_lost")
+		p.tell(w, t, loc, http.StatusForbidden, "access_lost")
 		return
 	}
 	if !v.live {
-		p.say(w, loc, http.StatusOK, "signed_out")
+		p.tell(w, t, loc, http.StatusOK, "signed_out")
 		return
 	}
 	p.touch(r, v)
-	p.pages.serve(w, loc, http.StatusOK, "home", loc.Name, homeOf(v.person, loc))
+	p.pages.serve(w, t, loc, http.StatusOK, "home", loc.Name, t.homeOf(v.person, loc))
 }
 
 // logout ends the session. It is safe to repeat.
@@ -66,18 +67,18 @@ type granted struct {
 	Via   string // the offers that a product came with
 }
 
-func homeOf(person *engine.Person, loc *engine.Location) homePage {
+func (t *tongue) homeOf(person *engine.Person, loc *engine.Location) homePage {
 	zone := person.Zone(loc)
-	page := homePage{Name: displayName(&person.Contact), Hello: say("hello_nobody"), Support: support(loc),
-		Offers: grants(person.Offers, nil, zone), Products: grants(person.Products, person.Offers, zone)}
+	page := homePage{Name: t.displayName(&person.Contact), Hello: t.say("hello_nobody"), Support: support(loc),
+		Offers: t.grants(person.Offers, nil, zone), Products: t.grants(person.Products, person.Offers, zone)}
 	if first := clean(person.Contact.FirstName); first != "" {
-		page.Hello = say("hello", first)
+		page.Hello = t.say("hello", first)
 	}
 	return page
 }
 
 // grants lists what is held now, by title.
-func grants(held, offers map[string]*engine.Grant, zone *time.Location) []granted {
+func (t *tongue) grants(held, offers map[string]*engine.Grant, zone *time.Location) []granted {
 	var out []granted
 	for id, g := range held {
 		if g.Removed {
@@ -90,9 +91,9 @@ func grants(held, offers map[string]*engine.Grant, zone *time.Location) []grante
 			}
 		}
 		slices.Sort(via)
-		item := granted{Title: title(id, g), ID: anchor(id), Since: say("since", day(g.At, zone))}
+		item := granted{Title: title(id, g), ID: anchor(id), Since: t.say("since", t.day(g.At, zone))}
 		if len(via) > 0 {
-			item.Via = say("via", strings.Join(via, ", "))
+			item.Via = t.say("via", strings.Join(via, ", "))
 		}
 		out = append(out, item)
 	}

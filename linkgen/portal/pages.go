@@ -36,13 +36,14 @@ type notice struct {
 }
 
 // fill takes the message of that key from the catalogue. Each of its texts may name the site once.
-func (n *notice) fill(key, site string) {
-	n.Head, n.Text, n.Next = say(key+".head", site), say(key+".text", site), say(key+".next", site)
+func (n *notice) fill(t *tongue, key, site string) {
+	n.Head, n.Text, n.Next = t.say(key+".head", site), t.say(key+".text", site), t.say(key+".next", site)
 }
 
 // A frame is what every page has around it.
 type frame struct {
-	Lang, Title   string
+	Lang, Dir     string // of the page's language
+	Title         string
 	Site, Initial string
 	Style         template.CSS
 	Icon          template.URL
@@ -51,7 +52,7 @@ type frame struct {
 
 // pages renders what the portal shows.
 type pages struct {
-	tmpl  *template.Template
+	tmpl  map[*tongue]*template.Template
 	style string
 }
 
@@ -60,23 +61,24 @@ func newPages() *pages {
 	if err != nil {
 		panic(err) // embedded
 	}
-	funcs := template.FuncMap{"say": say}
-	return &pages{
-		tmpl:  template.Must(template.New("").Funcs(funcs).ParseFS(files, "pages.html")),
-		style: squeeze(string(style)),
+	p := &pages{tmpl: map[*tongue]*template.Template{}, style: squeeze(string(style))}
+	for _, t := range spoken.tongues {
+		funcs := template.FuncMap{"say": t.say, "plural": t.plural}
+		p.tmpl[t] = template.Must(template.New("").Funcs(funcs).ParseFS(files, "pages.html"))
 	}
+	return p
 }
 
-// serve renders the page called name around its data, with all its headers.
-func (p *pages) serve(w http.ResponseWriter, loc *engine.Location, status int, name, title string, page any) {
+// serve renders the page called name around its data, in a language and with all its headers.
+func (p *pages) serve(w http.ResponseWriter, t *tongue, loc *engine.Location, status int, name, title string, page any) {
 	accent := brandOf(loc)
 	style := p.style + accent.css()
 	site := clean(loc.Name)
 	initial := strings.ToUpper(first(site))
-	f := frame{Lang: say("lang"), Title: title, Site: site, Initial: initial, Page: page,
+	f := frame{Lang: t.tag.String(), Dir: t.say("direction"), Title: title, Site: site, Initial: initial, Page: page,
 		Style: template.CSS(style), Icon: icon(accent, initial)}
 	var body bytes.Buffer
-	if err := p.tmpl.ExecuteTemplate(&body, name, f); err != nil {
+	if err := p.tmpl[t].ExecuteTemplate(&body, name, f); err != nil {
 		panic(fmt.Errorf("portal page %s: %w", name, err)) // a fault of ours: each page is tested
 	}
 	setHeaders(w, style, secure(loc))

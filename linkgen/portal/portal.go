@@ -74,10 +74,10 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	serve, ok := methods[method]
 	switch {
 	case methods == nil:
-		p.say(w, p.location(""), http.StatusNotFound, "not_found")
+		p.say(w, r, p.location(""), http.StatusNotFound, "not_found")
 	case !ok:
 		w.Header().Set("Allow", allowed(methods))
-		p.say(w, p.location(""), http.StatusMethodNotAllowed, "wrong_method")
+		p.say(w, r, p.location(""), http.StatusMethodNotAllowed, "wrong_method")
 	default:
 		serve(w, r)
 	}
@@ -111,5 +111,5 @@ func (p *Portal) fail(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusServiceUnavailable
 		w.Header().Set("Retry-After", "10")
 	}
-	p.say(w, p.location(""), status, "failed")
+	p.say(w, r, p.location(""), status, "failed")
 }

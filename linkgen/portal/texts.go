@@ -1,133 +1,242 @@
 package portal
 
 import (
+	"embed"
+	"fmt"
+	"net/http"
+	"path"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
+
+	"golang.org/x/text/feature/plural"
+	"golang.org/x/text/language"
+
+	"latchkey/engine"
 )
 
-// texts is all that the portal says, in English. Of a message with a head, "head" says what happened, "text" why, and
-// "next" what to do. A %s is what the code that says it passes.
-var texts = map[string]string{
-	"lang":        "en",
-	"time_format": "Monday 2 January 2006, 15:04 MST",
-	"day_format":  "2 January 2006",
+// All that the portal says is in texts/, one file for each language. A file added there is a language added.
+//
+//go:embed texts/*.txt
+var textFiles embed.FS
 
-	"sign_in_to":   "Sign in to %s",
-	"sign_in_as":   "Sign in as",
-	"continue":     "Continue",
-	"not_you":      "Not you? Close this page.",
-	"signed_in_as": "You are signed in as %s.",
-	"continue_as":  "Continue as",
-	"switch":       "Switch and continue",
-	"switch_note":  "This signs %s out in this browser. Not you? Close this page.",
-	"your_account": "your account",
+// fallback is the language that every text has.
+const fallback = "en"
 
-	"hello":        "Hello, %s",
-	"hello_nobody": "Hello",
-	"sign_out":     "Sign out",
-	"your_offers":  "Your offers",
-	"your_courses": "Your courses",
-	"since":        "Yours since %s",
-	"via":          "Part of %s",
-	"no_course":    "You have no course yet.",
-	"no_course.2":  "If you just bought one, it can take a minute. Then reload this page.",
-
-	"stopped":            "It stopped working %s.",
-	"write_to":           "Write to %s",
-	"expired.head":       "This link has expired",
-	"expired.text":       "Links work for a limited time, to keep your account safe.",
-	"expired.next":       "Ask %s for a new one.",
-	"replaced.head":      "A newer link has taken this one’s place",
-	"replaced.text":      "%s sent you another message since. The link in the newest one works.",
-	"replaced.next":      "Cannot find it? Ask for a new one.",
-	"used_up.head":       "This link has been used up",
-	"used_up.text.one":   "It worked once, and it was used.",
-	"used_up.text.other": "It worked %s times, and all of them were used.",
-	"used_up.next":       "Ask %s for a new one.",
-	"moved.head":         "This link no longer works",
-	"moved.text":         "It was sent to an address that your account does not use any more.",
-	"moved.next":         "Look for a message at your new address, or ask %s for a link.",
-	"revoked.head":       "This link was ended",
-	"revoked.text":       "%s has ended it, so it lets nobody in.",
-	"revoked.next":       "Ask for a new one.",
-
-	"no_access.head":   "You have no course here yet",
-	"no_access.text":   "If you just bought one, it can take a minute. Then open the link in your message again.",
-	"no_access.next":   "Should there be one by now? Ask %s.",
-	"access_lost.head": "Your access has ended",
-	"access_lost.text": "You have no course at %s any more, so you were signed out.",
-	"access_lost.next": "Is that a mistake? Ask us.",
-	"signed_out.head":  "You are not signed in",
-	"signed_out.text":  "Open the link in the newest message from %s. It brings you straight in.",
-	"signed_out.next":  "No message at hand? Ask for a new link.",
-	"dead.head":        "This link does not work",
-	"dead.text":        "It may have been cut short on its way. Open it from the message itself, or copy all of it.",
-	"dead.next":        "Still no luck? Ask %s for a new one.",
-
-	"not_found.head":    "There is no such page",
-	"not_found.text":    "The address may be mistyped.",
-	"not_found.next":    "Looking for your courses? Open the newest link from %s.",
-	"wrong_method.head": "That does not work here",
-	"wrong_method.text": "This page cannot be asked in that way.",
-	"wrong_method.next": "Open the newest link from %s.",
-	"too_large.head":    "That was too much",
-	"too_large.text":    "More was sent than a login link needs.",
-	"too_large.next":    "Open the newest link from %s again.",
-	"wrong_form.head":   "That did not work",
-	"wrong_form.text":   "Something was missing from what your browser sent.",
-	"wrong_form.next":   "Open the newest link from %s again and press Continue.",
-	"failed.head":       "We cannot do that just now",
-	"failed.text":       "The fault is ours. Your link still works.",
-	"failed.next":       "Try again in a minute.",
-
-	"your_courses_link": "Go to your courses",
-	"still_signed_in":   "You are still signed in.",
-
-	"just_now":          "just now",
-	"minutes_ago.one":   "a minute ago",
-	"minutes_ago.other": "%s minutes ago",
-	"hours_ago.one":     "an hour ago",
-	"hours_ago.other":   "%s hours ago",
-	"days_ago.one":      "yesterday",
-	"days_ago.other":    "%s days ago",
+// A tongue is one language of the catalogue.
+type tongue struct {
+	tag      language.Tag
+	texts    map[string]string
+	months   []string
+	weekdays []string
 }
 
-// say returns a text of the catalogue. Arguments that it has no place for are left out. A name written right to left is
+// catalogue is all languages, the fallback first.
+type catalogue struct {
+	tongues []*tongue
+	matcher language.Matcher
+}
+
+var spoken = readCatalogue()
+
+func readCatalogue() *catalogue {
+	files, err := textFiles.ReadDir("texts")
+	if err != nil {
+		panic(err) // embedded
+	}
+	c := &catalogue{tongues: make([]*tongue, 1)}
+	for _, f := range files {
+		text, err := textFiles.ReadFile(path.Join("texts", f.Name()))
+		if err != nil {
+			panic(err)
+		}
+		t, err := readTongue(strings.TrimSuffix(f.Name(), ".txt"), string(text))
+		if err != nil {
+			panic(err) // the tests read every file
+		}
+		if t.tag.String() == fallback {
+			c.tongues[0] = t
+		} else {
+			c.tongues = append(c.tongues, t)
+		}
+	}
+	var tags []language.Tag
+	for _, t := range c.tongues {
+		tags = append(tags, t.tag)
+	}
+	c.matcher = language.NewMatcher(tags)
+	return c
+}
+
+// readTongue reads the lines "key = text" of a language.
+func readTongue(name, text string) (*tongue, error) {
+	tag, err := language.Parse(name)
+	if err != nil {
+		return nil, fmt.Errorf("texts %s: %w", name, err)
+	}
+	t := &tongue{tag: tag, texts: map[string]string{}}
+	n := 0
+	for line := range strings.Lines(text) {
+		n++
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		key, said, ok := strings.Cut(line, " = ")
+		if _, twice := t.texts[key]; !ok || twice {
+			return nil, fmt.Errorf("texts %s, line %d: want one line \"key = text\" for a key", name, n)
+		}
+		t.texts[key] = strings.TrimSpace(said)
+	}
+	t.months, t.weekdays = strings.Fields(t.texts["months"]), strings.Fields(t.texts["weekdays"])
+	if len(t.months) != 12 || len(t.weekdays) != 7 {
+		return nil, fmt.Errorf("texts %s: want twelve months and seven weekdays", name)
+	}
+	return t, nil
+}
+
+// Languages returns the tags of the languages that the portal speaks, the one that it falls back to first.
+func Languages() []string {
+	var tags []string
+	for _, t := range spoken.tongues {
+		tags = append(tags, t.tag.String())
+	}
+	return tags
+}
+
+// match returns the language that fits the wishes, the first most, or nil.
+func (c *catalogue) match(wishes ...language.Tag) *tongue {
+	if _, i, sure := c.matcher.Match(wishes...); sure != language.No {
+		return c.tongues[i]
+	}
+	return nil
+}
+
+// of returns the language of a BCP 47 tag, or nil.
+func (c *catalogue) of(tag string) *tongue {
+	if tag == "" {
+		return nil
+	}
+	wish, err := language.Parse(strings.ReplaceAll(tag, "_", "-"))
+	if err != nil {
+		return nil
+	}
+	return c.match(wish)
+}
+
+// speak returns the language of a page: the learner's own where it is known, else the location's. To who is not known (a nil
+// contact) it is what their browser asks for, if the portal speaks that.
+func speak(r *http.Request, loc *engine.Location, who *engine.Contact) *tongue {
+	if who != nil {
+		if t := spoken.of(who.Locale); t != nil {
+			return t
+		}
+	} else if ask := r.Header.Get("Accept-Language"); ask != "" && len(ask) <= 256 {
+		if wishes, _, err := language.ParseAcceptLanguage(ask); err == nil {
+			if t := spoken.match(wishes...); t != nil {
+				return t
+			}
+		}
+	}
+	if t := spoken.of(loc.Language); t != nil {
+		return t
+	}
+	return spoken.tongues[0]
+}
+
+// speakTo is speak for whoever a person is; nil is nobody known.
+func speakTo(r *http.Request, loc *engine.Location, p *engine.Person) *tongue {
+	if p == nil {
+		return speak(r, loc, nil)
+	}
+	return speak(r, loc, &p.Contact)
+}
+
+// say returns a text of the catalogue with the arguments in their places {1}, {2}, …. A name written right to left is
 // set apart (U+2068, U+2069), so that it does not turn the sentence around.
-func say(key string, args ...string) string {
-	text, ok := texts[key]
+func (t *tongue) say(key string, args ...string) string {
+	text, ok := t.texts[key]
 	if !ok {
-		return key
+		if text, ok = spoken.tongues[0].texts[key]; !ok {
+			return key
+		}
 	}
 	return fill(text, args)
 }
 
-// plural returns the form of a text that fits n.
-func plural(key string, n int) string {
-	if n == 1 {
-		return say(key + ".one")
+// plural returns the form of a text that fits n, which stands in its place {1}; args in those that follow.
+func (t *tongue) plural(key string, n int, args ...string) string {
+	form := "." + pluralForm(plural.Cardinal.MatchPlural(t.tag, n, 0, 0, 0, 0))
+	if _, ok := t.texts[key+form]; !ok {
+		form = ".other"
 	}
-	return say(key+".other", strconv.Itoa(n))
+	return t.say(key+form, append([]string{strconv.Itoa(n)}, args...)...)
+}
+
+func pluralForm(f plural.Form) string {
+	return [...]string{plural.Other: "other", plural.Zero: "zero", plural.One: "one", plural.Two: "two", plural.Few: "few", plural.Many: "many"}[f]
 }
 
 // fill puts each argument in its place. What is put in is never read for places of its own.
 func fill(text string, args []string) string {
 	var b strings.Builder
-	for _, a := range args {
-		before, after, ok := strings.Cut(text, "%s")
+	for {
+		before, after, ok := strings.Cut(text, "{")
+		b.WriteString(before)
 		if !ok {
-			break
+			return b.String()
 		}
-		if strings.IndexFunc(a, rightToLeft) >= 0 {
-			a = "\u2068" + a + "\u2069"
+		place, rest, _ := strings.Cut(after, "}")
+		if n, err := strconv.Atoi(place); err == nil && n >= 1 && n <= len(args) {
+			b.WriteString(apart(args[n-1]))
 		}
-		b.WriteString(before + a)
-		text = after
+		text = rest
 	}
-	return b.String() + text
+}
+
+func apart(s string) string {
+	if strings.IndexFunc(s, rightToLeft) >= 0 {
+		return "\u2068" + s + "\u2069"
+	}
+	return s
 }
 
 func rightToLeft(r rune) bool {
 	return unicode.In(r, unicode.Hebrew, unicode.Arabic, unicode.Syriac, unicode.Thaana, unicode.Nko)
+}
+
+// exact and day write a time with the language's names for months and days.
+func (t *tongue) exact(at time.Time, zone *time.Location) string {
+	return t.date("time_format", at.In(zone))
+}
+func (t *tongue) day(at time.Time, zone *time.Location) string {
+	return t.date("day_format", at.In(zone))
+}
+
+func (t *tongue) date(key string, at time.Time) string {
+	layout := t.say(key)
+	var b strings.Builder
+	for layout != "" {
+		i, word := firstOf(layout, "January", "Monday")
+		b.WriteString(at.Format(layout[:i]))
+		switch layout = layout[i+len(word):]; word {
+		case "January":
+			b.WriteString(t.months[at.Month()-1])
+		case "Monday":
+			b.WriteString(t.weekdays[at.Weekday()])
+		}
+	}
+	return b.String()
+}
+
+// firstOf returns where the first of some words stands in s, and which it is; the end and "" if none does.
+func firstOf(s string, words ...string) (int, string) {
+	at, found := len(s), ""
+	for _, w := range words {
+		if i := strings.Index(s, w); i >= 0 && i < at {
+			at, found = i, w
+		}
+	}
+	return at, found
 }

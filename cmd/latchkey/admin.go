@@ -75,6 +75,9 @@ type adminLinks struct{ *site }
 
 // New implements console.Links.
 func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, error) {
+	if n.Kind != console.KindLearner || n.Bind != "" {
+		return console.Link{}, fmt.Errorf("%w: kind and bind: not yet in this version", console.ErrInvalid)
+	}
 	p, err := i.person(ctx, n.Contact)
 	if err != nil {
 		return console.Link{}, err

@@ -55,8 +55,13 @@ func (c Config) newLink(r *http.Request) (any, error) {
 	if err := readBody(r, &n); err != nil {
 		return nil, err
 	}
-	if n.Contact == "" {
-		return nil, fmt.Errorf("%w: contact is missing: an id or an e-mail address", ErrInvalid)
+	if err := n.complete(); err != nil {
+		return nil, err
+	}
+	if n.Kind == KindUser {
+		if _, err := c.do(r, MakeUser, "", func() (any, error) { return nil, nil }); err != nil {
+			return nil, err
+		}
 	}
 	if n.Location == "" {
 		n.Location = c.Location.ID
@@ -65,6 +70,28 @@ func (c Config) newLink(r *http.Request) (any, error) {
 		return nil, fmt.Errorf("%w: location %q", ErrNotFound, n.Location)
 	}
 	return c.Links.New(r.Context(), n)
+}
+
+// complete fills in the kind, and refuses what no kind of link has.
+func (n *NewLink) complete() error {
+	switch {
+	case n.Kind == "" && n.Contact != "":
+		n.Kind = KindLearner
+	case n.Kind == "" && n.App != "":
+		n.Kind = KindApp
+	case n.Kind == "" || n.Kind == KindLearner && n.Contact == "":
+		return fmt.Errorf("%w: contact is missing: an id or an e-mail address; or app, for a link for nobody in particular", ErrInvalid)
+	case n.Kind == KindApp && n.App == "":
+		return fmt.Errorf("%w: app is missing", ErrInvalid)
+	case n.Kind != KindLearner && n.Kind != KindApp && n.Kind != KindUser:
+		return fmt.Errorf("%w: no kind %q of links; there are %s, %s and %s", ErrInvalid, n.Kind, KindLearner, KindApp, KindUser)
+	case n.Kind != KindLearner && n.Contact != "":
+		return fmt.Errorf("%w: a link of kind %s is for no contact", ErrInvalid, n.Kind)
+	}
+	if n.Bind != "" && n.Bind != "browser" {
+		return fmt.Errorf("%w: bind is \"browser\" or nothing", ErrInvalid)
+	}
+	return nil
 }
 
 var errTooLarge = errors.New("body is too large")

@@ -105,14 +105,23 @@ type ImportResult struct {
 	Updated int `json:"updated"`
 }
 
-// NewLink asks for a link made by hand. It supersedes the contact's older ones at once.
+// Kinds of link that are made by hand.
+const (
+	KindLearner = "learner" // for a contact: it supersedes their older ones at once
+	KindApp     = "app"     // for an app and nobody in particular, as a menu's item
+	KindUser    = "user"    // the location's staff, in a sidebar: making it again makes the older one dead
+)
+
+// NewLink asks for a link made by hand.
 type NewLink struct {
 	Location string `json:"location,omitempty"`
-	Contact  string `json:"contact"` // id, address or key
+	Kind     string `json:"kind,omitempty"`    // KindLearner if there is a contact, else KindApp
+	Contact  string `json:"contact,omitempty"` // id, address or key
 	App      string `json:"app,omitempty"`
 	To       string `json:"to,omitempty"`
 	TTL      string `json:"ttl,omitempty"`
 	Uses     int    `json:"uses,omitempty"`
+	Bind     string `json:"bind,omitempty"` // "browser": only the first browser that uses it
 }
 
 // A Link is a login link as operators see it. URL is set once, in the answer to its making.
@@ -145,8 +154,15 @@ type Config struct {
 	Dead      DeadLetters
 	Forgetter Forgetter // removes contacts
 	Control   Control
-	Location  *engine.Location
-	Now       func() time.Time // default time.Now
+	Mailings  Mailings // nil where nothing can be sent by hand
+	Staff     Staff    // nil if Open is all there is
+	Audit     Audit    // nil keeps no list
+	// Open says that the API, not the pages, needs no key: it can be reached from this machine alone.
+	Open bool
+	// Secure says that the pages are reached over https.
+	Secure   bool
+	Location *engine.Location
+	Now      func() time.Time // default time.Now
 	// Name gives the location's name as it is now.
 	Name   func() string
 	Others []Place // the other locations of the same server
@@ -161,35 +177,20 @@ func Handler(c Config) http.Handler {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", c.home)
-	mux.HandleFunc("GET /v1/status", answer(func(r *http.Request) (any, error) { return c.Status(r.Context()) }))
-	mux.HandleFunc("POST /v1/pause", answer(c.pause))
-	mux.HandleFunc("POST /v1/resume", answer(c.resume))
-	mux.HandleFunc("GET /v1/messages", answer(c.listMessages))
-	mux.HandleFunc("GET /v1/messages/{id}", answer(c.showMessage))
-	mux.HandleFunc("POST /v1/messages/{id}/retry", answer(c.control(Control.RetryMessage)))
-	mux.HandleFunc("POST /v1/messages/{id}/resend", answer(c.control(Control.ResendMessage)))
-	mux.HandleFunc("POST /v1/runs/{id}/cancel", answer(c.control(Control.CancelRun)))
-	mux.HandleFunc("POST /v1/runs/{id}/retry", answer(c.control(Control.RetryRun)))
-	mux.HandleFunc("GET /v1/runs", answer(c.listRuns))
-	mux.HandleFunc("GET /v1/runs/{id}", answer(c.showRun))
-	mux.HandleFunc("GET /v1/events", answer(c.listEvents))
-	mux.HandleFunc("GET /v1/events/{id}", answer(c.showEvent))
-	mux.HandleFunc("GET /v1/dead", answer(c.listDead))
-	mux.HandleFunc("GET /v1/dead/{letter}", answer(c.showDead))
-	mux.HandleFunc("POST /v1/dead/{letter}/replay", answer(c.replayOne))
-	mux.HandleFunc("POST /v1/dead/replay", answer(c.replayMany))
-	mux.HandleFunc("GET /v1/contacts/{ref}", answer(c.showContact))
-	mux.HandleFunc("GET /v1/contacts/{ref}/links", answer(c.contactLinks))
-	mux.HandleFunc("POST /v1/contacts/{ref}/forget", answer(c.forgetContact))
-	mux.HandleFunc("POST /v1/contacts", answer(c.importContacts))
-	mux.HandleFunc("POST /v1/links", answer(c.newLink))
-	mux.HandleFunc("GET /v1/links/{id}", answer(func(r *http.Request) (any, error) { return c.Links.Link(r.Context(), r.PathValue("id")) }))
-	mux.HandleFunc("POST /v1/links/{id}/revoke", answer(func(r *http.Request) (any, error) { return c.Links.Revoke(r.Context(), r.PathValue("id")) }))
-	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
-		WriteProblem(w, http.StatusNotFound, "there is no "+r.Method+" "+r.URL.Path)
-	})
+	for _, r := range c.routes() {
+		mux.HandleFunc(r.pattern, c.api(r.action, r.did, r.fn))
+	}
+	mux.HandleFunc("/v1/", c.api(See, "", func(r *http.Request) (any, error) {
+		return nil, noRoute(r.Method + " " + r.URL.Path)
+	}))
 	return mux
 }
+
+// noRoute is the error of a path that the API does not have.
+type noRoute string
+
+func (n noRoute) Error() string      { return "there is no " + string(n) }
+func (noRoute) Is(target error) bool { return target == ErrNotFound }
 
 // answer writes what fn returns as JSON, or its error as problem+json (RFC 9457).
 func answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
@@ -198,6 +199,11 @@ func answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
 		switch {
 		case errors.Is(err, ErrNotFound):
 			WriteProblem(w, http.StatusNotFound, err.Error())
+		case errors.Is(err, errNobody):
+			w.Header().Set("WWW-Authenticate", `Basic realm="latchkey", charset="UTF-8"`)
+			WriteProblem(w, http.StatusUnauthorized, err.Error())
+		case errors.Is(err, errRole):
+			WriteProblem(w, http.StatusForbidden, strings.TrimPrefix(err.Error(), errRole.Error()+": "))
 		case errors.Is(err, ErrInvalid):
 			WriteProblem(w, http.StatusBadRequest, strings.TrimPrefix(err.Error(), ErrInvalid.Error()+": "))
 		case errors.Is(err, ErrConflict):

@@ -95,7 +95,7 @@ func (h *house) status(context.Context) (map[string]any, error) {
 func (h *house) ask(method, target, body string) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	console.Handler(console.Config{
-		Messages: h, Contacts: h, Links: h, History: past{h}, Status: h.status, Dead: grave{h}, Control: hand{h}, Sending: h, Forgetter: h,
+		Messages: h, Contacts: h, Links: h, History: past{h}, Status: h.status, Dead: grave{h}, Control: hand{h}, Sending: h, Forgetter: h, Open: true,
 		Now:      func() time.Time { return time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC) },
 		Location: &engine.Location{ID: "academy", BaseURL: "https://learn.acme.test"}, Name: func() string { return `Acme <i>&` },
 	}).ServeHTTP(w, httptest.NewRequest(method, target, strings.NewReader(body)))
@@ -127,8 +127,8 @@ func TestAnswers(t *testing.T) {
 		{"POST", "/v1/contacts/ada@example.com/forget?dry_run=true", "", "forget academy ada@example.com true", `"runs": 3`},
 		{"POST", "/v1/contacts/a%2Fb/forget", "", "forget academy a/b false", `"contact": "k"`},
 		{"POST", "/v1/contacts", `[]`, "import academy 0", `"added": 0`},
-		{"POST", "/v1/links", `{"contact": "ada", "to": "product:x", "ttl": "2h", "uses": 3, "app": "courses"}`, "new {Location:academy Contact:ada App:courses To:product:x TTL:2h Uses:3}", `"url": "https://learn.acme.test/l/x"`},
-		{"POST", "/v1/links", `{"contact": "ada", "location": "academy"}`, "new {Location:academy Contact:ada App: To: TTL: Uses:0}", `"id": "lnk_1"`},
+		{"POST", "/v1/links", `{"contact": "ada", "to": "product:x", "ttl": "2h", "uses": 3, "app": "courses"}`, "new {Location:academy Kind:learner Contact:ada App:courses To:product:x TTL:2h Uses:3 Bind:}", `"url": "https://learn.acme.test/l/x"`},
+		{"POST", "/v1/links", `{"contact": "ada", "location": "academy"}`, "new {Location:academy Kind:learner Contact:ada App: To: TTL: Uses:0 Bind:}", `"id": "lnk_1"`},
 		{"GET", "/v1/links/lnk_1", "", "link lnk_1", `"id": "lnk_1"`},
 		{"POST", "/v1/links/lnk_1/revoke", "", "revoke lnk_1", `"id": "lnk_1"`},
 		{"GET", "/v1/dead?limit=3&before=9&since=3d&reason=x&event=o%2F1", "", "letters Limit:3 Before:9 Since:2026-11-19 08:00:00 +0000 UTC Reason:x Event:o/1", `"id": "sign-up:a***@example.com"`},

@@ -1,0 +1,183 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"latchkey/engine"
+)
+
+// Staff knows who works here. It is asked with every request, so that whoever was removed is nobody at once.
+type Staff interface {
+	// Known returns who brings a proof, and whether that is anybody.
+	Known(ctx context.Context, p Proof) (Who, bool, error)
+	// Ask has a sign-in link mailed if the address is one of a member of staff. It returns at once, and the same for
+	// everybody.
+	Ask(ctx context.Context, address string) error
+	// Enter begins a session of the pages. Returns ErrRefused, in words for who tried.
+	Enter(ctx context.Context, e Entry) (session engine.Secret, who Who, err error)
+	// Leave ends a session, if it is one.
+	Leave(ctx context.Context, session engine.Secret) error
+}
+
+// An Entry is an attempt to sign in: by the token of a sign-in link, or by a key.
+type Entry struct {
+	Token, Key engine.Secret
+	Presented  engine.Secret // the session that the browser holds already; it ends
+	Device     string        // the browser's own words
+}
+
+// Audit keeps what staff did.
+type Audit interface {
+	// Note adds an entry, of which At and ID are given by the keeper.
+	Note(ctx context.Context, e AuditEntry) error
+	// Entries returns at most q.Limit entries, newest first.
+	Entries(ctx context.Context, q AuditQuery) ([]AuditEntry, error)
+}
+
+// An AuditEntry is one thing that somebody did. It names links and contacts by their ids alone.
+type AuditEntry struct {
+	ID     string    `json:"id,omitempty"` // what before= takes
+	At     time.Time `json:"at"`
+	Who    string    `json:"who"`
+	Did    string    `json:"did"`              // "revoked a link"
+	On     string    `json:"on,omitempty"`     // an id
+	Detail string    `json:"detail,omitempty"` // one line
+}
+
+// An AuditQuery selects audit entries. Zero fields select all.
+type AuditQuery struct {
+	Limit    int
+	Before   string
+	Who, Did string // whole or a part of it
+	On       string
+}
+
+// Errors of the guard.
+var (
+	// ErrRefused is wrapped with why nobody is let in.
+	ErrRefused = errors.New("refused")
+	errNobody  = errors.New("this needs an API key (Authorization: Bearer …) or a member of staff who is signed in")
+	errRole    = errors.New("not allowed")
+)
+
+// thisMachine is who makes a request without a key where none is needed.
+var thisMachine = Who{Name: "this machine", Role: Owner, Everywhere: true}
+
+// ProofOf reads what a request brings.
+func ProofOf(r *http.Request, cookie string) (p Proof) {
+	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") { // RFC 9110: schemes know no case
+		_, given, _ = r.BasicAuth()
+	}
+	p.Key = engine.NewSecret(given)
+	if c, err := r.Cookie(cookie); err == nil {
+		p.Session = engine.NewSecret(c.Value)
+	}
+	return p
+}
+
+// Cookie is the name of the cookie that holds a session of a location's pages. Over https it can only be set for one host.
+func Cookie(location string, secure bool) string {
+	name := "latchkey_staff_" + location
+	if secure {
+		return "__Host-" + name
+	}
+	return name
+}
+
+// who returns who makes a request. The API may be open to all who reach it; the pages are not, so that the audit list says who
+// did what.
+func (c Config) who(r *http.Request, api bool) (Who, bool, error) {
+	if p := ProofOf(r, Cookie(c.Location.ID, c.Secure)); c.Staff != nil && (!p.Key.IsZero() || !p.Session.IsZero()) {
+		if who, ok, err := c.Staff.Known(r.Context(), p); ok || err != nil {
+			return who, ok, err
+		}
+	}
+	return thisMachine, api && c.Open, nil
+}
+
+// api serves a route of the admin API for those who may do what it does. did is what the audit list says of it; a route that
+// changes nothing has none.
+func (c Config) api(a Action, did string, fn func(*http.Request) (any, error)) http.HandlerFunc {
+	return answer(func(r *http.Request) (any, error) {
+		who, ok, err := c.who(r, true)
+		if err == nil && !ok {
+			err = errNobody
+		}
+		if err != nil {
+			return nil, err
+		}
+		r = r.WithContext(With(r.Context(), who))
+		return c.do(r, a, did, func() (any, error) { return fn(r) })
+	})
+}
+
+// do does something if who asks may, and notes that it was done.
+func (c Config) do(r *http.Request, a Action, did string, fn func() (any, error)) (any, error) {
+	who := whoOf(r.Context())
+	if !who.Role.May(a) {
+		return nil, fmt.Errorf("%w: %s may not %s", errRole, who.Role, a)
+	}
+	v, err := fn()
+	if err != nil || did == "" || c.Audit == nil {
+		return v, err
+	}
+	e := AuditEntry{Who: who.Name, Did: did}
+	if e.On, e.Detail = aboutDone(v); e.On == "" {
+		e.On = r.PathValue("id")
+	}
+	// Whoever asked may have gone; what was done is noted all the same.
+	if err := c.Audit.Note(context.WithoutCancel(r.Context()), e); err != nil {
+		return v, fmt.Errorf("it was done, but the audit list does not say so: %w", err)
+	}
+	return v, nil
+}
+
+// aboutDone says what something was done to, and one line about it. Contacts are named by their keys.
+func aboutDone(v any) (on, detail string) {
+	switch v := v.(type) {
+	case Link:
+		detail = "for " + or(v.Contact, "nobody in particular")
+		if v.App != "" {
+			detail += ", app " + v.App
+		}
+		if v.To != "" {
+			detail += ", to " + v.To
+		}
+		return v.ID, detail
+	case Removed:
+		return v.Contact, ""
+	case Pause:
+		return v.Location, v.Reason
+	case ImportResult:
+		return "", fmt.Sprintf("%d added, %d updated", v.Added, v.Updated)
+	case Mailed:
+		return v.Run, ""
+	case Replayed:
+		return fmt.Sprint("dead letter ", v.Letter.Letter), v.Error
+	case []Replayed:
+		return "", fmt.Sprintf("%d dead letters", len(v))
+	case Ended:
+		return v.On, v.Detail
+	}
+	return "", ""
+}
+
+// Ended says what many links were ended of, for the audit list and the answer.
+type Ended struct {
+	On     string `json:"on"`
+	Detail string `json:"-"`
+	Says   string `json:"says"`
+}
+
+func or(a, b string) string {
+	if a == "" {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,70 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// A route is one of the admin API: who may take it, and what the audit list says of whoever did.
+type route struct {
+	pattern string
+	action  Action
+	did     string
+	fn      func(*http.Request) (any, error)
+}
+
+func (c Config) routes() []route {
+	return []route{
+		{"GET /v1/status", See, "", func(r *http.Request) (any, error) { return c.Status(r.Context()) }},
+		{"POST /v1/pause", Steer, "paused sending", c.pause},
+		{"POST /v1/resume", Steer, "resumed sending", c.resume},
+		{"GET /v1/messages", See, "", c.listMessages},
+		{"GET /v1/messages/{id}", See, "", c.showMessage},
+		{"POST /v1/messages/{id}/retry", Steer, "retried a message", c.control(Control.RetryMessage)},
+		{"POST /v1/messages/{id}/resend", Steer, "sent a message again", c.control(Control.ResendMessage)},
+		{"POST /v1/runs/{id}/cancel", Steer, "cancelled a run", c.control(Control.CancelRun)},
+		{"POST /v1/runs/{id}/retry", Steer, "retried a run", c.control(Control.RetryRun)},
+		{"GET /v1/runs", See, "", c.listRuns},
+		{"GET /v1/runs/{id}", See, "", c.showRun},
+		{"GET /v1/events", See, "", c.listEvents},
+		{"GET /v1/events/{id}", See, "", c.showEvent},
+		{"GET /v1/dead", SeeHouse, "", c.listDead},
+		{"GET /v1/dead/{letter}", SeeHouse, "", c.showDead},
+		{"POST /v1/dead/{letter}/replay", Steer, "replayed a dead letter", c.replayOne},
+		{"POST /v1/dead/replay", Steer, "replayed dead letters", c.replayMany},
+		{"GET /v1/contacts/{ref}", See, "", c.showContact},
+		{"GET /v1/contacts/{ref}/links", See, "", c.contactLinks},
+		{"POST /v1/contacts/{ref}/forget", Forget, "forgot a contact", c.forgetContact},
+		{"POST /v1/contacts/{ref}/send", SendLogin, "sent a login message", c.sendMailing},
+		{"POST /v1/contacts", Invite, "imported contacts", c.importContacts},
+		{"POST /v1/links", MakeLink, "made a link", c.newLink},
+		{"GET /v1/links/{id}", See, "", func(r *http.Request) (any, error) { return c.Links.Link(r.Context(), r.PathValue("id")) }},
+		{"POST /v1/links/{id}/revoke", RevokeLink, "revoked a link", func(r *http.Request) (any, error) {
+			return c.Links.Revoke(r.Context(), r.PathValue("id"))
+		}},
+	}
+}
+
+// sendMailing has a message sent that was asked for by hand.
+func (c Config) sendMailing(r *http.Request) (any, error) {
+	var m Mailing
+	if err := readBody(r, &m); err != nil {
+		return nil, err
+	}
+	m.Contact = r.PathValue("ref")
+	return c.mail(r, m)
+}
+
+func (c Config) mail(r *http.Request, m Mailing) (Mailed, error) {
+	if c.Mailings == nil {
+		return Mailed{}, fmt.Errorf("%w: this server sends nothing by hand", ErrInvalid)
+	}
+	if m.Kind == "" {
+		m.Kind = MailLogin
+	}
+	if m.Channel == "" {
+		m.Channel = "email"
+	}
+	m.Location, m.By = c.Location.ID, By(r.Context())
+	return c.Mailings.Send(r.Context(), m)
+}

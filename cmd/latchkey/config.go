@@ -2,6 +2,7 @@ package main
 
 import (
 	"net"
+	"net/netip"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -33,6 +34,10 @@ type Config struct {
 	SMS      SMSConfig
 	Links    LinksConfig
 	Apps     map[string]AppConfig
+	Legacy   bool // learners go straight to the app "courses"
+	Portal   PortalConfig
+	Login    LoginConfig
+	Proxies  []netip.Prefix // whose X-Forwarded-For is believed
 	Events   EventsConfig
 	Custom   map[string]string
 	Secrets  map[string]engine.Secret // that workflows name
@@ -104,6 +109,7 @@ type LinksConfig struct {
 	Keep      int // families that live at a time; 0 is all
 	Supersede string
 	MaxTTL    time.Duration
+	Embed     EmbedConfig
 }
 
 // AppConfig is one app that links may be for.
@@ -135,6 +141,7 @@ func defaultConfig(dir string) *Config {
 		Email:      EmailConfig{SMTP: smtp.Config{Conns: 8}},
 		Links:      LinksConfig{TTL: day, Keep: 1, Supersede: "on_handoff", MaxTTL: 30 * day},
 		Apps:       map[string]AppConfig{},
+		Login:      LoginConfig{Email: true, PerHour: 300, SMS: LoginSMSConfig{PerHour: 30}},
 		Custom:     map[string]string{},
 		Secrets:    map[string]engine.Secret{},
 		Retain:     RetainConfig{Events: 30 * day, History: 90 * day, Dead: 30 * day, Dedup: 90 * day},
@@ -198,6 +205,7 @@ func (c *Config) finishLocation(report reporter) {
 	if c.Links.TTL > c.Links.MaxTTL {
 		report("links.ttl", false, "is longer than links.max_ttl")
 	}
+	c.finishPortal(report)
 }
 
 // path makes a path of the file absolute to the project's folder.

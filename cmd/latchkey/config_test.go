@@ -77,7 +77,22 @@ func TestConfigProblems(t *testing.T) {
 			"latchkey.yaml:3:8: links.ttl: "},
 		{"an unset variable", "sms: {twilio: {account_sid: \"${NO_SUCH}\"}}\n", "latchkey.yaml:1:29: sms.twilio.account_sid: the environment has no NO_SUCH"},
 		{"http off loopback", "base_url: http://go.example.com\n", "latchkey.yaml:1:11: base_url: http is for this machine only"},
-		{"a later key", "trusted_proxies: [10.0.0.1]\n", "latchkey.yaml:1:1: trusted_proxies: not yet in this version"},
+		{"a proxy that is none", "trusted_proxies: [10.0.0.0/8, proxy]\n", `latchkey.yaml:1:18: trusted_proxies: "proxy" is neither an address nor a network`},
+		{"a menu of words", "portal: {menu: [courses]}\n", `latchkey.yaml:1:16: portal.menu: "courses" is no item of the menu`},
+		{"an item that leads nowhere", "portal:\n  menu:\n    - {label: Help, url: \"https://a.test\"}\n    - {label: Courses}\n", "latchkey.yaml:4:7: portal.menu.1: an item of the menu leads to an app or to a url"},
+		{"an app that is not there", "apps: {courses: {url: \"https://a.test\"}}\nportal: {menu: [{label: Courses, app: course}]}\n", "latchkey.yaml:2:39: portal.menu.0.app: there is no app course; there are courses"},
+		{"a script in the menu", "portal: {menu: [{label: Help, url: \"javascript:alert(1)\"}]}\n", "portal.menu.0.url: \"javascript:alert(1)\" is no URL"},
+		{"legacy without courses", "legacy: true\n", "latchkey.yaml:1:9: legacy: needs apps.courses.url"},
+		{"legacy with another app", "legacy: true\napps:\n  courses: {url: \"https://a.test\"}\n  communities: {url: \"https://b.test\"}\n", "latchkey.yaml:4:3: apps.communities: with legacy: true there is only the app courses"},
+		{"a host without TLS", "links: {embed: {hosts: [\"http://crm.acme.test\"]}}\n", `latchkey.yaml:1:24: links.embed.hosts: "http://crm.acme.test" is no site`},
+		{"every host", "links: {embed: {hosts: [\"https://*.acme.test\"]}}\n", "is no site"},
+		{"a key that can be guessed", "links: {embed: {hosts: [crm.acme.test], keys: {crm: secret}}}\n", "latchkey.yaml:1:53: links.embed.keys.crm: a secret for HS256 has at least 32 characters"},
+		{"a private key", "links: {embed: {hosts: [crm.acme.test], keys: {crm: \"-----BEGIN PRIVATE KEY-----\"}}}\n", "links.embed.keys.crm: is no key in PEM"},
+		{"keys without hosts", "links: {embed: {keys: {crm: 0123456789abcdef0123456789abcdef}}}\n", "links.embed.keys: needs links.embed.hosts"},
+		{"staff of nowhere", "links: {embed: {locations: [north]}}\n", "latchkey.yaml:1:28: links.embed.locations: there is no location north"},
+		{"a prefix without plus", "login: {sms: {prefixes: [\"44\"]}}\n", `latchkey.yaml:1:25: login.sms.prefixes: "44" is not what a phone number begins with`},
+		{"neither yes nor no", "login: {email: maybe}\n", `latchkey.yaml:1:16: login.email: "maybe" is neither true nor false`},
+		{"a later key", "apps: {courses: {sso: jwt}}\n", "latchkey.yaml:1:18: apps.courses.sso: not yet in this version"},
 		{"a location without a folder", "locations: [a, b]\n", "latchkey.yaml:1:12: locations: there is no folder a"},
 		{"keys wanted", "email: hello\n", "latchkey.yaml:1:8: email: needs keys below it, not a value"},
 		{"not YAML", "name: [\n", "latchkey.yaml:2:1: not YAML"},
@@ -92,5 +107,27 @@ func TestConfigProblems(t *testing.T) {
 				t.Errorf("got\n%swant\n%s", got, tc.want)
 			}
 		})
+	}
+}
+
+func TestMenuOfALocation(t *testing.T) {
+	t.Parallel()
+	dir := writeProject(t, map[string]string{
+		"latchkey.yaml":   "locations: [a, b]\nportal: {menu: [{label: Help, url: \"https://help.test\"}, {label: Shop, url: \"https://shop.test\"}]}\n",
+		"a/latchkey.yaml": "portal: {menu: [{label: Own, url: \"https://own.test\"}]}\nlinks: {embed: {hosts: [CRM.acme.test], locations: [b]}}\n",
+		"b/latchkey.yaml": "name: B\n",
+	})
+	c, ps := loadConfig(dir, nil, nil)
+	if len(ps) > 0 {
+		t.Fatal(lines(ps))
+	}
+	if m := c.Sites[0].Portal.Menu; len(m) != 1 || m[0].Label != "Own" {
+		t.Errorf("the location's own menu: %+v", m)
+	}
+	if m := c.Sites[1].Portal.Menu; len(m) != 2 || m[1].URL != "https://shop.test" {
+		t.Errorf("the menu of the file above: %+v", m)
+	}
+	if h := c.Sites[0].Links.Embed.Hosts; len(h) != 1 || h[0] != "https://crm.acme.test" {
+		t.Errorf("hosts: %v", h)
 	}
 }

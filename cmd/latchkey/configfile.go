@@ -34,6 +34,7 @@ func loadConfig(dir string, env []string, flags map[string]string) (*Config, []e
 	} else {
 		c.Sites = []*Config{c}
 		c.finishLocation(r.reportKey)
+		r.findEmbedded([]string{c.Location})
 	}
 	return c, r.problems
 }
@@ -141,7 +142,7 @@ func (r *configReader) walk(file, key string, n *yaml.Node) {
 	}
 }
 
-// walkList reads a sequence of scalars, for the settings that take one.
+// walkList reads a sequence, for the settings that take one. Of a sequence of mappings each has its number for a name.
 func (r *configReader) walkList(file, key string, n *yaml.Node) {
 	pos := engine.Pos{File: file, Line: n.Line, Col: n.Column}
 	if !slices.ContainsFunc(r.settings, func(s setting) bool { return s.list && s.key == key }) {
@@ -149,7 +150,15 @@ func (r *configReader) walkList(file, key string, n *yaml.Node) {
 		return
 	}
 	var items []string
-	for _, it := range n.Content {
+	for i, it := range n.Content {
+		if name := key + "." + strconv.Itoa(i); it.Kind == yaml.MappingNode && r.known(name) {
+			if i == 0 {
+				r.apply(pos, key, "") // those of a file above do not count
+			}
+			r.pos[name] = engine.Pos{File: file, Line: it.Line, Col: it.Column}
+			r.walk(file, name, it)
+			continue
+		}
 		v, err := r.expand(it.Value)
 		if it.Kind != yaml.ScalarNode {
 			err = errors.New("is no plain value")
@@ -160,7 +169,9 @@ func (r *configReader) walkList(file, key string, n *yaml.Node) {
 		}
 		items = append(items, v)
 	}
-	r.apply(pos, key, strings.Join(items, ","))
+	if len(items) > 0 || len(n.Content) == 0 {
+		r.apply(pos, key, strings.Join(items, ","))
+	}
 }
 
 // known reports whether key is a setting or the beginning of one.

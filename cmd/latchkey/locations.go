@@ -22,6 +22,7 @@ func (r *configReader) readLocations() {
 		}
 	}
 	taken := map[string]string{}
+	var parts []*configReader
 	for _, folder := range r.c.Folders {
 		dir := filepath.Join(r.c.Dir, folder)
 		if st, err := os.Stat(dir); err != nil || !st.IsDir() {
@@ -42,8 +43,21 @@ func (r *configReader) readLocations() {
 		}
 		taken[part.c.Location] = folder
 		part.findShared(r)
-		r.problems = append(r.problems, part.problems...)
 		r.c.Sites = append(r.c.Sites, part.c)
+		parts = append(parts, part)
+	}
+	for _, part := range parts {
+		part.findEmbedded(r.c.names())
+		r.problems = append(r.problems, part.problems...)
+	}
+}
+
+// findEmbedded reports locations whose staff shall open a user link, and that are not there.
+func (r *configReader) findEmbedded(ids []string) {
+	for _, id := range r.c.Links.Embed.Locations {
+		if !slices.Contains(ids, id) {
+			r.reportKey("links.embed.locations", false, "there is no location %s; there are %s", id, strings.Join(ids, ", "))
+		}
 	}
 }
 
@@ -74,6 +88,7 @@ func (c *Config) part(dir string) *Config {
 	p.Dir, p.File, p.source = dir, "", nil
 	p.Location, p.Name, p.Folders = "", "", nil
 	p.Apps, p.Custom = maps.Clone(c.Apps), maps.Clone(c.Custom)
+	p.Links.Embed.Keys = maps.Clone(c.Links.Embed.Keys)
 	p.NATS.Users = nil // those of the file above may speak for every location
 	p.Events.Token = engine.Secret{}
 	p.Sites = []*Config{&p}

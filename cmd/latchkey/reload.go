@@ -330,6 +330,7 @@ func (c *Config) changedBy(fresh *Config) (_ *Config, restart []string) {
 	next := *c
 	next.Name, next.Zone, next.Language, next.Brand, next.Support = fresh.Name, fresh.Zone, fresh.Language, fresh.Brand, fresh.Support
 	next.Links, next.Apps, next.Custom, next.Secrets = fresh.Links, fresh.Apps, fresh.Custom, fresh.Secrets
+	next.Legacy, next.Portal, next.Login = fresh.Legacy, fresh.Portal, fresh.Login
 	next.source = fresh.source
 	next.Email.From, next.Email.ReplyTo, next.SMS.From = fresh.Email.From, fresh.Email.ReplyTo, fresh.SMS.From
 	for _, fixed := range []struct {
@@ -348,6 +349,7 @@ func (c *Config) changedBy(fresh *Config) (_ *Config, restart []string) {
 		{"email.smtp", c.Email.SMTP, fresh.Email.SMTP},
 		{"sms.twilio", c.SMS.Twilio, fresh.SMS.Twilio},
 		{"events", c.Events, fresh.Events},
+		{"trusted_proxies", c.Proxies, fresh.Proxies},
 		{"retention", c.Retain, fresh.Retain},
 		{"log", c.Log, fresh.Log},
 	} {

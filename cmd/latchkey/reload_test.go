@@ -306,6 +306,8 @@ func alter(t *testing.T, name string, v reflect.Value) {
 	switch v.Kind() {
 	case reflect.String:
 		v.SetString("changed")
+	case reflect.Bool:
+		v.SetBool(!v.Bool())
 	case reflect.Int, reflect.Int64:
 		v.SetInt(v.Int() + 1)
 	case reflect.Map:

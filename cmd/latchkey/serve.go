@@ -263,7 +263,7 @@ func (i *instance) keepHouse(ctx context.Context) error {
 func (i *instance) portalHandler() http.Handler {
 	p := portal.New(portal.Config{
 		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.sites[0].cfg.Location, Log: i.log, Now: i.cfg.Now,
-		Opened: i.metrics.linkOpened,
+		Opened: i.metrics.linkOpened, Settings: i.portalSettings, Client: portal.ClientBehind(i.cfg.Proxies),
 		Locations: func(id string) *engine.Location {
 			if s := i.site(id); s != nil {
 				return s.inForce().loc

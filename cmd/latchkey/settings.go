@@ -72,6 +72,19 @@ func settings() []setting {
 		{key: "links.uses", set: func(c *Config, _, v string) error { return countOr(&c.Links.Uses, v, "unlimited") }},
 		{key: "links.keep", set: func(c *Config, _, v string) error { return countOr(&c.Links.Keep, v, "all") }},
 		{key: "links.supersede", set: oneOf(func(c *Config) *string { return &c.Links.Supersede }, "on_handoff", "on_mint")},
+		{key: "links.embed.hosts", list: true, set: func(c *Config, _, v string) (err error) { c.Links.Embed.Hosts, err = origins(v); return }},
+		{key: "links.embed.keys.*", set: setEmbedKey},
+		{key: "links.embed.locations", list: true, set: func(c *Config, _, v string) error { c.Links.Embed.Locations = list(v); return nil }},
+		{key: "legacy", set: yesNo(func(c *Config) *bool { return &c.Legacy })},
+		{key: "portal.menu", list: true, set: resetMenu},
+		{key: "portal.menu.*.label", set: menuKey(func(m *MenuItem) *string { return &m.Label })},
+		{key: "portal.menu.*.app", set: menuKey(func(m *MenuItem) *string { return &m.App })},
+		{key: "portal.menu.*.url", set: menuKey(func(m *MenuItem) *string { return &m.URL })},
+		{key: "login.email", set: yesNo(func(c *Config) *bool { return &c.Login.Email })},
+		{key: "login.per_hour", set: func(c *Config, _, v string) (err error) { c.Login.PerHour, err = between(v, 1, 1_000_000); return }},
+		{key: "login.sms.prefixes", list: true, set: setPrefixes},
+		{key: "login.sms.per_hour", set: func(c *Config, _, v string) (err error) { c.Login.SMS.PerHour, err = between(v, 1, 1_000_000); return }},
+		{key: "trusted_proxies", whole: true, list: true, set: setProxies},
 		{key: "apps.*.url", set: appKey(func(a *AppConfig) *string { return &a.URL })},
 		{key: "apps.*.product", set: appKey(func(a *AppConfig) *string { return &a.Product })},
 		{key: "apps.*.lesson", set: appKey(func(a *AppConfig) *string { return &a.Lesson })},
@@ -89,7 +102,7 @@ func settings() []setting {
 }
 
 // later lists keys of the design that this version does not have.
-var later = []string{"trusted_proxies", "portal", "legacy", "links.embed", "apps.*.sso"}
+var later = []string{"apps.*.sso"}
 
 type setter = func(c *Config, name, value string) error
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -19,7 +20,7 @@ type Redeemer interface {
 	Redeem(ctx context.Context, shard uint16, fn func(tx engine.Tx, now time.Time) (engine.Redemption, error)) error
 }
 
-// Config is what a portal needs. All fields but Now are required.
+// Config is what a portal needs. Those fields are required that say nothing else.
 type Config struct {
 	Links     *linkgen.Links
 	Stores    engine.Stores
@@ -31,6 +32,10 @@ type Config struct {
 	// Opened, if set, is told what each link is that a page is asked for, or whose button is pressed. The location of a link
 	// that was never minted is Home.
 	Opened func(location string, pressed bool, is linkgen.Reason)
+	// Settings, if set, returns what a location says of its pages.
+	Settings func(location string) Settings
+	// Client, if set, tells whom a request comes from; default DirectClient.
+	Client func(*http.Request) netip.Addr
 }
 
 // Portal serves /, /l/{token}, /l and /logout. It is an http.Handler.

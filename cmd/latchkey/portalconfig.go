@@ -1,0 +1,249 @@
+package main
+
+import (
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"maps"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"latchkey/engine"
+	"latchkey/linkgen/portal"
+)
+
+// This file is about the settings of the learners' pages and what they lead to.
+
+// PortalConfig is about the client portal.
+type PortalConfig struct{ Menu []MenuItem }
+
+// MenuItem is one line of the client portal's menu: App or URL.
+type MenuItem struct{ Label, App, URL string }
+
+// LoginConfig says who may ask for a login link on the pages.
+type LoginConfig struct {
+	Email   bool
+	PerHour int // messages of a location in an hour, SMS among them
+	SMS     LoginSMSConfig
+}
+
+// LoginSMSConfig says which phones are sent login links that somebody asked for. Without a prefix none is.
+type LoginSMSConfig struct {
+	Prefixes []string // what a number begins with, for instance +44
+	PerHour  int
+}
+
+// EmbedConfig is about the user link, which a location's staff open in a sidebar of another site.
+type EmbedConfig struct {
+	Hosts     []string                 // origins whose pages may embed it
+	Keys      map[string]engine.Secret // by issuer: an HS256 secret, or a public key in PEM
+	Locations []string                 // further locations whose staff may open it
+}
+
+const maxMenu = 20 // items
+
+// finishPortal checks what spans several keys of the pages.
+func (c *Config) finishPortal(report reporter) {
+	for i, m := range c.Portal.Menu {
+		key := "portal.menu." + strconv.Itoa(i)
+		switch {
+		case m.Label == "":
+			report(key, false, "an item of the menu needs a label")
+		case (m.App == "") == (m.URL == ""):
+			report(key, false, "an item of the menu leads to an app or to a url: name one of them")
+		case m.App != "" && !hasApp(c.Apps, m.App):
+			report(key+".app", false, "there is no app %s; %s", m.App, appNames(c.Apps))
+		}
+	}
+	if c.Legacy {
+		c.finishLegacy(report)
+	}
+	if len(c.Links.Embed.Keys) > 0 && len(c.Links.Embed.Hosts) == 0 {
+		report("links.embed.keys", false, "needs links.embed.hosts: the sites whose pages may show the user link")
+	}
+}
+
+// finishLegacy checks a location whose learners go straight to its course library.
+func (c *Config) finishLegacy(report reporter) {
+	if c.Apps["courses"].URL == "" {
+		report("legacy", false, "needs apps.courses.url: where learners are sent")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Apps)) {
+		if name != "courses" {
+			report("apps."+name, false, "with legacy: true there is only the app courses")
+		}
+	}
+	if len(c.Portal.Menu) > 0 {
+		report("portal.menu", false, "with legacy: true there is no client portal, and no menu")
+	}
+}
+
+func hasApp(apps map[string]AppConfig, name string) bool {
+	_, ok := apps[name]
+	return ok
+}
+
+func appNames(apps map[string]AppConfig) string {
+	if len(apps) == 0 {
+		return "apps is empty"
+	}
+	return "there are " + strings.Join(slices.Sorted(maps.Keys(apps)), ", ")
+}
+
+// resetMenu makes room for the items that follow.
+func resetMenu(c *Config, _, v string) error {
+	c.Portal.Menu = nil
+	if v != "" {
+		return fmt.Errorf("%q is no item of the menu; write {label: Courses, app: courses} or {label: Help, url: \"https://…\"}", v)
+	}
+	return nil
+}
+
+func menuKey(at func(*MenuItem) *string) setter {
+	return func(c *Config, name, v string) error {
+		i, err := between(name, 0, maxMenu-1)
+		if err != nil {
+			return fmt.Errorf("the menu is a list of at most %d items", maxMenu)
+		}
+		items := slices.Clone(c.Portal.Menu)
+		for len(items) <= i {
+			items = append(items, MenuItem{})
+		}
+		if at(&items[i]) == &items[i].URL {
+			if u, err := url.Parse(v); err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" {
+				return fmt.Errorf("%q is no URL; write for instance https://help.example.com", v)
+			}
+		}
+		*at(&items[i]) = v
+		c.Portal.Menu = items
+		return nil
+	}
+}
+
+func yesNo(at func(*Config) *bool) setter {
+	return func(c *Config, _, v string) error {
+		switch v {
+		case "true", "false":
+			*at(c) = v == "true"
+			return nil
+		}
+		return fmt.Errorf("%q is neither true nor false", v)
+	}
+}
+
+// setProxies reads addresses and networks of proxies.
+func setProxies(c *Config, _, v string) error {
+	c.Proxies = nil
+	for _, s := range list(v) {
+		p, err := netip.ParsePrefix(s)
+		if err != nil {
+			a, aerr := netip.ParseAddr(s)
+			if aerr != nil {
+				return fmt.Errorf("%q is neither an address nor a network; write for instance 10.0.0.0/8", s)
+			}
+			p = netip.PrefixFrom(a, a.BitLen())
+		}
+		c.Proxies = append(c.Proxies, p.Masked())
+	}
+	return nil
+}
+
+// setPrefixes reads what phone numbers begin with.
+func setPrefixes(c *Config, _, v string) error {
+	c.Login.SMS.Prefixes = nil
+	for _, s := range list(v) {
+		if len(s) < 2 || len(s) > 8 || s[0] != '+' || s[1] < '1' || strings.Trim(s[1:], "0123456789") != "" {
+			return fmt.Errorf("%q is not what a phone number begins with; write for instance +44", s)
+		}
+		c.Login.SMS.Prefixes = append(c.Login.SMS.Prefixes, s)
+	}
+	return nil
+}
+
+// origins reads the sites whose pages may embed something.
+func origins(v string) ([]string, error) {
+	var all []string
+	for _, s := range list(v) {
+		text := s
+		if !strings.Contains(s, "://") {
+			text = "https://" + s
+		}
+		u, err := url.Parse(text)
+		if err != nil || u.Host == "" || u.Hostname() == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || strings.Trim(u.Path, "/") != "" ||
+			strings.ContainsAny(u.Host, "*;,'\" ") || u.Scheme != "https" && (u.Scheme != "http" || !loopbackHost(u.Hostname())) {
+			return nil, fmt.Errorf("%q is no site; write for instance https://crm.example.com. http is for this machine only", s)
+		}
+		all = append(all, u.Scheme+"://"+strings.ToLower(u.Host))
+	}
+	return all, nil
+}
+
+// setEmbedKey takes the key of somebody who vouches for staff.
+func setEmbedKey(c *Config, name, v string) error {
+	if strings.Contains(v, "-----BEGIN") {
+		block, _ := pem.Decode([]byte(strings.TrimSpace(v)))
+		if block == nil {
+			return errors.New("is no key in PEM")
+		}
+		if _, err := x509.ParsePKIXPublicKey(block.Bytes); err != nil {
+			return errors.New("is no public key in PEM; it begins with -----BEGIN PUBLIC KEY-----")
+		}
+	} else if len(v) < 32 {
+		return errors.New("a secret for HS256 has at least 32 characters")
+	}
+	keys := maps.Clone(c.Links.Embed.Keys)
+	if keys == nil {
+		keys = map[string]engine.Secret{}
+	}
+	keys[name] = engine.NewSecret(v)
+	c.Links.Embed.Keys = keys
+	return nil
+}
+
+// portalSettings is what the pages know of a location's settings.
+func (i *instance) portalSettings(location string) portal.Settings {
+	s := i.site(location)
+	if s == nil {
+		return portal.Settings{}
+	}
+	c := s.inForce().cfg
+	out := portal.Settings{
+		Legacy: c.Legacy, Apps: map[string]portal.App{}, Embed: c.embed(),
+		Login: portal.Login{Email: c.Login.Email, SMS: len(c.Login.SMS.Prefixes) > 0},
+	}
+	for name, a := range c.Apps {
+		out.Apps[name] = portal.App{URL: a.URL, Product: a.Product, Lesson: a.Lesson}
+	}
+	for _, m := range c.Portal.Menu {
+		out.Menu = append(out.Menu, portal.MenuItem(m))
+	}
+	for _, id := range c.Links.Embed.Locations {
+		if other := i.site(id); other != nil && id != location {
+			e := other.inForce().cfg.embed()
+			if out.Embed.Locations == nil {
+				out.Embed.Locations = map[string]*portal.Embed{}
+			}
+			out.Embed.Locations[id] = &e
+		}
+	}
+	return out
+}
+
+// embed is who may embed the location's user link by its own settings.
+func (c *Config) embed() portal.Embed {
+	e := portal.Embed{Hosts: c.Links.Embed.Hosts}
+	for _, name := range slices.Sorted(maps.Keys(c.Links.Embed.Keys)) {
+		k := portal.EmbedKey{Issuer: name}
+		if v := c.Links.Embed.Keys[name]; strings.Contains(v.Reveal(), "-----BEGIN") {
+			k.PEM = strings.TrimSpace(v.Reveal())
+		} else {
+			k.Secret = v
+		}
+		e.Keys = append(e.Keys, k)
+	}
+	return e
+}

@@ -217,6 +217,7 @@ func Absorb(p, from Person) (Person, Person) {
 	p.Starts = starts
 	p.Tags = tagged(p.Tags, Tag{Add: from.Tags})
 	p.Messages = joinMessages(p.Messages, from.Messages)
+	p.Asked = joinAsked(p.Asked, from.Asked)
 	p.Gatherings = joinGatherings(p.Gatherings, from.Gatherings)
 	p.Watches = joinWatches(p.Watches, from.Watches)
 	p.SignedUp = p.SignedUp || from.SignedUp

@@ -23,7 +23,8 @@ type Event struct {
 	Location string    `json:"location"`
 	Time     time.Time `json:"time"` // when it happened, by the publisher's clock
 	// Ordinal orders events of one instance: the stream's generation in the upper 16 bits, the stream
-	// sequence below. Links issued for a later ordinal supersede those of an earlier one.
+	// sequence below. Links issued for a later ordinal supersede those of an earlier one. An event that no stream brought has
+	// HandOrdinal.
 	Ordinal  uint64   `json:"ordinal,omitempty"`
 	Contact  Contact  `json:"contact"` // as the event tells it: unset fields say nothing
 	Offer    *Noun    `json:"offer,omitempty"`

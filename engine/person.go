@@ -24,6 +24,9 @@ type Person struct {
 	Took    []ID     `json:"took,omitempty"` // keys that it absorbed, whose runs are told of its events
 	// Messages is what they got lately, as far as the limits of workflows ask; in order of At.
 	Messages []Delivery `json:"messages,omitempty"`
+	// Asked is when runs were started for them by hand at the wish of someone who need not be them; in order, and as many as
+	// the rates of such starts ask about.
+	Asked []time.Time `json:"asked,omitempty"`
 	// Gatherings and Watches are what Wake ends when its time has come.
 	Gatherings []Gathering `json:"gatherings,omitempty"`
 	Watches    []Watch     `json:"watches,omitempty"`

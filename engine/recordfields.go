@@ -36,6 +36,9 @@ func (w *FieldWriter) person(p *Person) {
 		w.ID(14, key)
 	}
 	w.deliveries(19, p.Messages)
+	for _, at := range p.Asked {
+		w.Time(24, at)
+	}
 	w.wakes(p)
 }
 
@@ -71,6 +74,8 @@ func (r *FieldReader) person(p *Person) {
 		p.Took = append(p.Took, r.ID())
 	case 19:
 		p.Messages = append(p.Messages, r.delivery())
+	case 24:
+		p.Asked = append(p.Asked, r.Time())
 	case 15:
 		p.Gatherings = append(p.Gatherings, Gathering{})
 		r.Group(func(r *FieldReader) { r.gathering(&p.Gatherings[len(p.Gatherings)-1]) })

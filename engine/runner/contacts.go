@@ -142,28 +142,35 @@ func (r *Runner) Lookup(ctx context.Context, location, text string) ([]engine.ID
 			keys = append(keys, e.key)
 			return err
 		}
-		a, err := d.address(location, normal(text))
-		if err != nil {
-			return err
-		}
-		if !a.provisional.IsZero() {
-			keys = append(keys, a.provisional)
-		}
-		ids, err := a.first(math.MaxInt)
-		if err != nil {
-			return err
-		}
-		for _, id := range ids {
-			e, _, err := d.id(location, id)
-			if err != nil {
-				return err
-			}
-			keys = append(keys, e.key)
-		}
-		return nil
+		var err error
+		keys, err = d.holders(location, normal(text))
+		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("look up contact: %w", err)
+	}
+	return keys, nil
+}
+
+// holders returns the keys of the contacts that hold an address.
+func (d *resolver) holders(location, email string) (keys []engine.ID, err error) {
+	a, err := d.address(location, email)
+	if err != nil {
+		return nil, err
+	}
+	if !a.provisional.IsZero() {
+		keys = append(keys, a.provisional)
+	}
+	ids, err := a.first(math.MaxInt)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		e, _, err := d.id(location, id)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, e.key)
 	}
 	return keys, nil
 }

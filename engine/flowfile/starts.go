@@ -17,6 +17,7 @@ import (
 type graph struct {
 	starts   map[string][]string // whom each one's steps start
 	triggers map[string][]string // the names of its own triggers
+	left     int                 // how many more steps of the file are looked at
 }
 
 // add looks into one file, and passes over what is wrong in it: that is told when it is read.
@@ -29,13 +30,23 @@ func (g *graph) add(id string, src []byte) {
 	root := doc.Content[0]
 	if t := valueOf(root, "triggers"); t != nil {
 		for _, item := range t.Content {
-			if item.Kind == yaml.MappingNode && len(item.Content) > 0 {
-				item = item.Content[0]
-			}
-			g.triggers[id] = append(g.triggers[id], item.Value)
+			g.triggers[id] = append(g.triggers[id], triggerName(item))
 		}
 	}
+	g.left = maxNodes
 	g.steps(id, valueOf(root, "steps"), 0)
+}
+
+// triggerName returns what a trigger is about; that of an absence is what it counts from.
+func triggerName(n *yaml.Node) string {
+	if n = target(n); n.Kind != yaml.MappingNode || len(n.Content) == 0 {
+		return n.Value
+	}
+	name := n.Content[0].Value
+	if since := valueOf(valueOf(n, absentWord), "since"); name == absentWord && since != nil {
+		return triggerName(since)
+	}
+	return name
 }
 
 func (g *graph) steps(id string, list *yaml.Node, nested int) {
@@ -43,6 +54,9 @@ func (g *graph) steps(id string, list *yaml.Node, nested int) {
 		return
 	}
 	for _, step := range list.Content {
+		if g.left--; g.left < 0 {
+			return // aliases written out; the reader says so
+		}
 		if to := valueOf(step, engine.StepStart); to != nil {
 			if inner := valueOf(to, "workflow"); inner != nil {
 				to = inner
@@ -54,7 +68,7 @@ func (g *graph) steps(id string, list *yaml.Node, nested int) {
 		}
 		if split := valueOf(step, "split"); split != nil && split.Kind == yaml.MappingNode {
 			for i := 1; i < len(split.Content); i += 2 {
-				branch := split.Content[i]
+				branch := target(split.Content[i])
 				if inner := valueOf(branch, "steps"); inner != nil {
 					branch = inner
 				}
@@ -64,14 +78,25 @@ func (g *graph) steps(id string, list *yaml.Node, nested int) {
 	}
 }
 
+// target returns what an alias stands for, and any other node as it is.
+func target(n *yaml.Node) *yaml.Node {
+	for n.Kind == yaml.AliasNode && n.Alias != nil {
+		n = n.Alias
+	}
+	return n
+}
+
 // valueOf returns the value of a mapping's key, or nil.
 func valueOf(n *yaml.Node, key string) *yaml.Node {
-	if n == nil || n.Kind != yaml.MappingNode {
+	if n == nil {
+		return nil
+	}
+	if n = target(n); n.Kind != yaml.MappingNode {
 		return nil
 	}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		if n.Content[i].Value == key {
-			return n.Content[i+1]
+			return target(n.Content[i+1])
 		}
 	}
 	return nil

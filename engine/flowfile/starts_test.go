@@ -30,6 +30,9 @@ func TestStarts(t *testing.T) {
 			"workflows/a.yaml:4:10: a starts b starts c starts a: that would never end",
 			"workflows/b.yaml:3:10: b starts c starts a starts b: that would never end",
 			"workflows/c.yaml:3:10: c starts a starts b starts c: that would never end"}},
+		{"a cycle through aliases", map[string]string{"a": head + "- id: &other b\n  if: 'true'\n  then: []\n  else: [{start: *other}]\n", "b": head + "- start: a\n"}, []string{
+			"workflows/a.yaml:3:7: a starts b starts a: that would never end",
+			"workflows/b.yaml:3:10: b starts a starts b: that would never end"}},
 		{"nobody starts it", map[string]string{"a": end}, []string{"workflows/a.yaml:1:1: the workflow has no triggers: nothing would start it"}},
 		{"shapes", map[string]string{"a": head + "- start: [b]\n- start: {}\n- start: {workflo: b}\n- start\n", "b": "triggers: [new_sign_up]\n" + end}, []string{
 			"workflows/a.yaml:3:10: the workflow to start is one value, not a list",
@@ -69,12 +72,13 @@ func TestStartedTriggers(t *testing.T) {
 	fsys := fstest.MapFS{
 		"workflows/a.yaml": {Data: []byte("triggers: [user_login, {lesson_completed: {lesson: intro}}]\nsteps: [{start: b}]\n")},
 		"workflows/b.yaml": {Data: []byte("steps: [{start: c}]\n")},
+		"workflows/d.yaml": {Data: []byte("triggers: [{absent: {of: offer_access_granted, after: 1d, since: {product_started: {product: p}}}}]\nsteps: &s [{start: c}]\n")},
 		"workflows/c.yaml": {Data: []byte("triggers: [new_sign_up]\nclass: transactional\nsteps: [{email: {template: x}}]\n")},
 	}
 	if _, problems := flowfile.LoadDir(fsys, "workflows", cat, &engine.Location{ID: "academy"}); len(problems) > 0 {
 		t.Fatal(problems)
 	}
-	if diff := cmp.Diff(map[string]int{"user_login": 1, "lesson_completed": 1, "new_sign_up": 1}, seen); diff != "" {
+	if diff := cmp.Diff(map[string]int{"user_login": 1, "lesson_completed": 1, "new_sign_up": 1, "product_started": 1}, seen); diff != "" {
 		t.Error(diff)
 	}
 }

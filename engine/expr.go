@@ -3,7 +3,6 @@ package engine
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -226,13 +225,15 @@ func exprMistake(src string, err error) (int, error) {
 		return col, fmt.Errorf("is %s, but must be true or false", userTypes(m[1]))
 	}
 	if m := unknownName.FindStringSubmatch(fe.Message); m != nil {
-		names := fieldNames(reflect.TypeFor[roots]())
-		return col, fmt.Errorf("unknown name %q%s", m[1], hint(m[1], append(names, builtinNames()...), names))
+		return col, errors.New(unknown(src, m[1]))
 	}
 	if m := unknownField.FindStringSubmatch(fe.Message); m != nil {
 		if root, t := viewNamed(m[1]); t != nil {
 			return col, fmt.Errorf("%s has no %q%s", root, m[2], hint(m[2], fieldNames(t), fieldNames(t)))
 		}
+	}
+	if said := inWordsOfAuthors(src, fe.Message, col); said != "" {
+		return col, errors.New(said)
 	}
 	return col, errors.New(userTypes(fe.Message))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,6 +22,16 @@ type Expr struct {
 	needs   needs
 	loops   bool // has a predicate
 	sights  []sight
+	steps   []StepName
+}
+
+// Steps returns the steps that the expression names, as in run.steps.welcome.
+func (e *Expr) Steps() []StepName { return e.steps }
+
+// A StepName is the id of a step in an expression, and the column at which it stands, as CompileExpr counts them.
+type StepName struct {
+	ID  string
+	Col int
 }
 
 // needs are the roots that cost something to build; an expression gets those that it names.
@@ -73,7 +84,7 @@ func CompileExpr(src string) (e *Expr, col int, err error) {
 		col, err = exprMistake(src, err)
 		return nil, col, err
 	}
-	return &Expr{Source: src, program: program, needs: w.needs, loops: w.loops, sights: sights(w.fields)}, 0, nil
+	return &Expr{Source: src, program: program, needs: w.needs, loops: w.loops, sights: sights(w.fields), steps: w.stepNames(src)}, 0, nil
 }
 
 // True evaluates the expression. An expression that faults counts as false; the fault is for the history.
@@ -132,6 +143,7 @@ type watch struct {
 	// chains are the optional chains that were wrapped.
 	chains map[*ast.ChainNode]bool
 	fields []string // that it names
+	steps  []*ast.MemberNode
 	at     int
 	err    error
 }
@@ -156,6 +168,9 @@ func (w *watch) Visit(node *ast.Node) {
 		}
 	case *ast.MemberNode:
 		w.look(n)
+		if n.Node.String() == "run.steps" && !slices.Contains(w.steps, n) {
+			w.steps = append(w.steps, n)
+		}
 	case *ast.ChainNode:
 		if !w.chains[n] {
 			w.chains[n] = true
@@ -221,6 +236,9 @@ func exprMistake(src string, err error) (int, error) {
 		return 1, errors.New(userTypes(err.Error()))
 	}
 	col := column(src, fe.From)
+	if at := dashed.FindStringSubmatchIndex(src); at != nil {
+		return utf8.RuneCountInString(src[:at[2]]) + 1, fmt.Errorf("an id with a dash is written run.steps[%q]", src[at[2]:at[3]])
+	}
 	if m := wantsBool.FindStringSubmatch(fe.Message); m != nil {
 		return col, fmt.Errorf("is %s, but must be true or false", userTypes(m[1]))
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,9 @@ func TestExprMistakes(t *testing.T) {
 		`contact.id == null`:                    `15: unknown name "null"; write nil`,
 		`contact.id === "a"`:                    `14: "=" is not expected here; equal is written ==`,
 		`contact.id == "a" AND true`:            `19: "AND" is not expected here; write and`,
+		`run.steps.wait-1.outcome == "met"`:     `11: an id with a dash is written run.steps["wait-1"]`,
+		`run.steps.came-up.outcome == "met"`:    `11: an id with a dash is written run.steps["came-up"]`,
+		`run.steps.came-in.outcome == "met"`:    `11: an id with a dash is written run.steps["came-in"]`,
 		`contact.phone is not nil`:              `15: "is" is not expected here; write == or !=`,
 		`(contact.id == ""`:                     `17: the expression ends too early`,
 		`contact.id == "a`:                      `17: a quotation mark is not closed`,
@@ -123,6 +127,17 @@ func TestExprMistakes(t *testing.T) {
 		if got := fmt.Sprintf("%d: %v", col, err); !strings.HasPrefix(got, want) || strings.Contains(got, "engine.") || strings.Contains(got, roundName) {
 			t.Errorf("%.60s\n got %s\nwant %s", src, got, want)
 		}
+	}
+}
+
+func TestExprSteps(t *testing.T) {
+	t.Parallel()
+	e, _, err := CompileExpr(`"é" != run.steps["wait-1"].outcome && run.steps?.a?.outcome == "met" and contact.custom.steps.b == nil and run.steps[contact.id].outcome == ""`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := []StepName{{"wait-1", 18}, {"a", 50}}; !slices.Equal(e.Steps(), want) {
+		t.Errorf("%v, want %v", e.Steps(), want)
 	}
 }
 

@@ -6,12 +6,15 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/expr-lang/expr/ast"
 )
 
 // What the parser and the type checker of expressions say, in an author's words and with the likely cure.
 
 var (
 	unexpected = regexp.MustCompile(`unexpected token (\w+)(?:\("(.*)"\))?`)
+	dashed     = regexp.MustCompile(`\brun\.steps\.(\w+-[\w-]+)`)
 	mismatched = regexp.MustCompile(`^invalid operation: (\S+) \(mismatched types (.+) and (.+)\)$`)
 )
 
@@ -33,6 +36,16 @@ func inWordsOfAuthors(src, msg string, col int) string {
 		return "the expression ends too early"
 	}
 	return fmt.Sprintf("%q is not expected here%s", m[2], cure(src, m[2], col))
+}
+
+// stepNames returns the steps that were noted.
+func (w *watch) stepNames(src string) (names []StepName) {
+	for _, n := range w.steps {
+		if id, ok := n.Property.(*ast.StringNode); ok {
+			names = append(names, StepName{id.Value, column(src, id.Location().From)})
+		}
+	}
+	return names
 }
 
 // unknown says that a name means nothing.

@@ -30,6 +30,8 @@ type reader struct {
 	graph    *graph               // of the folder; nil if the file is read alone
 	given    map[string]bool      // step ids that the author gave
 	numbered map[string]int       // steps so far, by kind
+	named    []namedStep
+	lost     bool // a step could not be read, so that ids may be missing
 }
 
 func read(file, id string, src []byte, cat *engine.Catalog, loc *engine.Location, g *graph) *reader {
@@ -191,7 +193,44 @@ func (r *reader) expr(n *yaml.Node, what string) *engine.Expr {
 		r.report(r.within(r.deref(n), max(col-1, 0)), "%v", err)
 		return nil
 	}
+	for _, step := range e.Steps() {
+		r.named = append(r.named, namedStep{r.within(r.deref(n), step.Col-1), step.ID})
+	}
 	return e
+}
+
+// A namedStep is the id of a step that an expression names.
+type namedStep struct {
+	at engine.Pos
+	id string
+}
+
+// unknownSteps says which ids that expressions name no step has.
+func (r *reader) unknownSteps() {
+	if r.lost {
+		return
+	}
+	ids := stepIDs(r.flow.Steps, nil)
+	for _, s := range r.named {
+		if slices.Contains(ids, s.id) {
+			continue
+		}
+		if near := didYouMean(s.id, ids); near != "" {
+			r.report(s.at, "no step has the id %q%s", s.id, near)
+		} else {
+			r.report(s.at, "no step has the id %q; a step without an id of its own is called by its kind and number, as in wait-1", s.id)
+		}
+	}
+}
+
+func stepIDs(steps []engine.Step, ids []string) []string {
+	for i := range steps {
+		ids = append(ids, steps[i].ID)
+		for _, l := range steps[i].Lists() {
+			ids = stepIDs(l.Steps, ids)
+		}
+	}
+	return ids
 }
 
 // unknownKey says that a key means nothing.

@@ -27,6 +27,7 @@ func (r *reader) steps(n *yaml.Node, nested int) []engine.Step {
 	}
 	items, ok := r.list(n, "a workflow's steps", "`- wait: 1d`")
 	if !ok {
+		r.lost = true
 		return nil
 	}
 	steps := make([]engine.Step, 0, len(items))
@@ -34,6 +35,7 @@ func (r *reader) steps(n *yaml.Node, nested int) []engine.Step {
 	for _, item := range items {
 		s, ok := r.step(item, nested)
 		if !ok {
+			r.lost = true
 			continue
 		}
 		if ended {

@@ -41,6 +41,7 @@ func (r *reader) workflow(root *yaml.Node) {
 	default:
 		r.flow.Steps = r.steps(n, 0)
 		r.number(r.flow.Steps)
+		r.softly(r.unknownSteps)
 		if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {
 			r.fail(n, "the workflow has no steps")
 		}

@@ -180,7 +180,9 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 			branch, steps = "then", s.Then
 		}
 		m.note(path, StepResult{Kind: s.Kind, Outcome: branch, Fault: fault})
-		m.push(steps, 0, slices.Concat(path, []string{branch}))
+		if !m.stopOnFault(s, path, fault) {
+			m.push(steps, 0, slices.Concat(path, []string{branch}))
+		}
 		return false
 	case StepSplit:
 		m.split(s, path)
@@ -235,6 +237,15 @@ func (m *machine) stopOnError(at []string, t *Task) {
 		reason += ": " + t.Error
 	}
 	m.end(RunStopped, reason)
+}
+
+// stopOnFault ends the run if a step that the core carries out failed and asks for that.
+func (m *machine) stopOnFault(s *Step, path []string, fault string) bool {
+	if fault == "" || !s.StopOnError {
+		return false
+	}
+	m.end(RunStopped, fmt.Sprintf("step %s failed: %s", strings.Join(path, "/"), fault))
+	return true
 }
 
 // ask makes the task of an action, for which the run then waits.

@@ -36,9 +36,7 @@ func (m *machine) announce(a Announcer, s *Step, path []string) {
 	n, err := m.noticeOf(a, path)
 	if err != nil {
 		m.note(path, StepResult{Kind: s.Kind, Outcome: string(TaskFailed), Fault: err.Error()})
-		if s.StopOnError {
-			m.end(RunStopped, fmt.Sprintf("step %s failed: %v", strings.Join(path, "/"), err))
-		}
+		m.stopOnFault(s, path, err.Error())
 		return
 	}
 	m.commands = append(m.commands, Command{Notice: n})

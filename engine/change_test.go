@@ -123,3 +123,30 @@ func TestStopOnError(t *testing.T) {
 		}
 	}
 }
+
+// Steps that the core carries out itself can fail too: a condition that faults, a field that holds no time, a workflow that does not
+// start.
+func TestStopOnErrorOfCoreSteps(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		step Step
+		end  string
+	}{
+		"condition": {Step{ID: "a", Kind: StepIf, If: must(t, `contact.custom.none > 5`)}, "step a failed: contact.custom.none > 5: "},
+		"no time":   {Step{ID: "a", Kind: StepWait, Until: &Until{Field: "contact.custom.exam"}}, "step a failed: contact.custom.exam is absent"},
+		"no start":  {Step{ID: "a", Kind: StepStart, Start: "other"}, `step a failed: there is no workflow "other"`},
+		"holds":     {Step{ID: "a", Kind: StepIf, If: must(t, `true`)}, ""},
+	} {
+		for _, stop := range []bool{true, false} {
+			c.step.StopOnError = stop
+			s := begin(t, c.step, Step{ID: "b", Kind: "email"})
+			want := RunSending
+			if stop && c.end != "" {
+				want = RunStopped
+			}
+			if s.r.State != want || want == RunStopped && !strings.HasPrefix(s.r.End, c.end) {
+				t.Errorf("%s, stop %v: %s, %q", name, stop, s.r.State, s.r.End)
+			}
+		}
+	}
+}

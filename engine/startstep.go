@@ -33,6 +33,7 @@ func (m *machine) start(s *Step, path []string) {
 		m.startOther(w, path, &line)
 	}
 	m.note(path, line)
+	m.stopOnFault(s, path, line.Fault)
 }
 
 func (m *machine) startOther(w *Workflow, path []string, line *StepResult) {

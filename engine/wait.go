@@ -18,7 +18,9 @@ func (m *machine) wait(s *Step, path []string) (waits bool) {
 		v := m.field(s.Until.Field)
 		t, ok := readTime(v, m.p.Zone(m.loc))
 		if !ok {
-			m.note(path, StepResult{Kind: s.Kind, Outcome: "no_time", Fault: notATime(s.Until.Field, v)})
+			fault := notATime(s.Until.Field, v)
+			m.note(path, StepResult{Kind: s.Kind, Outcome: "no_time", Fault: fault})
+			m.stopOnFault(s, path, fault)
 			return false
 		}
 		due = m.short(t)

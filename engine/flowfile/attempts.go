@@ -19,12 +19,13 @@ const (
 	maxTimeout  = time.Hour
 )
 
-// actionKeys returns which of those keys a kind has: one that only publishes has no attempts, and fails for want of a field.
+// actionKeys returns which of those keys a kind has. One that the core carries out itself, or that only publishes, has no attempts; it
+// fails for want of a field, by a fault of its condition, or because no workflow starts.
 func (r *reader) actionKeys(kind string) []string {
 	switch {
 	case r.cat.Actions[kind] != nil:
 		return actionKeys
-	case r.cat.Notices[kind] != nil:
+	case r.cat.Notices[kind] != nil, slices.Contains([]string{"wait", "if", "start"}, kind):
 		return []string{"on_error"}
 	}
 	return nil
@@ -33,11 +34,14 @@ func (r *reader) actionKeys(kind string) []string {
 // actionKey reads a key that only steps with an effect outside have.
 func (r *reader) actionKey(e, kind entry, s *engine.Step) {
 	if !slices.Contains(r.actionKeys(kind.name), e.name) {
-		why := "sends nothing"
-		if e.name == "on_error" {
-			why = "cannot fail"
+		switch {
+		case e.name == "on_error":
+			r.fail(e.key, "on_error belongs to a step that can fail; the step %s cannot", kind.name)
+		case e.name == "timeout" && (kind.name == "wait" || kind.name == "goal"):
+			r.fail(e.key, "timeout stands within %s here: `{…, timeout: %s}`", kind.name, e.value.Value)
+		default:
+			r.fail(e.key, "%s belongs to a step that sends something; the step %s sends nothing", e.name, kind.name)
 		}
-		r.fail(e.key, "%s belongs to a step that sends something; the step %s %s", e.name, kind.name, why)
 		return
 	}
 	switch e.name {

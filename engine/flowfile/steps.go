@@ -75,6 +75,7 @@ func (r *reader) step(n *yaml.Node, nested int) (engine.Step, bool) {
 	switch s.Kind {
 	case "wait":
 		r.wait(kind.value, &s)
+		r.sureWait(entries, &s)
 	case "end":
 		if !isNull(kind.value) {
 			s.End, _ = r.text(kind.value, "the reason of end")
@@ -233,6 +234,14 @@ func (r *reader) wait(n *yaml.Node, s *engine.Step) {
 		}
 	}
 	r.waitFor(n, parts, s)
+}
+
+// sureWait says that only a wait until a field can fail.
+func (r *reader) sureWait(entries []entry, s *engine.Step) {
+	n := slices.IndexFunc(entries, func(e entry) bool { return e.name == "on_error" })
+	if n >= 0 && (s.Until == nil || s.Until.Field == "") {
+		r.fail(entries[n].key, "on_error belongs to a step that can fail; of waits, one until a field can, such as {until: contact.custom.exam}")
+	}
 }
 
 func (r *reader) branch(n *yaml.Node, kind entry, parts map[string]entry, nested int, s *engine.Step) {

@@ -17,7 +17,7 @@ import (
 	"latchkey/engine"
 )
 
-//go:embed pages.html style.css
+//go:embed pages.html door.html style.css inside.css
 var files embed.FS
 
 // A doorPage is the page of a living link.
@@ -52,27 +52,39 @@ type frame struct {
 
 // pages renders what the portal shows.
 type pages struct {
-	tmpl  map[*tongue]*template.Template
-	style string
+	tmpl   map[*tongue]*template.Template
+	style  string // of every page
+	inside string // of those after sign-in, beside it
 }
 
+// single are the pages of one card, which make do with the first sheet.
+var single = map[string]bool{"door": true, "notice": true}
+
 func newPages() *pages {
-	style, err := files.ReadFile("style.css")
+	p := &pages{tmpl: map[*tongue]*template.Template{}, style: sheet("style.css"), inside: sheet("inside.css")}
+	for _, t := range spoken.tongues {
+		funcs := template.FuncMap{"say": t.say, "plural": t.plural}
+		p.tmpl[t] = template.Must(template.New("").Funcs(funcs).ParseFS(files, "*.html"))
+	}
+	return p
+}
+
+func sheet(name string) string {
+	css, err := files.ReadFile(name)
 	if err != nil {
 		panic(err) // embedded
 	}
-	p := &pages{tmpl: map[*tongue]*template.Template{}, style: squeeze(string(style))}
-	for _, t := range spoken.tongues {
-		funcs := template.FuncMap{"say": t.say, "plural": t.plural}
-		p.tmpl[t] = template.Must(template.New("").Funcs(funcs).ParseFS(files, "pages.html"))
-	}
-	return p
+	return squeeze(string(css))
 }
 
 // serve renders the page called name around its data, in a language and with all its headers.
 func (p *pages) serve(w http.ResponseWriter, t *tongue, loc *engine.Location, status int, name, title string, page any) {
 	accent := brandOf(loc)
-	style := p.style + accent.css()
+	style := p.style
+	if !single[name] {
+		style += p.inside
+	}
+	style += accent.css()
 	site := clean(loc.Name)
 	initial := strings.ToUpper(first(site))
 	f := frame{Lang: t.tag.String(), Dir: t.say("direction"), Title: title, Site: site, Initial: initial, Page: page,

@@ -66,7 +66,8 @@ var escapers = map[string]escape{
 // holes are the layout's.
 var holes = map[string]func(*state) string{
 	"Title": (*state).Title, "Preheader": (*state).Preheader, "Brand": (*state).Brand, "Logo": (*state).Logo,
-	"Address": (*state).Address, "Help": (*state).Help, "Reason": (*state).Reason, "Unsubscribe": (*state).Unsubscribe,
+	"Address": (*state).Address, "Help": (*state).Help, "Why": (*state).Why, "Unsubscribe": (*state).Unsubscribe,
+	"Lang": (*state).Lang, "OptOut": (*state).OptOut, "OrCopy": (*state).OrCopy,
 }
 
 var colours = map[string]func(*state) string{

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-var frontKeys = []string{"subject", "preheader", "layout"}
+var frontKeys = []string{"subject", "preheader", "layout", "lang", "reason"}
 
 // frontMatter reads the lines between the first line, ---, and the next one like it. Each is "key: value",
 // the value to the end of the line as it stands, or in double or single quotes.
@@ -48,7 +48,7 @@ func (p *Parts) setKey(seen map[string]bool, line string, at Source) (string, in
 		return `a line here is "key: value", as in subject: Welcome`, 0
 	}
 	if key = strings.TrimRight(key, " \t"); !slices.Contains(frontKeys, key) {
-		return fmt.Sprintf("unknown key %q%s; a template has subject, preheader and layout", key, didYouMean(key, frontKeys)), 0
+		return fmt.Sprintf("unknown key %q%s; a template has subject, preheader, layout, lang and reason", key, didYouMean(key, frontKeys)), 0
 	}
 	if seen[key] {
 		return key + " is set twice", 0
@@ -75,6 +75,10 @@ func (p *Parts) setKey(seen map[string]bool, line string, at Source) (string, in
 		p.Preheader = at
 	case "layout":
 		p.Layout = at
+	case "lang":
+		p.Lang = at
+	case "reason":
+		p.Reason = at
 	}
 	return "", 0
 }

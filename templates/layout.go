@@ -53,7 +53,7 @@ func buttonClose(href string, bare bool) string {
 		return "</a></td></tr></table>\n"
 	}
 	return "</a></td></tr></table>\n" + `<p class="lk-bare" style="margin:0 0 24px;font-size:14px;line-height:20px;color:#696970;word-break:break-all">` +
-		`Or copy this address:<br><a href="` + href + `" style="color:#696970">` + href + "</a></p>\n"
+		"\x02$.OrCopy\x03" + `<br><a href="` + href + `" style="color:#696970">` + href + "</a></p>\n"
 }
 
 // What the layout shows; all of it comes from the message's data.
@@ -81,15 +81,19 @@ func (s *state) Help() string {
 	return s.known("location", "email")
 }
 
-// Reason ends "You get this mail because".
-func (s *state) Reason() string {
-	if s.data.Reason != "" {
-		return strings.TrimRight(clean(s.data.Reason, true), ". ")
+// Why says why the reader gets this mail.
+func (s *state) Why() string {
+	reason := strings.TrimRight(clean(s.data.Reason, true), ". ")
+	if reason == "" {
+		reason = strings.TrimRight(s.reason, ". ")
 	}
-	if b := s.Brand(); b != "" {
-		return "you learn at " + b
+	if b := s.Brand(); reason == "" && b != "" {
+		reason = fmt.Sprintf(s.said().learnAt, b)
 	}
-	return "you learn on our site"
+	if reason == "" {
+		reason = s.said().learnHere
+	}
+	return fmt.Sprintf(s.said().because, reason)
 }
 
 // Unsubscribe is the page that ends marketing mails.
@@ -107,7 +111,7 @@ func (s *state) known(path ...string) string {
 // footer is the layout's footer for the text part.
 func (s *state) footer() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n-- \nYou get this mail because %s.\n", s.Reason())
+	fmt.Fprintf(&b, "\n-- \n%s\n", s.Why())
 	line := s.Brand()
 	if a := s.Address(); a != "" {
 		line += ", " + a
@@ -119,7 +123,7 @@ func (s *state) footer() string {
 		b.WriteString(line + "\n")
 	}
 	if s.data.Unsubscribe != "" {
-		b.WriteString("Unsubscribe: " + s.data.Unsubscribe + "\n")
+		b.WriteString(s.OptOut() + ": " + s.data.Unsubscribe + "\n")
 	}
 	return b.String()
 }

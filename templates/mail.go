@@ -34,6 +34,9 @@ type Parts struct {
 	Markdown, HTML, Text Source
 	// Layout is "default" or "none"; "" means default for Markdown and none for HTML.
 	Layout Source
+	// Lang is the language of the layout's own words, one of Languages; "" is English. Reason ends the layout's "You get this
+	// mail because"; "" gives a general one.
+	Lang, Reason Source
 }
 
 // A Mail is a compiled mail. It is safe for use by many goroutines.
@@ -46,6 +49,8 @@ type Mail struct {
 	text      *program
 	derived   bool // the text part was made from the HTML
 	layout    bool
+	words     *words   // the layout's own
+	reason    *program // nil if there is none
 	uses      uses
 	theme     atomic.Pointer[theme] // of the brand rendered last
 }
@@ -54,8 +59,8 @@ type Mail struct {
 // Errors are warnings: the mail works, but probably not as meant.
 func NewMail(p Parts, o Options) (*Mail, Errors, error) {
 	opt := o.filled()
-	sc := newScanner(opt, p.Subject, p.Preheader, p.Markdown, p.HTML, p.Text)
-	m := &Mail{}
+	sc := newScanner(opt, p.Subject, p.Preheader, p.Markdown, p.HTML, p.Text, p.Reason)
+	m := &Mail{words: sc.words(&p.Lang)}
 	m.subject = sc.header(&p.Subject, "subject")
 	if p.Subject.Text == "" {
 		sc.src = cmpSource(&p.Subject, &p.Markdown, &p.HTML, &p.Text)
@@ -63,6 +68,9 @@ func NewMail(p Parts, o Options) (*Mail, Errors, error) {
 	}
 	if p.Preheader.Text != "" {
 		m.preheader = sc.header(&p.Preheader, "preheader")
+	}
+	if p.Reason.Text != "" {
+		m.reason = sc.header(&p.Reason, "reason")
 	}
 	body := sc.body(m, &p)
 	switch {
@@ -192,7 +200,7 @@ var ErrUnsafe = errors.New("a field in a link's address holds something that is 
 // Render writes the mail. It returns *MissingError for a field without a value, ErrUnsafe, or the Error of
 // a filter that could not use its value; then nothing of the mail is returned.
 func (m *Mail) Render(data Data) (Rendered, error) {
-	s := &state{tags: m.tags, data: &data, items: make([]any, m.loops), theme: m.themeOf(data.Values), oneLine: true}
+	s := &state{tags: m.tags, data: &data, items: make([]any, m.loops), theme: m.themeOf(data.Values), words: m.words, oneLine: true}
 	var out Rendered
 	var err error
 	if s.subject, err = s.line(m.subject); err != nil {
@@ -201,6 +209,11 @@ func (m *Mail) Render(data Data) (Rendered, error) {
 	if m.preheader != nil {
 		if s.preheader, err = s.line(m.preheader); err != nil {
 			return Rendered{}, fmt.Errorf("preheader: %w", err)
+		}
+	}
+	if m.reason != nil {
+		if s.reason, err = s.line(m.reason); err != nil {
+			return Rendered{}, fmt.Errorf("reason: %w", err)
 		}
 	}
 	out.Subject, out.Preheader, s.oneLine = s.subject, s.preheader, false
@@ -219,7 +232,7 @@ func (m *Mail) Render(data Data) (Rendered, error) {
 	case m.layout:
 		out.Text += s.footer()
 	case data.Unsubscribe != "" && !m.uses.unsubscribe:
-		out.addUnsubscribe(data.Unsubscribe)
+		out.addUnsubscribe(data.Unsubscribe, m.words)
 	}
 	return out, nil
 }
@@ -227,8 +240,8 @@ func (m *Mail) Render(data Data) (Rendered, error) {
 var bodyEnd = regexp.MustCompile(`(?i)</body\s*>`)
 
 // addUnsubscribe gives a mail without our layout the way out that the law asks for, if its author did not.
-func (r *Rendered) addUnsubscribe(url string) {
-	r.Text += "\n-- \nUnsubscribe: " + url + "\n"
+func (r *Rendered) addUnsubscribe(url string, w *words) {
+	r.Text += "\n-- \n" + w.unsubscribe + ": " + url + "\n"
 	if r.HTML == "" {
 		return
 	}
@@ -236,7 +249,7 @@ func (r *Rendered) addUnsubscribe(url string) {
 	if ends := bodyEnd.FindAllStringIndex(r.HTML, -1); len(ends) > 0 {
 		at = ends[len(ends)-1][0]
 	}
-	r.HTML = r.HTML[:at] + `<p style="font-size:14px"><a href="` + htmlEscaper.Replace(url) + "\">Unsubscribe</a></p>\n" + r.HTML[at:]
+	r.HTML = r.HTML[:at] + `<p style="font-size:14px"><a href="` + htmlEscaper.Replace(url) + "\">" + w.unsubscribe + "</a></p>\n" + r.HTML[at:]
 }
 
 var manyLines = regexp.MustCompile(`\n{3,}`)

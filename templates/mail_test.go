@@ -2,6 +2,7 @@ package templates
 
 import (
 	"os"
+	"strings"
 	"testing"
 	"time"
 )
@@ -74,6 +75,43 @@ func TestWelcome(t *testing.T) {
 	t.Logf("%q %q\n%s\n%s", out.Subject, out.Preheader, out.Text, out.HTML[len(out.HTML)/2:])
 	if dir := os.Getenv("MAIL_OUT"); dir != "" {
 		_ = os.WriteFile(dir+"/welcome.html", []byte(out.HTML), 0o644)
+	}
+}
+
+// TestLayoutSpeaks has the layout's own words in the template's language, with the reason that the template gives.
+func TestLayoutSpeaks(t *testing.T) {
+	t.Parallel()
+	const head, body = "---\nsubject: Hi\n%s---\n[Weiter](<<login_url>>)\n", "Acme Academy"
+	for front, want := range map[string][]string{
+		"":           {"You get this mail because you learn at " + body + ".", "Or copy this address:", `<html lang="en"`},
+		"lang: de\n": {"Sie erhalten diese E-Mail, weil Sie bei " + body + " lernen.", "Oder kopieren Sie diese Adresse:", `<html lang="de"`},
+		"lang: de\nreason: jemand für <<contact.email>> einen Link wollte.\n": {"Sie erhalten diese E-Mail, weil jemand für ada@example.com einen Link wollte."},
+		"reason: '<<contact.first_name>> asked'\n":                            {"You get this mail because Ada asked."},
+	} {
+		m := compile(t, "login.md", strings.Replace(head, "%s", front, 1))
+		d := sampleData(m)
+		d.Unsubscribe = "https://learn.acme.test/u/x"
+		out, err := m.Render(d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range append(want, map[bool]string{true: "Abbestellen", false: "Unsubscribe"}[strings.Contains(front, "lang: de")]) {
+			if !strings.Contains(out.HTML, w) {
+				t.Errorf("%q: the HTML has no %q", front, w)
+			}
+		}
+		if !strings.Contains(out.Text, want[0]) {
+			t.Errorf("%q: the text has no %q:\n%s", front, want[0], out.Text)
+		}
+	}
+	for front, want := range map[string]string{
+		"lang: ge":              `login.md:2:7: the layout has no words in "ge"; did you mean "de"?; lang is de or en`,
+		"reason: <<login_url>>": "login.md:2:9: login_url may not stand in the reason",
+	} {
+		p, _ := ReadParts("login.md", []byte("---\n"+front+"\nsubject: Hi\n---\nHello\n"))
+		if _, _, err := NewMail(p, Options{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", front, err)
+		}
 	}
 }
 

@@ -45,7 +45,8 @@ type state struct {
 	sample  bool // a dry run, to have the template checked in every position
 	rounds  int  // of all ranges so far
 
-	subject, preheader string // rendered, for the layout
+	subject, preheader, reason string // rendered, for the layout
+	words                      *words
 }
 
 // Get returns what tag i prints.

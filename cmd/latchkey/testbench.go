@@ -58,7 +58,10 @@ type benchMailer struct{ *workbench }
 
 // Send implements actions.Mailer.
 func (b benchMailer) Send(_ context.Context, m actions.Mail) (actions.Receipt, error) {
-	b.keep(m.TaskID, simulate.Content{Text: m.Text, HTML: m.HTML}, m.Links)
+	head := http.Header{}
+	head.Set("From", m.From)
+	head.Set("Reply-To", m.ReplyTo)
+	b.keep(m.TaskID, simulate.Content{Text: m.Text, HTML: m.HTML, Header: head}, m.Links)
 	return actions.Receipt{}, nil
 }
 

@@ -18,7 +18,7 @@ type Content struct {
 	Text, HTML string // Text is a request's body, or a notice's data
 	Links      []Link
 	URL        string      // of a request
-	Header     http.Header // of a request
+	Header     http.Header // of a request; of a mail, From and Reply-To
 }
 
 // A Link is a login link that stands in a message.

@@ -160,7 +160,7 @@ func (m *mutants) each(w *engine.Workflow, root, n *yaml.Node, path string) {
 
 // forPeople reports whether a setting changes nothing that a test could see.
 func forPeople(at string) bool {
-	return at == "name" || at == "status" || strings.HasSuffix(at, "].name") || strings.HasSuffix(at, "].id")
+	return at == "name" || strings.HasSuffix(at, "].name") || strings.HasSuffix(at, "].id")
 }
 
 func (m *mutants) try(w *engine.Workflow, root *yaml.Node, at string, line int) {

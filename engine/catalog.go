@@ -139,4 +139,6 @@ type LinkRequest struct {
 	Channel  string // "email", "sms", "hand"
 	Address  string // that it is sent to; the link dies when the contact's changes
 	ByHand   bool   // supersedes at once
+	By       string // who made it by hand
+	Bind     bool   // it works only in the browser that it is first used in
 }

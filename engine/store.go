@@ -26,8 +26,12 @@ const (
 	SpaceDecisions Space = "decisions" // runner: for each event, what it started and what said no
 	SpaceHeads     Space = "heads"     // linkgen: a contact's link families, per app
 	SpaceLinks     Space = "links"     // linkgen: link records by selector
-	SpaceUses      Space = "uses"      // linkgen: use counts and timelines by selector
+	SpaceUses      Space = "uses"      // linkgen: use counts by selector
+	SpaceTrails    Space = "trails"    // linkgen: links' timelines by selector
+	SpaceRevoked   Space = "revoked"   // linkgen: what all links of a run, workflow, location or store were ended by
 	SpaceSessions  Space = "sessions"  // linkgen: sessions by hash
+	SpaceAudit     Space = "audit"     // linkgen: what staff did, in order of time
+	SpaceNonces    Space = "nonces"    // linkgen: what may be used only once and was
 	SpaceOutbox    Space = "outbox"    // outbox: messages as delivered, without live links
 )
 
@@ -35,7 +39,8 @@ const (
 func Spaces() []Space {
 	return []Space{
 		SpaceMeta, SpacePeople, SpaceDirectory, SpaceVersions, SpaceActive, SpaceTimers, SpaceRuns,
-		SpaceDue, SpaceTasks, SpaceNotices, SpaceOwed, SpaceDecisions, SpaceHeads, SpaceLinks, SpaceUses, SpaceSessions, SpaceOutbox,
+		SpaceDue, SpaceTasks, SpaceNotices, SpaceOwed, SpaceDecisions, SpaceHeads, SpaceLinks, SpaceUses, SpaceTrails, SpaceRevoked,
+		SpaceSessions, SpaceAudit, SpaceNonces, SpaceOutbox,
 	}
 }
 

@@ -23,25 +23,38 @@ const (
 	UsedUp   Reason = "used up"         // Link.MaxUses
 	Moved    Reason = "address changed" // it was sent to an address that is no longer the contact's
 	NoAccess Reason = "no access"       // the contact holds no offer and no product
-	Unknown  Reason = "unknown"         // malformed, never minted, or with a wrong secret
+	// OtherBrowser is of a link that works only in the browser that it was first used in.
+	OtherBrowser Reason = "other browser"
+	Unknown      Reason = "unknown" // malformed, never minted, or with a wrong secret
 
 	// ended is what a link is by itself when all links of its contact were ended since. It never leaves this package:
 	// to a contact without access it is NoAccess, and else Revoked.
 	ended Reason = "ended"
 )
 
+// A verdict is what a link is by itself.
+type verdict struct {
+	Reason Reason
+	use    usage
+	cause  cause // what ended it before its time
+}
+
 // check reports whether a token's link lives: whether it is genuine, in time, of a living family, not revoked and not
 // used up. For Unknown the record is zero. The error is the store's.
-func (l *Links) check(tx engine.Tx, t Token, now time.Time) (linkRecord, Reason, error) {
+func (l *Links) check(tx engine.Tx, t Token, now time.Time) (linkRecord, verdict, error) {
+	none := verdict{Reason: Unknown}
 	rec, ok, err := loadLink(tx, t.selector)
 	if err != nil {
-		return linkRecord{}, Unknown, err
+		return linkRecord{}, none, err
 	}
 	if !l.genuine(rec, ok, t) {
-		return linkRecord{}, Unknown, nil
+		return linkRecord{}, none, nil
 	}
-	reason, _, err := state(tx, rec, t.selector, now)
-	return rec, reason, err
+	v, err := state(tx, rec, t.selector, now)
+	if err != nil {
+		return linkRecord{}, none, err
+	}
+	return rec, v, nil
 }
 
 // genuine compares a token with its record. Without one it compares too, so that the time taken tells nothing.
@@ -67,32 +80,53 @@ func loadLink(tx engine.Tx, s Selector) (linkRecord, bool, error) {
 }
 
 // state reads what became of a link. Of several reasons the one that the site gave comes first.
-func state(tx engine.Tx, rec linkRecord, s Selector, now time.Time) (Reason, usage, error) {
-	var use usage
-	if _, err := load(tx, engine.SpaceUses, s[:], &use); err != nil {
-		return Unknown, use, err
+func state(tx engine.Tx, rec linkRecord, s Selector, now time.Time) (verdict, error) {
+	v := verdict{Reason: Unknown}
+	if _, err := load(tx, engine.SpaceUses, s[:], &v.use); err != nil {
+		return v, err
+	}
+	var err error
+	if v.cause, err = revokedWith(tx, rec.Location, rec.Workflow, rec.Run, s.mark()); err != nil {
+		return v, err
 	}
 	var acc account
-	if _, err := load(tx, engine.SpaceHeads, accountKey(rec.Location, rec.Contact), &acc); err != nil {
-		return Unknown, use, err
+	if !rec.Contact.IsZero() {
+		if _, err := load(tx, engine.SpaceHeads, accountKey(rec.Location, rec.Contact), &acc); err != nil {
+			return v, err
+		}
 	}
 	var h head
-	if _, err := load(tx, engine.SpaceHeads, headKey(rec.Location, rec.Contact, rec.App), &h); err != nil {
-		return Unknown, use, err
+	if key := headOf(rec.Link); key != nil {
+		if _, err := load(tx, engine.SpaceHeads, key, &h); err != nil {
+			return v, err
+		}
 	}
 	switch {
-	case !use.Revoked.IsZero():
-		return Revoked, use, nil
+	case !v.use.Revoked.IsZero():
+		v.Reason, v.cause = Revoked, cause{ending{At: v.use.Revoked, By: v.use.By}, "link"}
+	case v.cause.Scope != "":
+		v.Reason = Revoked
 	case rec.Epoch != acc.Epoch:
-		return ended, use, nil
-	case !now.Before(rec.Expires):
-		return Expired, use, nil
+		v.cause = acc.endOf(rec.Epoch)
+		v.Reason = v.cause.reason()
+	case !rec.Expires.IsZero() && !now.Before(rec.Expires):
+		v.Reason = Expired
 	case rec.Family.less(h.Floor):
-		return Replaced, use, nil
-	case rec.MaxUses > 0 && use.Count >= rec.MaxUses:
-		return UsedUp, use, nil
+		v.Reason = Replaced
+	case rec.MaxUses > 0 && v.use.Count >= rec.MaxUses:
+		v.Reason = UsedUp
+	default:
+		v.Reason = OK
 	}
-	return OK, use, nil
+	return v, nil
+}
+
+// reason tells what a person ended from what the loss of access did.
+func (c cause) reason() Reason {
+	if c.By == "" {
+		return ended
+	}
+	return Revoked
 }
 
 // admit reports whether a living link lets its contact in today: OK, Moved or NoAccess. p is the contact's person, as
@@ -113,30 +147,37 @@ func (l *Links) admit(rec linkRecord, p *engine.Person) Reason {
 	return OK
 }
 
-// A Door is what a token opens.
+// A Door is what a token opens. Only a Learner link has a Person and lets somebody in by itself; what the other kinds open is
+// for the caller to know, by Link.Kind.
 type Door struct {
 	Link   Link // zero if Reason is Unknown
 	Reason Reason
-	Person *engine.Person // the contact today; nil if Reason is Unknown, or nothing is known of them
+	Person *engine.Person // the contact today; nil if Reason is Unknown, nothing is known of them, or there is none
 
-	heir Reason // what the contact that absorbed this one makes of the link; OK if there is none
+	heir  Reason // what the contact that absorbed this one makes of the link; OK if there is none
+	cause cause
+	bound []byte
 }
+
+// OtherBrowser reports whether the link is bound to another browser than the one that proves itself by that: see
+// Visit.Browser.
+func (d Door) OtherBrowser(browser engine.Secret) bool { return boundElsewhere(d.bound, browser) }
 
 // Look reports what a token opens at that time, and changes nothing.
 func (l *Links) Look(ctx context.Context, stores engine.Stores, t Token, now time.Time) (Door, error) {
 	var rec linkRecord
-	reason := Unknown
+	v := verdict{Reason: Unknown}
 	err := stores.For(t.selector.Shard()).View(ctx, func(tx engine.Tx) (err error) {
-		rec, reason, err = l.check(tx, t, now)
+		rec, v, err = l.check(tx, t, now)
 		return err
 	})
 	if err != nil {
 		return Door{Reason: Unknown}, fmt.Errorf("look up link: %w", err)
 	}
-	if reason == Unknown {
+	if v.Reason == Unknown {
 		return Door{Reason: Unknown}, nil
 	}
-	d, err := l.today(ctx, stores, rec, reason)
+	d, err := l.today(ctx, stores, rec, v)
 	if err != nil {
 		return Door{Reason: Unknown}, fmt.Errorf("look up link %s: %w", rec.ID, err)
 	}
@@ -144,19 +185,24 @@ func (l *Links) Look(ctx context.Context, stores engine.Stores, t Token, now tim
 }
 
 // today adds to what a link is by itself what its contact is today.
-func (l *Links) today(ctx context.Context, stores engine.Stores, rec linkRecord, reason Reason) (Door, error) {
+func (l *Links) today(ctx context.Context, stores engine.Stores, rec linkRecord, v verdict) (Door, error) {
+	d := Door{Link: rec.Link, Reason: v.Reason, heir: OK, cause: v.cause, bound: v.use.Bound}
+	if rec.Contact.IsZero() {
+		return d, nil
+	}
 	p, err := Person(ctx, stores, rec.Location, rec.Contact)
 	if err != nil {
 		return Door{}, err
 	}
-	d := Door{rec.Link, reason, p, OK}
+	d.Person = p
+	var why cause
 	if p != nil && p.Key != rec.Contact {
-		if d.heir, err = heir(ctx, stores, rec, p.Key); err != nil {
+		if d.heir, why, err = heir(ctx, stores, rec, p.Key); err != nil {
 			return Door{}, err
 		}
 	}
 	if d.Reason == OK {
-		d.Reason = d.heir
+		d.Reason, d.cause = d.heir, why
 	}
 	d.Reason = l.resolve(rec, d.Reason, p)
 	return d, nil
@@ -177,9 +223,9 @@ func (l *Links) resolve(rec linkRecord, reason Reason, p *engine.Person) Reason 
 
 // heir asks whether a link died with what happened to the contact that absorbed its own: ordinals and times are
 // comparable from one contact to another.
-func heir(ctx context.Context, stores engine.Stores, rec linkRecord, key engine.ID) (Reason, error) {
-	reason := OK
-	err := stores.For(key.Shard()).View(ctx, func(tx engine.Tx) error {
+func heir(ctx context.Context, stores engine.Stores, rec linkRecord, key engine.ID) (reason Reason, why cause, err error) {
+	err = stores.For(key.Shard()).View(ctx, func(tx engine.Tx) error {
+		reason, why = OK, cause{}
 		var acc account
 		if _, err := load(tx, engine.SpaceHeads, accountKey(rec.Location, key), &acc); err != nil {
 			return err
@@ -188,15 +234,16 @@ func heir(ctx context.Context, stores engine.Stores, rec linkRecord, key engine.
 		if _, err := load(tx, engine.SpaceHeads, headKey(rec.Location, key, rec.App), &h); err != nil {
 			return err
 		}
+		c, ended := acc.endAfter(rec.Created)
 		switch {
-		case !rec.Created.After(acc.Revoked):
-			reason = ended
+		case ended:
+			reason, why = c.reason(), c
 		case rec.Family.less(h.Floor):
 			reason = Replaced
 		}
 		return nil
 	})
-	return reason, err
+	return reason, why, err
 }
 
 var errForward = errors.New("contact was absorbed in a circle")

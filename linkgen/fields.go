@@ -9,8 +9,14 @@ import (
 // What the records hold, as fields. A tag keeps its meaning for ever; new fields take new tags.
 
 // load reads a record into v and reports whether there is one.
-func load(tx engine.Tx, space engine.Space, key []byte, v interface{ read(*engine.FieldReader) }) (bool, error) {
-	b := tx.Get(space, key)
+func load(tx engine.Tx, space engine.Space, key []byte, v reader) (bool, error) {
+	return decode(space, tx.Get(space, key), v)
+}
+
+type reader interface{ read(*engine.FieldReader) }
+
+// decode reads a record of a space, if there is one.
+func decode(space engine.Space, b []byte, v reader) (bool, error) {
 	if b == nil {
 		return false, nil
 	}
@@ -56,6 +62,9 @@ func (l linkRecord) write(w *engine.FieldWriter) {
 	w.Text(16, l.KeyID)
 	w.Bytes(17, l.MAC)
 	w.Bytes(18, l.Address)
+	w.Flag(19, l.Bind)
+	w.Text(20, l.By)
+	w.Text(21, l.Email)
 }
 
 func (l *linkRecord) read(r *engine.FieldReader) {
@@ -96,6 +105,12 @@ func (l *linkRecord) read(r *engine.FieldReader) {
 		l.MAC = r.Bytes()
 	case 18:
 		l.Address = r.Bytes()
+	case 19:
+		l.Bind = r.Flag()
+	case 20:
+		l.By = r.Text()
+	case 21:
+		l.Email = r.Text()
 	}
 }
 
@@ -124,6 +139,7 @@ func (u usage) write(w *engine.FieldWriter) {
 	w.Time(3, u.Last)
 	w.Time(4, u.Revoked)
 	w.Text(5, u.By)
+	w.Bytes(6, u.Bound)
 }
 
 func (u *usage) read(r *engine.FieldReader) {
@@ -138,6 +154,8 @@ func (u *usage) read(r *engine.FieldReader) {
 		u.Revoked = r.Time()
 	case 5:
 		u.By = r.Text()
+	case 6:
+		u.Bound = r.Bytes()
 	}
 }
 
@@ -166,6 +184,9 @@ func (a account) write(w *engine.FieldWriter) {
 	for _, key := range a.Sessions {
 		w.Bytes(3, key)
 	}
+	for _, e := range a.Ends {
+		e.write(w, 4)
+	}
 }
 
 func (a *account) read(r *engine.FieldReader) {
@@ -176,6 +197,42 @@ func (a *account) read(r *engine.FieldReader) {
 		a.Revoked = r.Time()
 	case 3:
 		a.Sessions = append(a.Sessions, r.Bytes())
+	case 4:
+		a.Ends = append(a.Ends, readEnding(r))
+	}
+}
+
+func (e ending) write(w *engine.FieldWriter, tag byte) {
+	w.Group(tag, func() {
+		w.Number(1, e.Floor)
+		w.Time(2, e.At)
+		w.Text(3, e.By)
+	})
+}
+
+func readEnding(r *engine.FieldReader) (e ending) {
+	r.Group(func(r *engine.FieldReader) {
+		switch r.Tag {
+		case 1:
+			e.Floor = r.Number()
+		case 2:
+			e.At = r.Time()
+		case 3:
+			e.By = r.Text()
+		}
+	})
+	return e
+}
+
+func (r revocation) write(w *engine.FieldWriter) {
+	for _, e := range r.Ends {
+		e.write(w, 1)
+	}
+}
+
+func (r *revocation) read(f *engine.FieldReader) {
+	if f.Tag == 1 {
+		r.Ends = append(r.Ends, readEnding(f))
 	}
 }
 
@@ -186,6 +243,12 @@ func (s Session) write(w *engine.FieldWriter) {
 	w.Time(4, s.Created)
 	w.Time(5, s.Seen)
 	w.Number(6, uint64(s.Epoch))
+	w.Text(7, s.Device)
+	w.Text(8, s.Address)
+	w.Text(9, s.As)
+	w.Text(10, s.Workflow)
+	w.ID(11, s.Run)
+	w.Text(12, s.App)
 }
 
 func (s *Session) read(r *engine.FieldReader) {
@@ -202,5 +265,129 @@ func (s *Session) read(r *engine.FieldReader) {
 		s.Seen = r.Time()
 	case 6:
 		s.Epoch = uint32(r.Number())
+	case 7:
+		s.Device = r.Text()
+	case 8:
+		s.Address = r.Text()
+	case 9:
+		s.As = r.Text()
+	case 10:
+		s.Workflow = r.Text()
+	case 11:
+		s.Run = r.ID()
+	case 12:
+		s.App = r.Text()
+	}
+}
+
+func (s StaffSession) write(w *engine.FieldWriter) {
+	w.Text(1, s.Location)
+	w.Text(2, s.Email)
+	w.Text(3, s.Via)
+	w.Text(4, s.Link)
+	w.Time(5, s.Created)
+	w.Time(6, s.Seen)
+	w.Text(7, s.Device)
+	w.Text(8, s.Address)
+	w.Number(9, s.mark)
+}
+
+func (s *StaffSession) read(r *engine.FieldReader) {
+	switch r.Tag {
+	case 1:
+		s.Location = r.Text()
+	case 2:
+		s.Email = r.Text()
+	case 3:
+		s.Via = r.Text()
+	case 4:
+		s.Link = r.Text()
+	case 5:
+		s.Created = r.Time()
+	case 6:
+		s.Seen = r.Time()
+	case 7:
+		s.Device = r.Text()
+	case 8:
+		s.Address = r.Text()
+	case 9:
+		s.mark = r.Number()
+	}
+}
+
+func (t trail) write(w *engine.FieldWriter) {
+	for _, e := range t.Entries {
+		w.Group(1, func() {
+			w.Time(1, e.At)
+			w.Text(2, e.What)
+			w.Text(3, e.Why)
+			w.Text(4, e.Device)
+			w.Text(5, e.Address)
+			w.Text(6, e.By)
+			w.Number(7, uint64(e.Times))
+			w.Time(8, e.Last)
+		})
+	}
+	w.Number(2, uint64(t.Left))
+}
+
+func (t *trail) read(r *engine.FieldReader) {
+	switch r.Tag {
+	case 1:
+		var e TrailEntry
+		r.Group(func(r *engine.FieldReader) {
+			switch r.Tag {
+			case 1:
+				e.At = r.Time()
+			case 2:
+				e.What = r.Text()
+			case 3:
+				e.Why = r.Text()
+			case 4:
+				e.Device = r.Text()
+			case 5:
+				e.Address = r.Text()
+			case 6:
+				e.By = r.Text()
+			case 7:
+				e.Times = int(r.Number())
+			case 8:
+				e.Last = r.Time()
+			}
+		})
+		t.Entries = append(t.Entries, e)
+	case 2:
+		t.Left = int(r.Number())
+	}
+}
+
+func (e AuditEntry) write(w *engine.FieldWriter) {
+	w.Time(1, e.At)
+	w.Text(2, e.Who)
+	w.Text(3, e.Did)
+	w.Text(4, e.On)
+	w.Text(5, e.Detail)
+}
+
+func (e *AuditEntry) read(r *engine.FieldReader) {
+	switch r.Tag {
+	case 1:
+		e.At = r.Time()
+	case 2:
+		e.Who = r.Text()
+	case 3:
+		e.Did = r.Text()
+	case 4:
+		e.On = r.Text()
+	case 5:
+		e.Detail = r.Text()
+	}
+}
+
+func (n nonce) write(w *engine.FieldWriter) { w.Time(1, n.Until) }
+
+func (n *nonce) read(r *engine.FieldReader) {
+	if r.Tag == 1 {
+		n.Until = r.Time()
 	}
 }

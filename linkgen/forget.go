@@ -21,8 +21,8 @@ func (l *Links) Held(tx engine.Tx, location string, contact engine.ID) (Held, er
 	return Held{Links: len(selectors(tx, location, contact)), Sessions: len(acc.Sessions)}, nil
 }
 
-// Forget removes all that is stored of a contact: links, their uses, sessions, and which families live. Their links then
-// are unknown ones. It runs on the contact's partition; a contact of which nothing is stored is no error.
+// Forget removes all that is stored of a contact: links, their uses and timelines, sessions, which families live, and what staff
+// did to them. Their links then are unknown ones. It runs on the contact's partition; a contact of which nothing is stored is no error.
 func (l *Links) Forget(tx engine.Tx, location string, contact engine.ID) error {
 	var acc account
 	if _, err := load(tx, engine.SpaceHeads, accountKey(location, contact), &acc); err != nil {
@@ -32,8 +32,19 @@ func (l *Links) Forget(tx engine.Tx, location string, contact engine.ID) error {
 		tx.Delete(engine.SpaceSessions, bytes.Clone(k))
 	}
 	for _, s := range selectors(tx, location, contact) {
-		tx.Delete(engine.SpaceLinks, bytes.Clone(s[:]))
-		tx.Delete(engine.SpaceUses, bytes.Clone(s[:]))
+		rec, ok, err := loadLink(tx, s)
+		if err != nil {
+			return fmt.Errorf("forget links of contact %s: %w", contact, err)
+		}
+		if ok && !rec.Run.IsZero() {
+			tx.Delete(engine.SpaceRevoked, runKey(location, rec.Run))
+		}
+		for _, space := range []engine.Space{engine.SpaceLinks, engine.SpaceUses, engine.SpaceTrails} {
+			tx.Delete(space, bytes.Clone(s[:]))
+		}
+	}
+	if err := forgetAudit(tx, location, contact); err != nil {
+		return fmt.Errorf("forget links of contact %s: %w", contact, err)
 	}
 	var keys [][]byte
 	prefix := engine.Key(location, contact[:])

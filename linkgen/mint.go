@@ -97,23 +97,38 @@ func (l *Links) Mint(tx engine.Tx, req engine.LinkRequest) (id string, url engin
 	if _, err := load(tx, engine.SpaceHeads, accountKey(req.Location, req.Contact), &acc); err != nil {
 		return "", url, fmt.Errorf("mint link: %w", engine.Final(err))
 	}
-	tok, err := l.newToken(nextSelector(tx, req.Contact.Shard(), req.Now))
+	rec := linkRecord{Link: newLink(req, set), Family: fam, Epoch: acc.Epoch}
+	tok, err := l.store(tx, &rec, req.Contact.Shard(), req.Address)
 	if err != nil {
 		return "", url, fmt.Errorf("mint link: %w", err)
 	}
-	key := l.keys.mint()
-	rec := linkRecord{
-		Link: newLink(req, set), Family: fam, Epoch: acc.Epoch,
-		KeyID: key.id, MAC: key.linkMAC(Learner, req.Location, tok),
-	}
-	if req.Address != "" {
-		rec.Address = key.addressMAC(req.Location, req.Address)
-	}
-	if err := save(tx, engine.SpaceLinks, tok.selector[:], rec); err != nil {
-		return "", url, fmt.Errorf("mint link: %w", err)
-	}
 	tx.Put(engine.SpaceHeads, append(indexPrefix(req.Location, req.Contact), tok.selector[:]...), []byte{recordVersion})
-	return tok.selector.ID(), engine.NewSecret(strings.TrimRight(set.BaseURL, "/") + "/l/" + tok.reveal()), nil
+	if req.ByHand && req.By != "" {
+		err := Audit(tx, AuditEntry{At: rec.Created, Location: rec.Location, Who: req.By, Did: "made a link", On: rec.ID, Detail: contactDetail(rec.Contact)})
+		if err != nil {
+			return "", url, fmt.Errorf("mint link: %w", err)
+		}
+	}
+	return rec.ID, tok.url(set.BaseURL), nil
+}
+
+// store gives a link its token and stores the link, with the hash of its token and of the address that it is sent to.
+func (l *Links) store(tx engine.Tx, rec *linkRecord, shard uint16, address string) (Token, error) {
+	tok, err := l.newToken(nextSelector(tx, shard, rec.Created))
+	if err != nil {
+		return tok, err
+	}
+	key := l.keys.mint()
+	rec.ID, rec.KeyID, rec.MAC = tok.selector.ID(), key.id, key.linkMAC(rec.Kind, rec.Location, tok)
+	if address != "" {
+		rec.Address = key.addressMAC(rec.Location, address)
+	}
+	return tok, save(tx, engine.SpaceLinks, tok.selector[:], *rec)
+}
+
+// url returns what a token opens at.
+func (t Token) url(base string) engine.Secret {
+	return engine.NewSecret(strings.TrimRight(base, "/") + "/l/" + t.reveal())
 }
 
 func newLink(req engine.LinkRequest, set Settings) Link {
@@ -129,7 +144,7 @@ func newLink(req engine.LinkRequest, set Settings) Link {
 	return Link{
 		Location: req.Location, Kind: Learner, Contact: req.Contact, App: req.App, To: req.To, Ordinal: req.Ordinal,
 		Run: req.Run, Workflow: req.Workflow, Step: req.Step, Channel: req.Channel,
-		Created: now, Expires: now.Add(min(ttl, set.MaxTTL)), MaxUses: max(uses, 0),
+		Created: now, Expires: now.Add(min(ttl, set.MaxTTL)), MaxUses: max(uses, 0), Bind: req.Bind, By: req.By,
 	}
 }
 

@@ -258,7 +258,7 @@ func TestReasonsAndSummaries(t *testing.T) {
 		}, Revoked, "This link does not work: Sam revoked it on 22 November 2026 at 09:00 UTC."},
 		{func(b *bench, _ Token) {
 			b.update(b.ada, func(tx engine.Tx) error { return b.links.RevokeContact(tx, loc, b.ada, b.now) })
-		}, Revoked, "This link does not work: it ended with its contact's access, or with the key that it was made with."},
+		}, Revoked, "This link does not work: it ended when its contact lost the last access, on 22 November 2026 at 09:00 UTC."},
 		{func(b *bench, _ Token) { b.person("c-17", "ada@elsewhere.test", "+14155550199") }, Moved,
 			"This link does not work: the address that it was sent to is no longer the contact's."},
 		{func(b *bench, _ Token) {

@@ -13,15 +13,20 @@ const recordVersion = 1
 // A Kind says who a link is for. It is under the link's keyed hash: one kind never passes for another.
 type Kind string
 
-// Learner links are sent to contacts and open the client portal.
-const Learner Kind = "learner"
+// The kinds. Links of all but the first belong to no contact: they are kept in the partition of shard 0.
+const (
+	Learner Kind = "learner" // sent to a contact; opens the client portal, or an app, as that contact
+	AppOnly Kind = "app"     // for a menu: carries no identity and lets nobody in
+	User    Kind = "user"    // for the staff of a location, in a sidebar; who opens it must say who they are
+	Staff   Kind = "staff"   // mailed to one member of staff, to sign in to the console
+)
 
 // A Link is what is stored of a link when it is minted. It never changes and holds no secret.
 type Link struct {
 	Location string    `json:"location"`
 	Kind     Kind      `json:"kind"`
-	Contact  engine.ID `json:"contact"`
-	App      string    `json:"app,omitempty"` // "" is the client portal
+	Contact  engine.ID `json:"contact,omitzero"` // of a Learner link only
+	App      string    `json:"app,omitempty"`    // "" is the client portal
 	To       string    `json:"to,omitempty"`
 	Ordinal  uint64    `json:"ordinal,omitempty"` // of the event it was minted for
 	Run      engine.ID `json:"run,omitzero"`
@@ -29,8 +34,11 @@ type Link struct {
 	Step     string    `json:"step,omitempty"`
 	Channel  string    `json:"channel,omitempty"`
 	Created  time.Time `json:"created"`
-	Expires  time.Time `json:"expires"`
+	Expires  time.Time `json:"expires,omitzero"`   // zero if it does not
 	MaxUses  int       `json:"max_uses,omitempty"` // 0 is unlimited
+	Bind     bool      `json:"bind,omitempty"`     // it works only in the browser that it is first used in
+	By       string    `json:"by,omitempty"`       // who made it by hand
+	Email    string    `json:"email,omitempty"`    // of a Staff link: whom it signs in
 
 	ID string `json:"-"` // safe to show
 }
@@ -52,6 +60,7 @@ type usage struct {
 	Last    time.Time
 	Revoked time.Time
 	By      string
+	Bound   []byte // hash of what the first browser holds, if the link is bound to it
 }
 
 // A family is the links that live and die together: those minted for one ordinal, or by one hand after it.
@@ -108,10 +117,28 @@ type account struct {
 	Epoch    uint32    // links of an earlier one are revoked
 	Revoked  time.Time // when the last one ended
 	Sessions [][]byte
+	Ends     []ending // how the last few epochs ended
 }
+
+// staffAccount is where a location's staff sessions are listed: that of no contact.
+var staffAccount engine.ID
 
 func headKey(location string, contact engine.ID, app string) []byte {
 	return engine.Key(location, contact[:], []byte("app\x00"+app))
+}
+
+// userHead is where a location's user links have their families. No app is called that.
+const userHead = "\x00user"
+
+// headOf returns the key of the head that a link's family is of, or nil if it has none.
+func headOf(l Link) []byte {
+	switch l.Kind {
+	case Learner:
+		return headKey(l.Location, l.Contact, l.App)
+	case User:
+		return headKey(l.Location, l.Contact, userHead)
+	}
+	return nil
 }
 
 func accountKey(location string, contact engine.ID) []byte {

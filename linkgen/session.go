@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/subtle"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
@@ -20,6 +21,8 @@ const (
 	SessionIdle = 12 * time.Hour      // without a page seen
 	SessionLife = 14 * 24 * time.Hour // in all
 	SessionsMax = 10                  // per contact; the one unseen for longest ends
+	ViewLife    = time.Hour           // of staff who view as a learner, in all
+	viewsMax    = 2                   // such sessions per contact, beside the learner's
 
 	// Being seen is written down this coarsely, so that a page is seldom a write.
 	seenEvery = 10 * time.Minute
@@ -36,12 +39,23 @@ type Session struct {
 	Created  time.Time `json:"created"`
 	Seen     time.Time `json:"seen"`
 	Epoch    uint32    `json:"epoch,omitempty"`
+	Device   string    `json:"device,omitempty"`
+	Address  string    `json:"address,omitempty"`  // coarse
+	As       string    `json:"as,omitempty"`       // the member of staff who views as the contact
+	Workflow string    `json:"workflow,omitempty"` // that the link came of
+	Run      engine.ID `json:"run,omitzero"`
+	App      string    `json:"app,omitempty"` // that the link was for
 
 	ID string `json:"-"` // a hash, safe to show
 }
 
 // Ends returns when the session ends at the latest.
-func (s Session) Ends() time.Time { return s.Created.Add(SessionLife) }
+func (s Session) Ends() time.Time {
+	if s.As != "" {
+		return s.Created.Add(ViewLife)
+	}
+	return s.Created.Add(SessionLife)
+}
 
 // NewSID returns what a browser is given to hold: the shard, so that the session's partition is known, and 248
 // random bits.
@@ -90,7 +104,11 @@ func session(tx engine.Tx, key []byte, now time.Time) (Session, bool, error) {
 		return Session{}, false, err
 	}
 	s.ID = sessionID(key)
-	return s, s.alive(acc.Epoch, now), nil
+	live, err := s.alive(tx, acc.Epoch, now)
+	if err != nil {
+		return Session{}, false, err
+	}
+	return s, live, nil
 }
 
 // Holder returns whose session it is, as Person does. It is nil if the session is over because the contact that absorbed
@@ -115,8 +133,16 @@ func (l *Links) Holder(ctx context.Context, stores engine.Stores, s Session) (*e
 }
 
 // alive reports whether a session of a contact, whose epoch is given, is not over.
-func (s Session) alive(epoch uint32, now time.Time) bool {
-	return s.Epoch == epoch && now.Before(s.Seen.Add(SessionIdle)) && now.Before(s.Ends())
+func (s Session) alive(tx engine.Tx, epoch uint32, now time.Time) (bool, error) {
+	if s.Epoch != epoch || !now.Before(s.Seen.Add(SessionIdle)) || !now.Before(s.Ends()) {
+		return false, nil
+	}
+	link, err := ParseID(s.Link)
+	if err != nil {
+		return false, fmt.Errorf("session %s: %w", s.ID, err)
+	}
+	c, err := revokedWith(tx, s.Location, s.Workflow, s.Run, link.mark())
+	return c.Scope == "", err
 }
 
 // Stale reports whether a session that is seen now should be touched.
@@ -135,16 +161,19 @@ func (l *Links) Touch(tx engine.Tx, sid engine.Secret, now time.Time) error {
 
 // EndSession ends the session of what a browser holds, if there is one.
 func (l *Links) EndSession(tx engine.Tx, sid engine.Secret) error {
-	return endSession(tx, sessionKey(sid))
+	return endSession(tx, sessionKey(sid), "signed out")
 }
 
-func endSession(tx engine.Tx, key []byte) error {
+func endSession(tx engine.Tx, key []byte, why string) error {
 	var s Session
 	ok, err := load(tx, engine.SpaceSessions, key, &s)
 	if !ok || err != nil {
 		return err
 	}
 	tx.Delete(engine.SpaceSessions, key)
+	if err := noteEnd(tx, s, why); err != nil {
+		return err
+	}
 	var acc account
 	ak := accountKey(s.Location, s.Contact)
 	if ok, err := load(tx, engine.SpaceHeads, ak, &acc); !ok || err != nil {
@@ -174,55 +203,101 @@ type Visit struct {
 	Presented engine.Secret // what the browser holds already; it is void afterwards if it is of this partition
 	Fresh     engine.Secret // what it will hold: from NewSID with the link's shard
 	Now       time.Time
+	Device    string // for people, as Device gives it
+	Address   string // coarse, as CoarseAddress gives it
+	// Browser is what a browser proves by that it is the one which a link is bound to: the secret of a cookie of its own, which the
+	// caller makes (see NewSID) and sets if it has none.
+	Browser engine.Secret
+	// As is the member of staff who views as the learner. That is no use of the link and has no effects: the Redemption
+	// has no contact. The session is marked, ends after ViewLife, and is in the audit list.
+	As string
 }
 
 // Redeem counts a use of a link and makes the session, all in tx. Returns a *Refusal if the link lets nobody in and
-// ErrSignedIn if there is nothing to do; then nothing was written.
+// ErrSignedIn if there is nothing to do; then nothing was written. Links of other kinds than Learner are Unknown to it.
 func (l *Links) Redeem(tx engine.Tx, v Visit) (engine.Redemption, error) {
-	var none engine.Redemption
-	rec, reason, err := l.check(tx, v.Token, v.Now)
-	if err == nil && reason != Unknown {
-		reason, err = l.recheck(tx, rec, reason, v.Door)
+	rec, reason, err := l.decide(tx, v)
+	if err == nil && reason != OK {
+		return engine.Redemption{}, &Refusal{rec.Link, reason}
 	}
+	var red engine.Redemption
+	if err == nil {
+		red, err = l.letIn(tx, rec, v)
+	}
+	if err != nil && !errors.Is(err, ErrSignedIn) {
+		err = fmt.Errorf("redeem link: %w", err)
+	}
+	return red, err
+}
+
+// decide says what a link is to the browser that presents it.
+func (l *Links) decide(tx engine.Tx, v Visit) (linkRecord, Reason, error) {
+	rec, is, err := l.check(tx, v.Token, v.Now)
+	if err != nil || is.Reason == Unknown || rec.Kind != Learner {
+		return linkRecord{}, Unknown, err
+	}
+	reason, err := l.recheck(tx, rec, is.Reason, v.Door)
+	if err != nil || reason != OK && reason != UsedUp {
+		return rec, reason, err
+	}
+	s, ok, err := l.Session(tx, v.Presented, v.Now)
 	if err != nil {
-		return none, fmt.Errorf("redeem link: %w", err)
+		return rec, reason, err
 	}
-	if reason == OK || reason == UsedUp {
-		s, ok, err := l.Session(tx, v.Presented, v.Now)
-		if err != nil {
-			return none, fmt.Errorf("redeem link: %w", err)
+	if ok && s.Link == rec.ID && s.As == v.As {
+		return rec, reason, ErrSignedIn
+	}
+	if rec.Bind && v.As == "" && (v.Browser.IsZero() || boundElsewhere(is.use.Bound, v.Browser)) {
+		return rec, OtherBrowser, nil
+	}
+	return rec, reason, nil
+}
+
+func (l *Links) letIn(tx engine.Tx, rec linkRecord, v Visit) (red engine.Redemption, err error) {
+	if err := endSession(tx, sessionKey(v.Presented), "the browser signed in anew"); err != nil {
+		return red, err
+	}
+	first := false
+	if v.As == "" {
+		if first, err = countUse(tx, rec, v); err != nil {
+			return red, err
 		}
-		if ok && s.Link == rec.ID {
-			return none, ErrSignedIn
-		}
-	}
-	if reason != OK {
-		return none, &Refusal{rec.Link, reason}
-	}
-	if err := endSession(tx, sessionKey(v.Presented)); err != nil {
-		return none, fmt.Errorf("redeem link: %w", err)
-	}
-	first, err := countUse(tx, v.Token.selector, v.Now)
-	if err != nil {
-		return none, fmt.Errorf("redeem link: %w", err)
 	}
 	id, err := begin(tx, rec, v)
 	if err != nil {
-		return none, fmt.Errorf("redeem link: %w", err)
+		return red, err
+	}
+	if v.As != "" {
+		return red, Audit(tx, AuditEntry{At: v.Now, Location: rec.Location, Who: v.As, Did: "viewed as learner",
+			On: rec.ID, Detail: contactDetail(rec.Contact)})
 	}
 	return engine.Redemption{Location: rec.Location, Contact: rec.Contact, Run: rec.Run, Link: rec.ID,
 		Session: id, At: v.Now, First: first}, nil
 }
 
-func countUse(tx engine.Tx, s Selector, now time.Time) (first bool, err error) {
+// bindHash hashes what a browser proves itself by; it has as many random bits as a session's.
+func bindHash(browser engine.Secret) []byte {
+	h := sha256.Sum256([]byte("bnd\x00v1\x00" + browser.Reveal()))
+	return h[:]
+}
+
+func boundElsewhere(bound []byte, browser engine.Secret) bool {
+	return len(bound) > 0 && subtle.ConstantTimeCompare(bound, bindHash(browser)) != 1
+}
+
+func countUse(tx engine.Tx, rec linkRecord, v Visit) (first bool, err error) {
+	s := v.Token.selector
 	var use usage
 	if _, err := load(tx, engine.SpaceUses, s[:], &use); err != nil {
 		return false, err
 	}
 	use.Count++
-	use.Last = now
+	use.Last = v.Now
 	if use.Count == 1 {
-		use.First = now
+		use.First = v.Now
+	}
+	if rec.Bind && len(use.Bound) == 0 {
+		use.Bound = bindHash(v.Browser)
 	}
 	return use.Count == 1, save(tx, engine.SpaceUses, s[:], use)
 }
@@ -234,47 +309,77 @@ func begin(tx engine.Tx, rec linkRecord, v Visit) (id string, err error) {
 	if _, err := load(tx, engine.SpaceHeads, ak, &acc); err != nil {
 		return "", err
 	}
-	live, err := living(tx, acc, SessionsMax-1, v.Now)
+	room, views := SessionsMax-1, viewsMax
+	if v.As != "" {
+		room, views = SessionsMax, viewsMax-1
+	}
+	live, err := living(tx, acc, room, views, v.Now)
 	if err != nil {
 		return "", err
 	}
 	key := sessionKey(v.Fresh)
 	acc.Sessions = append(live, key)
-	s := Session{Location: rec.Location, Contact: rec.Contact, Link: rec.ID, Created: v.Now, Seen: v.Now, Epoch: acc.Epoch}
+	s := Session{Location: rec.Location, Contact: rec.Contact, Link: rec.ID, Created: v.Now, Seen: v.Now, Epoch: acc.Epoch,
+		Device: cut(v.Device), Address: cut(v.Address), As: v.As, Workflow: rec.Workflow, Run: rec.Run, App: rec.App}
 	if err := save(tx, engine.SpaceSessions, key, s); err != nil {
+		return "", err
+	}
+	e := TrailEntry{At: v.Now, What: Redeemed, Device: v.Device, Address: v.Address, By: v.As}
+	if v.As != "" {
+		e.Why = "viewed as learner"
+	}
+	if err := noteTx(tx, v.Token.selector, e); err != nil {
 		return "", err
 	}
 	return sessionID(key), save(tx, engine.SpaceHeads, ak, acc)
 }
 
-// living deletes a contact's sessions that are over and, if there are more than most, those unseen for longest. It
-// returns the others.
-func living(tx engine.Tx, acc account, most int, now time.Time) ([][]byte, error) {
+// living deletes a contact's sessions that are over and, if there are more than most, or than views of staff, those unseen for
+// longest. It returns the others.
+func living(tx engine.Tx, acc account, most, views int, now time.Time) ([][]byte, error) {
 	type seen struct {
 		key []byte
-		at  time.Time
+		s   Session
 	}
 	var live []seen
+	room := map[bool]int{false: most, true: views} // by whether staff view as the learner
 	for _, k := range acc.Sessions {
 		var s Session
 		ok, err := load(tx, engine.SpaceSessions, k, &s)
+		if err == nil && ok {
+			ok, err = s.alive(tx, acc.Epoch, now)
+		}
 		if err != nil {
 			return nil, err
 		}
-		if ok && s.alive(acc.Epoch, now) {
-			live = append(live, seen{k, s.Seen})
-		} else {
+		if !ok {
 			tx.Delete(engine.SpaceSessions, k)
+			continue
 		}
+		live = append(live, seen{k, s})
+		room[s.As != ""]--
 	}
-	slices.SortStableFunc(live, func(a, b seen) int { return a.at.Compare(b.at) })
+	slices.SortStableFunc(live, func(a, b seen) int { return a.s.Seen.Compare(b.s.Seen) })
 	var keys [][]byte
-	for i, s := range live {
-		if len(live)-i > most {
-			tx.Delete(engine.SpaceSessions, s.key)
-		} else {
-			keys = append(keys, s.key)
+	for _, l := range live {
+		if view := l.s.As != ""; room[view] < 0 {
+			room[view]++
+			tx.Delete(engine.SpaceSessions, l.key)
+			if err := noteEnd(tx, l.s, "its contact signed in on too many devices"); err != nil {
+				return nil, err
+			}
+			continue
 		}
+		keys = append(keys, l.key)
 	}
 	return keys, nil
+}
+
+// noteEnd notes in the timeline of a session's link that it ended.
+func noteEnd(tx engine.Tx, s Session, why string) error {
+	link, err := ParseID(s.Link)
+	if err != nil || tx.Get(engine.SpaceLinks, link[:]) == nil {
+		return nil
+	}
+	return noteTx(tx, link, TrailEntry{At: engine.LastTick(tx), What: SessionEnded, Why: why, Device: s.Device, Address: s.Address, By: s.As})
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"latchkey/engine"
@@ -19,9 +21,13 @@ type Info struct {
 	Uses      int       // times it was used
 	First     time.Time // its first use; zero if none
 	Last      time.Time
-	Revoked   time.Time // zero if it was not by itself
-	RevokedBy string
-	Sessions  int // living ones that it opened
+	Revoked   time.Time // when it was, or what it belonged to; zero if it was not
+	RevokedBy string    // empty if it was the loss of access
+	// RevokedWith is what was revoked: "link", "contact", "run", "workflow", "location" or "everything"; "key" if its key was
+	// removed.
+	RevokedWith string
+	Sessions    int  // living ones that it opened
+	Bound       bool // to the browser that it was first used in
 }
 
 // Show returns what is known of a link. Returns ErrBadID and ErrNoLink.
@@ -31,73 +37,105 @@ func (l *Links) Show(ctx context.Context, stores engine.Stores, id string, now t
 		return Info{}, fmt.Errorf("show link: %w", err) // which may be a whole URL, given by mistake
 	}
 	var rec linkRecord
-	var info Info
+	var v verdict
+	var n int
 	err = stores.For(s.Shard()).View(ctx, func(tx engine.Tx) (err error) {
-		rec, info, err = l.info(tx, s, now)
+		rec, v, n, err = l.info(tx, s, now)
 		return err
 	})
 	if err != nil {
 		return Info{}, err
 	}
-	d, err := l.today(ctx, stores, rec, info.State)
+	info, err := l.infoToday(ctx, stores, rec, v, n)
 	if err != nil {
 		return Info{}, fmt.Errorf("link %s: %w", id, err)
 	}
-	info.State = d.Reason
 	return info, nil
 }
 
-// List returns a contact's links, newest first, at most limit of them.
-func (l *Links) List(ctx context.Context, stores engine.Stores, location string, contact engine.ID, limit int, now time.Time) ([]Info, error) {
-	var recs []linkRecord
-	var out []Info
-	err := stores.For(contact.Shard()).View(ctx, func(tx engine.Tx) error {
-		recs, out = recs[:0], out[:0]
-		all := selectors(tx, location, contact)
-		for i := len(all) - 1; i >= 0 && len(out) < limit; i-- {
-			rec, info, err := l.info(tx, all[i], now)
-			if err != nil {
-				return err
-			}
-			recs, out = append(recs, rec), append(out, info)
-		}
-		return nil
-	})
-	for i := 0; i < len(out) && err == nil; i++ {
-		var d Door
-		d, err = l.today(ctx, stores, recs[i], out[i].State)
-		out[i].State = d.Reason
+func (l *Links) infoToday(ctx context.Context, stores engine.Stores, rec linkRecord, v verdict, sessions int) (Info, error) {
+	d, err := l.today(ctx, stores, rec, v)
+	if err != nil {
+		return Info{}, err
 	}
+	return Info{Link: rec.Link, State: d.Reason, Uses: v.use.Count, First: v.use.First, Last: v.use.Last, Sessions: sessions,
+		Revoked: d.cause.At, RevokedBy: d.cause.By, RevokedWith: d.cause.Scope, Bound: len(v.use.Bound) > 0}, nil
+}
+
+// List returns the links of a contact and of those that it absorbed, newest first, at most limit of them.
+func (l *Links) List(ctx context.Context, stores engine.Stores, location string, contact engine.ID, limit int, now time.Time) ([]Info, error) {
+	keys, err := kin(ctx, stores, location, contact)
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
 	}
-	return out, nil
+	var out []Info
+	for _, key := range keys {
+		part, err := l.listOf(ctx, stores, location, key, limit, now)
+		if err != nil {
+			return nil, fmt.Errorf("list links: %w", err)
+		}
+		out = append(out, part...)
+	}
+	if len(keys) > 1 {
+		slices.SortStableFunc(out, func(a, b Info) int { return b.Link.Created.Compare(a.Link.Created) })
+	}
+	return out[:min(limit, len(out))], nil
 }
 
-func (l *Links) info(tx engine.Tx, s Selector, now time.Time) (linkRecord, Info, error) {
+func (l *Links) listOf(ctx context.Context, stores engine.Stores, location string, contact engine.ID, limit int, now time.Time) ([]Info, error) {
+	type found struct {
+		rec linkRecord
+		v   verdict
+		n   int
+	}
+	var all []found
+	err := stores.For(contact.Shard()).View(ctx, func(tx engine.Tx) error {
+		all = all[:0]
+		of := selectors(tx, location, contact)
+		for i := len(of) - 1; i >= 0 && len(all) < limit; i-- {
+			rec, v, n, err := l.info(tx, of[i], now)
+			if err != nil {
+				return err
+			}
+			all = append(all, found{rec, v, n})
+		}
+		return nil
+	})
+	var out []Info
+	for i := 0; i < len(all) && err == nil; i++ {
+		var info Info
+		info, err = l.infoToday(ctx, stores, all[i].rec, all[i].v, all[i].n)
+		out = append(out, info)
+	}
+	return out, err
+}
+
+func (l *Links) info(tx engine.Tx, s Selector, now time.Time) (rec linkRecord, v verdict, sessions int, err error) {
 	rec, ok, err := loadLink(tx, s)
 	if err == nil && !ok {
 		err = fmt.Errorf("link %s: %w", s.ID(), ErrNoLink)
 	}
 	if err != nil {
-		return rec, Info{}, err
+		return rec, v, 0, err
 	}
-	reason, use, err := state(tx, rec, s, now)
+	v, err = state(tx, rec, s, now)
 	if err != nil {
-		return rec, Info{}, fmt.Errorf("link %s: %w", s.ID(), err)
+		return rec, v, 0, fmt.Errorf("link %s: %w", s.ID(), err)
 	}
 	if l.keys.find(rec.KeyID) == nil { // its key was removed, which ends it
-		reason = Revoked
+		v.Reason, v.cause = Revoked, cause{Scope: "key"}
 	}
-	n, err := countSessions(tx, rec, now)
+	sessions, err = countSessions(tx, rec, now)
 	if err != nil {
-		return rec, Info{}, fmt.Errorf("link %s: %w", s.ID(), err)
+		return rec, v, 0, fmt.Errorf("link %s: %w", s.ID(), err)
 	}
-	return rec, Info{Link: rec.Link, State: reason, Uses: use.Count, First: use.First, Last: use.Last,
-		Revoked: use.Revoked, RevokedBy: use.By, Sessions: n}, nil
+	return rec, v, sessions, nil
 }
 
 func countSessions(tx engine.Tx, rec linkRecord, now time.Time) (n int, err error) {
+	if rec.Contact.IsZero() {
+		return countStaff(tx, rec, now)
+	}
 	var acc account
 	if _, err := load(tx, engine.SpaceHeads, accountKey(rec.Location, rec.Contact), &acc); err != nil {
 		return 0, err
@@ -108,7 +146,14 @@ func countSessions(tx engine.Tx, rec linkRecord, now time.Time) (n int, err erro
 		if err != nil {
 			return 0, err
 		}
-		if ok && s.Link == rec.ID && s.alive(acc.Epoch, now) {
+		if !ok || s.Link != rec.ID {
+			continue
+		}
+		live, err := s.alive(tx, acc.Epoch, now)
+		if err != nil {
+			return 0, err
+		}
+		if live {
 			n++
 		}
 	}
@@ -128,23 +173,23 @@ func selectors(tx engine.Tx, location string, contact engine.ID) []Selector {
 	return out
 }
 
-// Summary answers "does this link work, and if not, why?" in one sentence. Times are in zone.
+// Summary answers "does this link work, and if not, why?" in its first sentence. Times are in zone.
 func (i Info) Summary(zone *time.Location) string {
 	at := func(t time.Time) string { return t.In(zone).Format("2 January 2006 at 15:04 MST") }
 	switch i.State {
 	case OK:
-		return fmt.Sprintf("This link works until %s.", at(i.Link.Expires))
+		return i.works(at)
 	case Expired:
 		return fmt.Sprintf("This link does not work: it expired on %s.", at(i.Link.Expires))
 	case Replaced:
+		if i.Link.Kind == User {
+			return "This link does not work: a newer user link of the location replaced it."
+		}
 		return "This link does not work: a newer link of the same contact replaced it."
 	case UsedUp:
 		return fmt.Sprintf("This link does not work: all of its uses (%d) are used up, the last on %s.", i.Link.MaxUses, at(i.Last))
 	case Revoked:
-		if i.Revoked.IsZero() {
-			return "This link does not work: it ended with its contact's access, or with the key that it was made with."
-		}
-		return fmt.Sprintf("This link does not work: %s revoked it on %s.", i.RevokedBy, at(i.Revoked))
+		return "This link does not work: " + i.revoked(at)
 	case Moved:
 		return "This link does not work: the address that it was sent to is no longer the contact's."
 	case NoAccess:
@@ -153,68 +198,33 @@ func (i Info) Summary(zone *time.Location) string {
 	return "This link does not work."
 }
 
-// Revoke ends a link and the sessions that it opened. by says who did so, for people. A second time changes
-// nothing. It runs on the partition of ParseID's shard. Returns ErrBadID and ErrNoLink.
-func (l *Links) Revoke(tx engine.Tx, id, by string, now time.Time) error {
-	s, err := ParseID(id)
-	if err != nil {
-		return fmt.Errorf("revoke link: %w", err)
+func (i Info) works(at func(time.Time) string) string {
+	says := "This link works until it is revoked."
+	if i.Link.Kind == User {
+		says = "This link works until a newer one is made."
 	}
-	rec, ok, err := loadLink(tx, s)
-	if err == nil && !ok {
-		err = ErrNoLink
+	if !i.Link.Expires.IsZero() {
+		says = fmt.Sprintf("This link works until %s.", at(i.Link.Expires))
 	}
-	if err != nil {
-		return fmt.Errorf("revoke link %s: %w", id, err)
+	switch {
+	case i.Bound:
+		says = strings.TrimSuffix(says, ".") + ", but only in the browser that it was first used in."
+	case i.Link.Kind == AppOnly:
+		says += " It signs nobody in."
 	}
-	var use usage
-	if _, err := load(tx, engine.SpaceUses, s[:], &use); err != nil {
-		return fmt.Errorf("revoke link %s: %w", id, err)
-	}
-	if use.Revoked.IsZero() {
-		use.Revoked, use.By = now, by
-		if err := save(tx, engine.SpaceUses, s[:], use); err != nil {
-			return fmt.Errorf("revoke link %s: %w", id, err)
-		}
-	}
-	if err := endSessionsOf(tx, rec); err != nil {
-		return fmt.Errorf("revoke link %s: %w", id, err)
-	}
-	return nil
+	return says
 }
 
-func endSessionsOf(tx engine.Tx, rec linkRecord) error {
-	var acc account
-	if _, err := load(tx, engine.SpaceHeads, accountKey(rec.Location, rec.Contact), &acc); err != nil {
-		return err
+func (i Info) revoked(at func(time.Time) string) string {
+	what := map[string]string{"contact": "all links of its contact", "run": "all links of its run", "workflow": "all links of its workflow",
+		"location": "all links of its location", "everything": "all links there were"}[i.RevokedWith]
+	switch {
+	case i.RevokedWith == "key":
+		return "the key that it was made with was removed."
+	case i.RevokedWith == "contact" && i.RevokedBy == "":
+		return fmt.Sprintf("it ended when its contact lost the last access, on %s.", at(i.Revoked))
+	case what == "":
+		what = "it"
 	}
-	for _, k := range acc.Sessions {
-		var s Session
-		if _, err := load(tx, engine.SpaceSessions, k, &s); err != nil {
-			return err
-		}
-		if s.Link != rec.ID {
-			continue
-		}
-		if err := endSession(tx, k); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// RevokeContact ends all links and sessions of a contact, and of those that it absorbed, at once and in constant time.
-// They do not come back; what is minted later is not concerned.
-func (l *Links) RevokeContact(tx engine.Tx, location string, contact engine.ID, now time.Time) error {
-	key := accountKey(location, contact)
-	var acc account
-	if _, err := load(tx, engine.SpaceHeads, key, &acc); err != nil {
-		return fmt.Errorf("revoke links of contact %s: %w", contact, err)
-	}
-	acc.Epoch++ // the sessions' records are deleted with the next one, or swept: until then a page can say what happened
-	acc.Revoked = now
-	if err := save(tx, engine.SpaceHeads, key, acc); err != nil {
-		return fmt.Errorf("revoke links of contact %s: %w", contact, err)
-	}
-	return nil
+	return fmt.Sprintf("%s revoked %s on %s.", i.RevokedBy, what, at(i.Revoked))
 }

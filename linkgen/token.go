@@ -90,22 +90,42 @@ func (t Token) reveal() string {
 
 var counterKey = []byte("link")
 
-// nextSelector returns a selector that was never returned before in this partition. The last one is kept in the
-// store, so none comes twice or goes back in time, whatever the clock does. When the 256 of a millisecond are
-// used up, the next millisecond is borrowed.
-func nextSelector(tx engine.Tx, shard uint16, now time.Time) Selector {
-	n := uint64(now.UnixMilli()) << 8
+// mark returns the selector's place among all that its partition gave out: those of different shards are told apart by
+// this alone.
+func (s Selector) mark() uint64 {
+	var b [8]byte
+	copy(b[1:], s[:6])
+	b[7] = s[8]
+	return binary.BigEndian.Uint64(b[:])
+}
+
+// lastMark returns the last mark that the partition gave out.
+func lastMark(tx engine.Tx) uint64 {
 	if b := tx.Get(engine.SpaceMeta, counterKey); len(b) == 9 && b[0] == 1 {
-		n = max(n, binary.BigEndian.Uint64(b[1:])+1)
+		return binary.BigEndian.Uint64(b[1:])
 	}
+	return 0
+}
+
+// nextMark returns a mark that was never returned before in this partition. The last one is kept in the store, so none
+// comes twice or goes back in time, whatever the clock does. When the 256 of a millisecond are used up, the next
+// millisecond is borrowed.
+func nextMark(tx engine.Tx, now time.Time) uint64 {
+	n := max(uint64(now.UnixMilli())<<8, lastMark(tx)+1)
 	rec := make([]byte, 9)
 	rec[0] = 1
 	binary.BigEndian.PutUint64(rec[1:], n)
 	tx.Put(engine.SpaceMeta, counterKey, rec)
+	return n
+}
 
+// nextSelector returns a selector that was never returned before in this partition.
+func nextSelector(tx engine.Tx, shard uint16, now time.Time) Selector {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], nextMark(tx, now))
 	var s Selector
-	copy(s[:6], rec[2:8]) // rec[1] is zero until the year 10889
+	copy(s[:6], b[1:7]) // b[0] is zero until the year 10889
 	binary.BigEndian.PutUint16(s[6:8], shard)
-	s[8] = rec[8]
+	s[8] = b[7]
 	return s
 }

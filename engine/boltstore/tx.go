@@ -68,7 +68,8 @@ func (b buckets) Get(space engine.Space, key []byte) []byte {
 // at their end, and full pages make them half as big; the others need room to grow in.
 func fillPercent(space engine.Space) float64 {
 	switch space {
-	case engine.SpacePeople, engine.SpaceDirectory, engine.SpaceHeads, engine.SpaceSessions, engine.SpaceMeta:
+	case engine.SpacePeople, engine.SpaceDirectory, engine.SpaceHeads, engine.SpaceSessions, engine.SpaceMeta,
+		engine.SpaceTrails, engine.SpaceNonces:
 		return bbolt.DefaultFillPercent
 	}
 	return 0.9

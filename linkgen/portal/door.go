@@ -74,7 +74,7 @@ func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok 
 		return tok, door, false
 	}
 	p.opened(r, door)
-	if door.Reason == linkgen.Unknown {
+	if door.Reason == linkgen.Unknown || door.Link.Kind != linkgen.Learner {
 		p.unknown(w, r)
 		return tok, door, false
 	}

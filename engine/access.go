@@ -35,6 +35,7 @@ func apply(p *Person, ev *Event, at time.Time) {
 	case userLogin:
 	default: // progress proves access
 		a.prove(ev.Offer, ev.Product)
+		p.Progress = p.Progress.after(ev, at)
 	}
 	retitle(&p.Offers, ev.Offer)
 	retitle(&p.Products, ev.Product)
@@ -220,6 +221,7 @@ func Absorb(p, from Person) (Person, Person) {
 	p.Asked = joinAsked(p.Asked, from.Asked)
 	p.Gatherings = joinGatherings(p.Gatherings, from.Gatherings)
 	p.Watches = joinWatches(p.Watches, from.Watches)
+	p.Progress = joinProgress(p.Progress, from.Progress)
 	p.SignedUp = p.SignedUp || from.SignedUp
 	if p.Since.IsZero() || !from.Since.IsZero() && from.Since.Before(p.Since) {
 		p.Since = from.Since

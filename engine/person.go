@@ -14,6 +14,8 @@ type Person struct {
 	// The key is the workflow's id, a slash, the key's kind and value ("welcome/offer:gold").
 	Starts map[string]Start `json:"starts,omitempty"`
 	Issue  Issue            `json:"issue,omitzero"`
+	// Progress is what they did in the products, granted or not.
+	Progress Progress `json:"progress,omitempty"`
 	// SignedUp is set by the first grant ever. Absorbed names the contact that took over a provisional one.
 	SignedUp bool     `json:"signed_up,omitempty"`
 	Absorbed ID       `json:"absorbed,omitzero"`

@@ -39,6 +39,7 @@ func (w *FieldWriter) person(p *Person) {
 	for _, at := range p.Asked {
 		w.Time(24, at)
 	}
+	w.Text(20, string(p.Progress))
 	w.wakes(p)
 }
 
@@ -72,6 +73,8 @@ func (r *FieldReader) person(p *Person) {
 		p.Listens = append(p.Listens, r.listen())
 	case 14:
 		p.Took = append(p.Took, r.ID())
+	case 20:
+		p.Progress = Progress(r.Text())
 	case 19:
 		p.Messages = append(p.Messages, r.delivery())
 	case 24:

@@ -132,6 +132,15 @@ func TestGoldenRecords(t *testing.T) {
 	if err != nil || !cmp.Equal(gotP, p) {
 		t.Errorf("person with messages: %v\n%s", err, cmp.Diff(p, gotP))
 	}
+	p.Progress = Progress("").withTrack("go-101", Track{Mark: Mark{Started: day1}, Categories: map[string]Mark{"basics": {Started: day1}},
+		Lessons: map[string]Mark{"intro": {day1, day1.Add(time.Hour)}}})
+	if err := SavePerson(tx, p); err != nil {
+		t.Fatal(err)
+	}
+	gotP, err = DecodePerson(golden(t, "person-progress.v1", tx.Get(SpacePeople, personKey("academy", p.Key))))
+	if err != nil || !cmp.Equal(gotP, p) || gotP.Progress.Of("go-101").Lessons["intro"].Completed != day1.Add(time.Hour).Truncate(time.Second) {
+		t.Errorf("person with progress: %v\n%s", err, cmp.Diff(p, gotP))
+	}
 	e, n := goldenEvent(), goldenNotice()
 	gotE, err := DecodeEvent(golden(t, "event.v1", encodeEvent(e)))
 	if err != nil || !cmp.Equal(gotE, e) {

@@ -16,6 +16,7 @@ const (
 	SpacePeople    Space = "people"    // runner: persons, and beside each the identities of its past events
 	SpaceDirectory Space = "directory" // runner: contact ids and addresses -> contact keys (global partition)
 	SpaceVersions  Space = "versions"  // runner: source text of workflow versions (global partition)
+	SpaceCourses   Space = "courses"   // runner: products, categories and lessons that events named (global partition)
 	SpaceActive    Space = "active"    // runner: runs that are not over
 	SpaceTimers    Space = "timers"    // runner: when waiting runs, and persons, are to be looked at
 	SpaceRuns      Space = "runs"      // runner: runs that are over
@@ -38,7 +39,7 @@ const (
 // Spaces returns all spaces, for what treats them alike: comparing, counting, checking.
 func Spaces() []Space {
 	return []Space{
-		SpaceMeta, SpacePeople, SpaceDirectory, SpaceVersions, SpaceActive, SpaceTimers, SpaceRuns,
+		SpaceMeta, SpacePeople, SpaceDirectory, SpaceVersions, SpaceCourses, SpaceActive, SpaceTimers, SpaceRuns,
 		SpaceDue, SpaceTasks, SpaceNotices, SpaceOwed, SpaceDecisions, SpaceHeads, SpaceLinks, SpaceUses, SpaceTrails, SpaceRevoked,
 		SpaceSessions, SpaceAudit, SpaceNonces, SpaceOutbox,
 	}

@@ -64,6 +64,9 @@ func (r *Runner) importChunk(ctx context.Context, location string, contacts []Im
 	if err != nil {
 		return 0, err
 	}
+	if err := r.learn(ctx, productsOf(location, contacts)); err != nil {
+		return 0, err
+	}
 	for _, p := range r.parts {
 		var mine []int
 		for i, k := range keys {
@@ -94,6 +97,16 @@ func (r *Runner) importChunk(ctx context.Context, location string, contacts []Im
 		added += fresh
 	}
 	return added, nil
+}
+
+// productsOf names the contacts' products as events would.
+func productsOf(location string, contacts []ImportedContact) (events []planned) {
+	for i := range contacts {
+		for j := range contacts[i].Products {
+			events = append(events, planned{ev: &engine.Event{Location: location, Product: &contacts[i].Products[j]}})
+		}
+	}
+	return events
 }
 
 func (s *scope) importOne(location string, key engine.ID, c *ImportedContact) (isNew bool, err error) {

@@ -48,6 +48,9 @@ func (r *Runner) Handle(ctx context.Context, b engine.Batch) error {
 	if err != nil {
 		return fmt.Errorf("contacts of %s: %w", b.Offset.Stream, err)
 	}
+	if err := r.learn(ctx, todo); err != nil {
+		return err
+	}
 	return r.spreadOut(ctx, b.Offset.Stream, at, todo)
 }
 

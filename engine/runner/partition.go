@@ -62,6 +62,8 @@ type place struct {
 	id    string
 	set   atomic.Pointer[engine.Set]   // nil if the location is not configured
 	pause atomic.Pointer[engine.Pause] // of all sending; nil if there is none
+
+	courses atomic.Pointer[engine.Courses] // nil before they were first asked for
 }
 
 // inForce returns the location and the workflow in force by that id; held says that its runs must not move.

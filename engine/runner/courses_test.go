@@ -1,0 +1,89 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"latchkey/engine"
+	"latchkey/engine/enginetest"
+)
+
+// lessonDone is an event of a contact of a location.
+func lessonDone(location, contact, product, lesson string) engine.Event {
+	ev := granted(contact, "gold")
+	ev.ID = fmt.Sprint(location, contact, product, lesson)
+	ev.Location, ev.Type, ev.Offer = location, "lesson_completed", nil
+	ev.Product, ev.Lesson = &engine.Noun{ID: product, Title: "The " + product}, &engine.Noun{ID: lesson}
+	return ev
+}
+
+func lessonsOf(t *testing.T, r *Runner, location, product string) int {
+	t.Helper()
+	c, err := r.Courses(t.Context(), location)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if course := c.Course(product); course != nil {
+		return len(course.Lessons)
+	}
+	return 0
+}
+
+// What the learners of a location do tells of its courses, over restarts, and to no other location. Only what is new is
+// written.
+func TestCoursesOfEvents(t *testing.T) {
+	t.Parallel()
+	for _, parts := range []int{1, 4} {
+		counted := newMortal(enginetest.NewStores(parts), func(int64) (error, error) { return nil, nil })
+		w := newWorld(t, counted)
+		w.start(flow("w", "lesson_completed", "end"))
+		w.handle(lessonDone("academy", "c1", "go", "a"), lessonDone("academy", "c2", "go", "b"), lessonDone("academy", "c2", "rust", "a"))
+		if n := lessonsOf(t, w.Runner, "academy", "go"); n != 2 || lessonsOf(t, w.Runner, "studio", "go") != 0 {
+			t.Errorf("%d lessons", n)
+		}
+		w.handle(lessonDone("academy", "c3", "go", "a"))
+		before := counted.updates.Load()
+		w.handle(lessonDone("academy", "c3", "go", "b"))
+		if n := counted.updates.Load() - before; n != 1 {
+			t.Errorf("what is known costs %d commits", n)
+		}
+		if _, err := w.Import(t.Context(), "academy", []ImportedContact{{Contact: engine.Contact{ID: "c9"}, Products: []engine.Noun{{ID: "zig", Title: "Zig"}}}}); err != nil {
+			t.Fatal(err)
+		}
+		w.stop()
+		w.start(flow("w", "lesson_completed", "end"))
+		c, err := w.Courses(t.Context(), "academy")
+		if err != nil || len(c.All()) != 3 || c.Course("go").Title != "The go" || c.Course("zig").Title != "Zig" || lessonsOf(t, w.Runner, "academy", "go") != 2 {
+			t.Errorf("%v: %+v", err, c.All())
+		}
+	}
+}
+
+// A batch whose courses cannot be stored is not handled, and can be handed in again.
+func TestCoursesWithoutRoom(t *testing.T) {
+	t.Parallel()
+	full := errors.New("no room")
+	fail := false
+	counted := newMortal(enginetest.NewStores(1), func(int64) (error, error) {
+		if fail {
+			return full, nil
+		}
+		return nil, nil
+	})
+	w := newWorld(t, counted)
+	w.start(flow("w", "lesson_completed", "end"))
+	w.handle(lessonDone("academy", "c1", "go", "a"))
+	fail = true
+	if err := w.Handle(t.Context(), w.batch(lessonDone("academy", "c1", "go", "b"))); !errors.Is(err, full) {
+		t.Errorf("error %v", err)
+	}
+	if n := lessonsOf(t, w.Runner, "academy", "go"); n != 1 {
+		t.Errorf("%d lessons are known that are not stored", n)
+	}
+	fail = false
+	w.handle(lessonDone("academy", "c1", "go", "b"))
+	if n := lessonsOf(t, w.Runner, "academy", "go"); n != 2 {
+		t.Errorf("%d lessons", n)
+	}
+}

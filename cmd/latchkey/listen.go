@@ -91,7 +91,7 @@ func routeOf(r *http.Request) string {
 	switch path := r.URL.Path; {
 	case r.Pattern != "" && r.Pattern != "/":
 		return r.Pattern
-	case path == "/", path == "/l", path == "/logout":
+	case path == "/", path == "/l", path == "/l/new", path == "/login", path == "/logout":
 		return path
 	case strings.HasPrefix(path, "/l/"):
 		return linkgen.Redact(path)

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"net/url"
 	"time"
 
 	"latchkey/engine"
@@ -11,26 +12,24 @@ import (
 // unknown answers for every token that nobody was given: malformed, never minted, or with a wrong secret. It is the same
 // page byte for byte, so that guessing teaches nothing.
 func (p *Portal) unknown(w http.ResponseWriter, r *http.Request) {
+	if !p.guesses.allow(p.client(r)) {
+		w.Header().Set("Retry-After", "60")
+		p.say(w, r, p.location(""), http.StatusTooManyRequests, "guessed_too_often")
+		return
+	}
 	p.say(w, r, p.location(""), http.StatusGone, "dead")
 }
 
-// dead tells who holds a genuine link why it lets nobody in, and what to do.
-func (p *Portal) dead(w http.ResponseWriter, r *http.Request, d linkgen.Door, v visitor) {
+// dead tells who holds a genuine link why it lets nobody in, and offers a new one. text is the link's token.
+func (p *Portal) dead(w http.ResponseWriter, r *http.Request, d linkgen.Door, text string, v visitor) {
 	loc := p.location(d.Link.Location)
-	zone := time.UTC
-	if loc.Zone != nil {
-		zone = loc.Zone
-	}
-	if d.Person != nil {
-		zone = d.Person.Zone(loc)
-	}
 	t := speakTo(r, loc, d.Person)
 	page := notice{Support: support(loc), SignedIn: v.live}
 	switch d.Reason {
 	case linkgen.Expired:
 		page.fill(t, "expired", loc.Name)
 		at := d.Link.Expires
-		page.When = &moment{t.say("stopped", t.ago(p.Now().Sub(at))), t.exact(at, zone), at.UTC().Format(time.RFC3339)}
+		page.When = &moment{t.say("stopped", t.ago(p.Now().Sub(at))), t.exact(at, zoneOf(d.Person, loc)), at.UTC().Format(time.RFC3339)}
 	case linkgen.Replaced:
 		page.fill(t, "replaced", loc.Name)
 	case linkgen.UsedUp:
@@ -43,7 +42,21 @@ func (p *Portal) dead(w http.ResponseWriter, r *http.Request, d linkgen.Door, v 
 	default:
 		page.fill(t, "revoked", loc.Name)
 	}
+	if page.Renew = p.renewalOf(t, d, text); page.Renew != nil {
+		page.Next = ""
+	}
 	p.pages.serve(w, t, loc, http.StatusGone, "notice", page.Head, page)
+}
+
+// zoneOf returns the zone in which a person is told times; nil is nobody known.
+func zoneOf(person *engine.Person, loc *engine.Location) *time.Location {
+	switch {
+	case person != nil:
+		return person.Zone(loc)
+	case loc.Zone != nil:
+		return loc.Zone
+	}
+	return time.UTC
 }
 
 // say serves a page of one message from the catalogue to who is not known.
@@ -53,9 +66,22 @@ func (p *Portal) say(w http.ResponseWriter, r *http.Request, loc *engine.Locatio
 
 // tell is say in a language.
 func (p *Portal) tell(w http.ResponseWriter, t *tongue, loc *engine.Location, status int, key string) {
-	page := notice{Support: support(loc)}
+	page := notice{Support: support(loc), Login: p.loginFor(loc, key)}
 	page.fill(t, key, loc.Name)
 	p.pages.serve(w, t, loc, status, "notice", page.Head, page)
+}
+
+// loginFor returns where a message's reader may ask for a link, if that helps.
+func (p *Portal) loginFor(loc *engine.Location, key string) string {
+	set := p.settings(loc.ID)
+	if p.Mail == nil || !set.Login.Email && !set.Login.SMS || key != "dead" && key != "signed_out" && key != "sent" {
+		return ""
+	}
+	q := url.Values{}
+	if loc.ID != p.Home {
+		q.Set("location", loc.ID)
+	}
+	return withQuery("/login", q)
 }
 
 // support returns where learners of a location ask for help.

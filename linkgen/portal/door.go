@@ -2,7 +2,6 @@ package portal
 
 import (
 	"errors"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -11,8 +10,6 @@ import (
 	"latchkey/engine"
 	"latchkey/linkgen"
 )
-
-const maxBody = 1 << 10
 
 // door serves the page that a link opens. Mail scanners, previews and prefetching browsers come here too, so it
 // changes nothing.
@@ -32,7 +29,7 @@ func (p *Portal) door(w http.ResponseWriter, r *http.Request) {
 	}
 	same := v.live && v.session.Link == door.Link.ID
 	if door.Reason != linkgen.OK && !(door.Reason == linkgen.UsedUp && same) {
-		p.dead(w, r, door, v)
+		p.dead(w, r, door, text, v)
 		return
 	}
 	loc := p.location(door.Link.Location)
@@ -46,18 +43,12 @@ func (p *Portal) door(w http.ResponseWriter, r *http.Request) {
 
 // redeem lets a learner in: it is the button of the link page.
 func (p *Portal) redeem(w http.ResponseWriter, r *http.Request) {
-	text, status := formToken(w, r)
-	switch status {
-	case http.StatusOK:
-	case http.StatusRequestEntityTooLarge:
-		p.say(w, r, p.location(""), status, "too_large")
-		return
-	default:
-		p.say(w, r, p.location(""), status, "wrong_form")
+	f, ok := p.readForm(w, r, maxBody, "t")
+	if !ok {
 		return
 	}
-	if tok, door, ok := p.look(w, r, text); ok {
-		p.enter(w, r, tok, door)
+	if tok, door, ok := p.look(w, r, f.get("t")); ok {
+		p.enter(w, r, tok, door, f)
 	}
 }
 
@@ -93,7 +84,7 @@ func (p *Portal) opened(r *http.Request, door linkgen.Door) {
 }
 
 // enter makes the session. The link is checked again inside the commit, whose answer is the one that counts.
-func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token, door linkgen.Door) {
+func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token, door linkgen.Door, f form) {
 	shard := tok.Selector().Shard()
 	presented, fresh := p.presented(r), linkgen.NewSID(shard)
 	err := p.Redeemer.Redeem(r.Context(), shard, func(tx engine.Tx, now time.Time) (engine.Redemption, error) {
@@ -108,7 +99,7 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token
 			p.fail(w, r, err)
 			return
 		}
-		p.dead(w, r, linkgen.Door{Link: refused.Link, Reason: refused.Reason, Person: door.Person}, v)
+		p.dead(w, r, linkgen.Door{Link: refused.Link, Reason: refused.Reason, Person: door.Person}, f.get("t"), v)
 		return
 	case errors.Is(err, linkgen.ErrSignedIn):
 	case err != nil:
@@ -137,24 +128,6 @@ func landing(d linkgen.Door) string {
 // anchor returns the id of a product's card, as an URL's fragment writes it. Browsers look for a fragment as it is
 // written before they decode it.
 func anchor(product string) string { return "product-" + url.PathEscape(product) }
-
-// formToken reads the link page's form. It returns http.StatusOK, or the status to refuse it with.
-func formToken(w http.ResponseWriter, r *http.Request) (token string, status int) {
-	if t, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || t != "application/x-www-form-urlencoded" {
-		return "", http.StatusUnsupportedMediaType
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-	if err := r.ParseForm(); err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return "", http.StatusRequestEntityTooLarge
-		}
-		return "", http.StatusBadRequest
-	}
-	if t := r.PostForm["t"]; len(t) == 1 { // never the URL's query
-		return t[0], http.StatusOK
-	}
-	return "", http.StatusBadRequest
-}
 
 // toPortal sends the browser to the client portal, at an anchor if there is one.
 func (p *Portal) toPortal(w http.ResponseWriter, anchor string) {

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strings"
@@ -30,6 +31,7 @@ var t0 = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 type site struct {
 	testing.TB
 	*httptest.Server
+	portal *Portal
 	links  *linkgen.Links
 	stores engine.Stores
 	loc    *engine.Location
@@ -41,6 +43,9 @@ type site struct {
 	time time.Time
 	reds []engine.Redemption // in the order of their commits
 	seen []string
+	set  Settings // of the location
+	mail []LoginRequest
+	sent error // what asking for a link ends with
 	fail error // what the next redemptions end with
 }
 
@@ -67,12 +72,14 @@ func newSite(t testing.TB, partitions int) *site {
 		return linkgen.Settings{BaseURL: s.loc.BaseURL}, id == locID
 	})
 	p := New(Config{Links: s.links, Stores: s.stores, Redeemer: s, Home: locID, Log: zerolog.New(s.logs), Now: s.now,
+		Settings: s.settings, Mail: s, Client: ClientBehind([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}),
 		Locations: func(id string) *engine.Location {
 			if id == locID {
 				return s.loc
 			}
 			return nil
 		}})
+	s.portal = p
 	guarded := http.NewCrossOriginProtection().Handler(p) // as the command does
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
@@ -82,6 +89,7 @@ func newSite(t testing.TB, partitions int) *site {
 	}))
 	t.Cleanup(s.Server.Close)
 	s.loc.BaseURL = s.URL
+	s.set = Settings{Login: Login{Email: true}, Apps: map[string]App{"courses": {URL: "https://learn.acme.test", Product: "/courses/{product}"}}}
 	s.ada = s.learner("c-17", "Ada", "ada@example.com", "Go 101")
 	s.bob = s.learner("c-18", "Bob", "bob@university.edu", "Rust 201")
 	return s
@@ -91,6 +99,32 @@ func (s *site) now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.time
+}
+
+func (s *site) settings(id string) Settings {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id != locID {
+		return Settings{}
+	}
+	return s.set
+}
+
+// Send implements LoginSender.
+func (s *site) Send(_ context.Context, r LoginRequest) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mail = append(s.mail, r)
+	return s.sent
+}
+
+// asked returns the links that were asked for, and forgets them.
+func (s *site) asked() []LoginRequest {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.mail
+	s.mail = nil
+	return all
 }
 
 func (s *site) pass(d time.Duration) {
@@ -199,6 +233,12 @@ type reply struct {
 	body string
 }
 
+// text is the page without its head.
+func (r reply) text() string {
+	_, body, _ := strings.Cut(r.body, "</head>")
+	return body
+}
+
 func (b *browser) do(method, path string, body io.Reader, header ...string) reply {
 	b.Helper()
 	req, err := http.NewRequestWithContext(b.Context(), method, b.URL+path, body)
@@ -222,6 +262,12 @@ func (b *browser) do(method, path string, body io.Reader, header ...string) repl
 
 func (b *browser) get(path string) reply { b.Helper(); return b.do("GET", path, nil) }
 
+// post sends a form of a page.
+func (b *browser) post(path string, fields url.Values, header ...string) reply {
+	b.Helper()
+	return b.do("POST", path, strings.NewReader(fields.Encode()), append(header, "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")...)
+}
+
 // press presses the button of a link's page.
 func (b *browser) press(link string) reply {
 	b.Helper()
@@ -243,11 +289,11 @@ func (b *browser) cookie() string {
 func (b *browser) wants(r reply, status int, texts ...string) {
 	b.Helper()
 	if r.StatusCode != status {
-		b.Errorf("%s %s: status %d, want %d\n%s", r.Request.Method, linkgen.Redact(r.Request.URL.Path), r.StatusCode, status, r.body)
+		b.Errorf("%s %s: status %d, want %d\n%s", r.Request.Method, linkgen.Redact(r.Request.URL.Path), r.StatusCode, status, r.text())
 	}
 	for _, t := range texts {
 		if !strings.Contains(r.body, t) {
-			b.Errorf("%s: the page does not say %q:\n%s", r.Request.Method, t, r.body)
+			b.Errorf("%s: the page does not say %q:\n%s", r.Request.Method, t, r.text())
 		}
 	}
 }

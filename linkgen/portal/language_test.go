@@ -21,7 +21,7 @@ func TestPagesInGerman(t *testing.T) {
 	s.pass(3 * time.Hour)
 	b.wants(s.browser().get(link), 410, "Dieser Link ist abgelaufen", "vor 2 Stunden", "Sonntag, 22. November 2026, 10:00 UTC")
 	b.wants(s.browser().get(s.mint(s.ada, engine.LinkRequest{})), 200, `<html lang="en" dir="ltr">`)
-	b.wants(s.browser().do("GET", "/l/x", nil, "Accept-Language", "de"), 410, "Dieser Link funktioniert nicht")
+	b.wants(s.browser().do("GET", "/l/x", nil, "Accept-Language", "de"), 410, "Dieser Link ist keiner von uns")
 	s.loc.Language = "de"
 	b.wants(s.browser().get("/"), 200, "Sie sind nicht angemeldet")
 	b.wants(s.browser().get(s.mint(s.ada, engine.LinkRequest{})), 200, "Anmelden als")

@@ -32,7 +32,9 @@ type notice struct {
 	Head, Text, Next string
 	When             *moment
 	Support          string
-	SignedIn         bool // whether the browser holds a living session
+	Renew            *renewal
+	Login            string // where a link can be asked for
+	SignedIn         bool   // whether the browser holds a living session
 }
 
 // fill takes the message of that key from the catalogue. Each of its texts may name the site once.
@@ -58,7 +60,7 @@ type pages struct {
 }
 
 // single are the pages of one card, which make do with the first sheet.
-var single = map[string]bool{"door": true, "notice": true}
+var single = map[string]bool{"door": true, "notice": true, "login": true}
 
 func newPages() *pages {
 	p := &pages{tmpl: map[*tongue]*template.Template{}, style: sheet("style.css"), inside: sheet("inside.css")}

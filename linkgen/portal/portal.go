@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/time/rate"
 
 	"latchkey/engine"
 	"latchkey/linkgen"
@@ -36,12 +37,16 @@ type Config struct {
 	Settings func(location string) Settings
 	// Client, if set, tells whom a request comes from; default DirectClient.
 	Client func(*http.Request) netip.Addr
+	// Mail, if set, sends links to those who ask for one.
+	Mail LoginSender
 }
 
-// Portal serves /, /l/{token}, /l and /logout. It is an http.Handler.
+// Portal serves /, /l/{token}, /l, /l/new, /login and /logout. It is an http.Handler.
 type Portal struct {
 	Config
-	pages *pages
+	pages   *pages
+	guesses *limiter // of tokens that nobody was given
+	forms   *limiter // that ask for a link
 }
 
 // New returns a portal.
@@ -49,7 +54,10 @@ func New(c Config) *Portal {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Portal{Config: c, pages: newPages()}
+	return &Portal{Config: c, pages: newPages(),
+		guesses: newLimiter(rate.Every(guessesIn/guessesAtOnce), guessesAtOnce, c.Now),
+		forms:   newLimiter(rate.Every(formsEvery), formsAtOnce, c.Now),
+	}
 }
 
 // A route is what answers a path, by method. HEAD is GET.
@@ -61,6 +69,10 @@ func (p *Portal) route(path string) route {
 		return route{http.MethodGet: p.home}
 	case path == "/l":
 		return route{http.MethodPost: p.redeem}
+	case path == "/l/new":
+		return route{http.MethodPost: p.renew, http.MethodGet: p.door}
+	case path == "/login":
+		return route{http.MethodGet: p.loginForm, http.MethodPost: p.login}
 	case path == "/logout":
 		return route{http.MethodPost: p.logout}
 	case strings.HasPrefix(path, "/l/"):
@@ -89,10 +101,13 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func allowed(methods route) string {
-	if methods[http.MethodGet] != nil {
+	switch {
+	case methods[http.MethodGet] == nil:
+		return "POST"
+	case methods[http.MethodPost] == nil:
 		return "GET, HEAD"
 	}
-	return "POST"
+	return "GET, HEAD, POST"
 }
 
 // location returns the one of that id, or the portal's own.

@@ -36,3 +36,5 @@ func TestClientBehindProxies(t *testing.T) {
 		}
 	}
 }
+
+func addr(s string) netip.Addr { return netip.MustParseAddr(s) }

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -36,7 +37,7 @@ var settingsOf = map[string]string{
 	"kinds":     "email sms wait if split tag set webhook publish grant revoke start notify goal end",
 }
 
-// TestExamplesUseEverything demands an example of each step and each setting of workflows.
+// TestExamplesUseEverything demands an example of each step and each setting of workflows, and that the reference names it.
 func TestExamplesUseEverything(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("../../examples/*/workflows/*.yaml")
@@ -58,10 +59,17 @@ func TestExamplesUseEverything(t *testing.T) {
 		}
 		used.workflow(doc.Content[0])
 	}
+	page, err := os.ReadFile("reference/workflow.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for in, words := range settingsOf {
 		for word := range strings.FieldsSeq(words) {
 			if !used[in+": "+word] {
 				t.Errorf("no example has %s of %s", word, in)
+			}
+			if !regexp.MustCompile(`\b` + word + `\b`).Match(page) {
+				t.Errorf("latchkey help workflow does not say %s of %s", word, in)
 			}
 		}
 	}

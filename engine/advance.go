@@ -39,7 +39,9 @@ func advance(set *Set, depth int, w *Workflow, loc *Location, r Run, p Person, i
 		m.push(w.Steps, 0, nil)
 	case in.Timer && r.State == RunWaiting && r.Wait != nil && !r.Wait.Due.IsZero() && !now.Before(r.Wait.Due):
 		m.due = r.Wait.Due
-		if m.resume() {
+		if r.Wait.Kind == WaitHeld {
+			m.takeAgain()
+		} else if m.resume() {
 			m.note(r.At, m.timeIsUp(&r))
 		}
 	case in.Done != nil && r.State == RunSending && in.Done.ID == r.Task && in.Done.State.Over():
@@ -169,6 +171,10 @@ func (m *machine) take(s *Step, path []string) (waits bool) {
 			m.note(path, StepResult{Kind: s.Kind, Outcome: "skipped", Fault: fault})
 			return false
 		}
+	}
+	if s.outward() && m.paused() {
+		m.hold(path)
+		return true
 	}
 	switch s.Kind {
 	case StepWait:

@@ -26,6 +26,7 @@ const (
 const (
 	WaitTime  = "time"  // until Due
 	WaitEvent = "event" // for one of For, until Due at the latest
+	WaitHeld  = "held"  // before its step, for its workflow to be live again
 )
 
 // Outcomes of the steps that wait for something to happen, and of what a goal leaves behind.

@@ -12,8 +12,8 @@ import (
 // of the set start, and what those runs ask for first. It changes none of its arguments. The runner has
 // already dropped duplicates. now never goes back from call to call.
 //
-// A draft starts nothing. A paused workflow starts its runs as a live one does, up to their first task or wait: it
-// is for the runner to begin no task and fire no timer of a workflow that is paused. Results and redemptions are
+// A draft starts nothing. A paused workflow starts its runs as a live one does, up to their first task, wait or step that publishes or
+// starts another: it is for the runner to begin no task and fire no timer of a workflow that is paused. Results and redemptions are
 // given to Advance even then, so they are never lost.
 //
 // Decisions has one entry for each workflow with a trigger of the event's type, in the order of ids. Behind them come one for each

@@ -56,7 +56,7 @@ func (r *Run) EventRecord() ID {
 
 // A Wait is what a run waits for. Later kinds add fields; Kind says which count.
 type Wait struct {
-	Kind  string    `json:"kind"` // WaitTime or WaitEvent
+	Kind  string    `json:"kind"` // WaitTime, WaitEvent or WaitHeld
 	Since time.Time `json:"since"`
 	Due   time.Time `json:"due,omitzero"`
 	For   []string  `json:"for,omitempty"` // for people: what it waits for

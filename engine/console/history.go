@@ -252,7 +252,7 @@ func RunOf(r *engine.Run) Run {
 			Offer: r.Event.Offer, Product: r.Event.Product, Category: r.Event.Category, Lesson: r.Event.Lesson,
 		},
 	}
-	if r.Wait != nil {
+	if r.Wait != nil && r.Wait.Kind != engine.WaitHeld {
 		out.Until, out.For = r.Wait.Due, r.Wait.For
 	}
 	return out

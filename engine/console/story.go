@@ -215,6 +215,8 @@ func standing(r *engine.Run, zone *time.Location) string {
 		return "is " + string(r.State) + ": " + r.End
 	case r.Wait != nil && len(r.Wait.For) > 0:
 		return "waits in " + at + " for " + strings.Join(r.Wait.For, " or ") + ", until " + clock(r.Wait.Due, zone) + " at the latest"
+	case r.Wait != nil && r.Wait.Kind == engine.WaitHeld:
+		return "is held before " + at + " until its workflow goes on"
 	case r.Wait != nil && !r.Wait.Due.IsZero():
 		return "waits in " + at + " until " + clock(r.Wait.Due, zone)
 	case r.State == engine.RunSending:

@@ -31,6 +31,9 @@ func (w *World) cancel(c *engine.Cancel) {
 
 // forWhat says what a run waits for: " for link.redeemed until Sat 2026-03-28 17:00".
 func (w *World) forWhat(wait *engine.Wait) (said string) {
+	if wait.Kind == engine.WaitHeld {
+		return " until its workflow goes on"
+	}
 	if len(wait.For) > 0 {
 		said = " for " + strings.Join(wait.For, " or ")
 	}

@@ -270,6 +270,23 @@ func TestSenderDecides(t *testing.T) {
 	}
 }
 
+// TestServerQuotesALink checks that a server whose answer repeats a login link, as filters for spam do, brings it neither
+// whole nor cut off into what is kept of the attempt.
+func TestServerQuotesALink(t *testing.T) {
+	t.Parallel()
+	for step, want := range map[string]string{
+		"- email: {subject: Hi, text: '<<login_url>>'}": "554 spam: https://acme.test/l/[redacted] and [redacted], [redacted]…",
+		"- sms: '<<login_url>>'":                        "554 spam: https://acme.test/l/[redacted] and [redacted], [redacted]…",
+	} {
+		b := newBench(t, nil)
+		a, call := b.call(t, step)
+		b.answer = engine.Final(errors.New("554 spam: https://acme.test/l/SECRET-link1 and secret-LINK1, SECRET-li…"))
+		if _, _, err := attempt(t, a, call); err == nil || err.Error() != want || !engine.IsFinal(err) || !errors.Is(err, b.answer) {
+			t.Errorf("%s: %v", step, err)
+		}
+	}
+}
+
 // TestTemplateIsReadAtSendTime checks that a mail is of its template's newest text, and is not mixed of two.
 func TestTemplateIsReadAtSendTime(t *testing.T) {
 	t.Parallel()

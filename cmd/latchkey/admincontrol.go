@@ -42,7 +42,7 @@ func (i adminControl) message(ctx context.Context, location, id string, do func(
 	if err != nil {
 		return nil, controlError("message "+id, err)
 	}
-	return messageOf(*t), nil
+	return i.messageOf(*t), nil
 }
 
 func (i adminControl) run(ctx context.Context, location, id string, do func(context.Context, string, engine.ID) (*engine.Run, error)) (any, error) {

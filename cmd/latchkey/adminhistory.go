@@ -78,7 +78,7 @@ func (i adminMessages) Message(ctx context.Context, location, id string) (consol
 
 // withBody adds to a message what the outbox holds of it, in which ids stand for links.
 func (i *site) withBody(ctx context.Context, t engine.Task) (console.Message, error) {
-	m := messageOf(t)
+	m := i.messageOf(t)
 	kept, err := i.outbox.Get(ctx, t.ID)
 	switch {
 	case err == nil:
@@ -89,7 +89,7 @@ func (i *site) withBody(ctx context.Context, t engine.Task) (console.Message, er
 	return m, nil
 }
 
-func messageOf(t engine.Task) console.Message {
+func (i *site) messageOf(t engine.Task) console.Message {
 	m := console.Message{
 		ID: t.ID.String(), At: t.Created, Location: t.Location, Channel: t.Kind, Class: string(t.Class),
 		Contact: t.Contact.String(), To: t.To, Subject: t.Subject, Workflow: t.Workflow, Run: t.Run.String(),
@@ -98,6 +98,8 @@ func messageOf(t engine.Task) console.Message {
 	if t.State == engine.TaskDue {
 		if m.Next, m.Held = t.NotBefore, t.Held; t.Held != nil {
 			m.Next = t.Held.Until
+		} else {
+			m.Held = i.heldByChannel(t)
 		}
 	}
 	if m.Links == nil {
@@ -157,7 +159,7 @@ func (i adminHistory) Run(ctx context.Context, location, id string) (rec console
 			return rec, err
 		}
 		if t != nil {
-			rec.Messages = append(rec.Messages, messageOf(*t))
+			rec.Messages = append(rec.Messages, i.messageOf(*t))
 		}
 	}
 	return rec, nil

@@ -10,6 +10,8 @@ import (
 
 	"latchkey/actions/smtp/sink"
 	"latchkey/engine"
+	"latchkey/engine/console"
+	"latchkey/engine/runner"
 )
 
 // answerAt makes the SMTP server say what say returns, each time that it comes to a stage; n counts from 1.
@@ -127,6 +129,40 @@ func TestServerDownForAWhile(t *testing.T) {
 	}
 	if left := w.messages("?state=due"); len(left) > 0 {
 		t.Errorf("still due: %+v", left)
+	}
+}
+
+// TestDownChannelIsTold asks what became of an event whose message waits for a channel that is down: the message itself was
+// never tried, and only the channel knows why.
+func TestDownChannelIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow})
+	w.smtpDown()
+	i, _ := w.start()
+	nc := w.connect()
+	for k := range 5 {
+		w.send(nc, "offer_access_granted", fmt.Sprintf("order-%d", k), string(eventData(fmt.Sprintf("c-%d", k), map[string]string{"offer": "gold"})))
+	}
+	w.until(t, "five messages wait for the channel", i, func(runner.Stats) bool {
+		_, says := w.get("/readyz")
+		return strings.Contains(says, "email: down since") && len(w.messages("?state=due")) == 5
+	})
+	due := w.messages("?state=due")
+	last := due[slices.IndexFunc(due, func(m console.Message) bool { return m.Attempts == 0 && len(m.History) == 0 })]
+	const why = "by the channel email, which is down: smtp: connecting: "
+	if last.Held == nil || !strings.HasPrefix("by "+last.Held.By, why) || last.Held.Since.IsZero() {
+		t.Errorf("held %+v", last.Held)
+	}
+	for _, args := range [][]string{{"messages", "list"}, {"messages", "show", last.ID}, {"runs", "show", last.Run}, {"explain", "offer_access_granted:order-4"}} {
+		if code, out, errs := w.command(append(args, "--server="+w.admin(""))...); code != exitOK || !strings.Contains(out, why) {
+			t.Errorf("%v: exit %d\n%s%s", args, code, out, errs)
+		}
+	}
+	w.smtpUp()
+	w.waitMails(5)
+	w.quiet(i, nc)
+	if m := w.messages("?run=" + last.Run)[0]; m.State != "sent" || m.Held != nil {
+		t.Errorf("sent later: %+v", m)
 	}
 }
 

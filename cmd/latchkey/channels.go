@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"latchkey/engine"
 )
 
 // channels tells how messages leave, by kind: a server that refuses everything is no reason to stop taking events. A channel
@@ -26,6 +28,20 @@ func (s *site) channels() map[string]string {
 		}
 	}
 	return out
+}
+
+// heldByChannel says that a message waits for its channel, which is down; nil if it does not. The message's record knows nothing of
+// it: all that wait would be written anew each time that a server goes down and comes up.
+func (s *site) heldByChannel(t engine.Task) *engine.Hold {
+	c := s.runner.Channel(t.Location, t.Kind)
+	if !c.Down {
+		return nil
+	}
+	since := c.Since
+	if t.Created.After(since) {
+		since = t.Created
+	}
+	return &engine.Hold{Since: since, By: "the channel " + t.Kind + ", which is down: " + c.Reason}
 }
 
 // channelsOpen collects which channels are down.

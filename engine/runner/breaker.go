@@ -153,18 +153,31 @@ func (r *Runner) Channels() (all []ChannelState) {
 		if key.location == "" || key.kind == "" {
 			continue
 		}
-		c.mu.Lock()
-		s := ChannelState{Location: key.location, Kind: key.kind, Down: c.open.Load()}
-		if s.Down {
-			s.Since, s.Next, s.Reason = c.downAt, r.cfg.Now().Add(time.Until(c.opens)), c.reason
-		}
-		c.mu.Unlock()
-		all = append(all, s)
+		all = append(all, r.state(c))
 	}
 	slices.SortFunc(all, func(a, b ChannelState) int {
 		return cmp.Or(cmp.Compare(a.Location, b.Location), cmp.Compare(a.Kind, b.Kind))
 	})
 	return all
+}
+
+// Channel returns how one channel is; one that is not there is not down.
+func (r *Runner) Channel(location, kind string) ChannelState {
+	c := r.channels[channelKey{location, kind}]
+	if c == nil {
+		return ChannelState{Location: location, Kind: kind}
+	}
+	return r.state(c)
+}
+
+func (r *Runner) state(c *channel) ChannelState {
+	s := ChannelState{Location: c.location, Kind: c.kind}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if s.Down = c.open.Load(); s.Down {
+		s.Since, s.Next, s.Reason = c.downAt, r.cfg.Now().Add(time.Until(c.opens)), c.reason
+	}
+	return s
 }
 
 // concernsChannel reports whether an attempt's error is no fault of its task, so that it does not count: the channel had none, or it

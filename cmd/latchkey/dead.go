@@ -197,7 +197,7 @@ func (a *app) deadReplay(ctx context.Context, c *cli.Command) error {
 	for _, r := range done {
 		if r.Error != "" {
 			failed++
-			fmt.Fprintln(a.err, row(fmt.Sprintf("letter %d is still dead: %s", r.Letter.Letter, r.Error)))
+			fmt.Fprintln(a.err, row(fmt.Sprintf("letter %d was not replayed: %s", r.Letter.Letter, r.Error)))
 		}
 	}
 	err = printList(a, c, done, func(w io.Writer) {

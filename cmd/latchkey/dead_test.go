@@ -47,7 +47,7 @@ func testReplay(t *testing.T, w *world) {
 	w.put(nc, forms["structured"]("offer_access_granted", "order-2", []byte(`{"contact": {"email": "ada@example.com"}, "offer": {"id": "silver"}}`)))
 	list := letters()
 	first := "offer_access_granted:order-1"
-	if len(list) != 2 || list[1].ID != first || list[1].Reason != "ambiguous" || list[0].ID != "order-2" || list[0].Location != "academy" {
+	if len(list) != 2 || list[1].ID != first || list[1].Reason != "ambiguous: several contacts have this e-mail address" || list[0].ID != "order-2" || list[0].Location != "academy" {
 		t.Fatalf("letters: %+v", list)
 	}
 	if out := run(0, "explain", first); !strings.Contains(out, "It is a dead letter since") || !strings.Contains(out, "reason     ambiguous") {

@@ -29,7 +29,7 @@ const maxIdentity = 1024 // bytes of an id or address: they are keys
 
 // Why a contact cannot be told from an event.
 var (
-	errAmbiguous = errors.New("ambiguous")
+	errAmbiguous = errors.New("ambiguous: several contacts have this e-mail address")
 	errTooLong   = errors.New("contact id or e-mail address is too long")
 	errNobody    = errors.New("no contact")
 	errMustWrite = errors.New("the directory must be written")

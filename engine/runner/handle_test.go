@@ -47,7 +47,7 @@ func TestDeadLetters(t *testing.T) {
 	nobody := login("", "")
 	w.handle(loop, elsewhere, long, nobody, login("", "shared@example.com"), almost)
 	w.idle()
-	want := map[string]string{"e3": "loop", "e4": causeNoPlace, "e5": errTooLong.Error(), "e6": errNobody.Error(), "e7": "ambiguous"}
+	want := map[string]string{"e3": "loop", "e4": causeNoPlace, "e5": errTooLong.Error(), "e6": errNobody.Error(), "e7": errAmbiguous.Error()}
 	if fmt.Sprint(w.bus.dead) != fmt.Sprint(want) {
 		t.Errorf("dead letters %v, want %v", w.bus.dead, want)
 	}

@@ -117,6 +117,19 @@ func (d *Decoder) subject(subject string, ev *engine.Event) (engine.TriggerKind,
 	return kind, nil
 }
 
+// knownIn returns the location and the trigger that a subject names, "" for one that is not known.
+func knownIn(subject string, known func(location string) bool) (location, trigger string) {
+	rest, _ := strings.CutPrefix(subject, subjectPrefix)
+	location, trigger, _ = strings.Cut(rest, ".")
+	if known != nil && !known(location) {
+		location = ""
+	}
+	if _, ok := lookup(trigger); !ok {
+		trigger = ""
+	}
+	return location, trigger
+}
+
 // attributes are the CloudEvents context attributes that Latchkey reads, as text. nil means that there is none.
 type attributes struct {
 	id, source, typ, version, time, depth any

@@ -28,8 +28,9 @@ type ConsumerConfig struct {
 	StoreID  string // the durable consumer is marked by it, so that two stores never share one
 	Known    func(location string) bool
 	MaxBatch int // most events of a batch; default 500
-	// Buried, if set, is told of each message that became a dead letter because it could not be read.
-	Buried func()
+	// Buried, if set, is told of each message that became a dead letter because it could not be read: with the location and the
+	// trigger of its subject, "" for one that is not known.
+	Buried func(location, trigger string)
 	// CaughtUp, if set, is called once: when what the stream held at the start has been handled.
 	CaughtUp func()
 	Logger   zerolog.Logger
@@ -357,7 +358,7 @@ func (c *Consumer) hand(ctx context.Context, inc incarnation, items []item) erro
 			return err
 		}
 		if c.cfg.Buried != nil {
-			c.cfg.Buried()
+			c.cfg.Buried(knownIn(it.msg.Subject, c.cfg.Known))
 		}
 		c.deadLog.Warn().Str("subject", it.msg.Subject).Uint64("seq", it.msg.Seq).Str("reason", it.err.Error()).Msg("event became a dead letter")
 	}

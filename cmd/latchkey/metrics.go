@@ -91,8 +91,10 @@ func (m *metrics) committed(c boltstore.Commit) {
 	m.batch.Observe(float64(c.Functions))
 }
 
-// buried counts an event that could not be read, so that its location and trigger are not known.
-func (m *metrics) buried() { m.events.WithLabelValues("", "", "unreadable").Inc() }
+// buried counts an event that could not be read, by what is known of it.
+func (m *metrics) buried(location, trigger string) {
+	m.events.WithLabelValues(location, trigger, "unreadable").Inc()
+}
 
 func (m *metrics) linkOpened(location string, pressed bool, is linkgen.Reason) {
 	by := "page"

@@ -22,6 +22,10 @@ func TestMetrics(t *testing.T) {
 	w.put(nc, m) // another message, the same event
 	w.put(nc, forms["bare"]("user_login", "1", eventData("ada", nil)))
 	w.send(nc, "offer_access_granted", "bad", `{"contact": `)
+	w.send(nc, "somebody_else", "bad", `{}`)
+	if err := nc.Publish("courses.elsewhere.user_login", []byte(`{}`)); err != nil {
+		t.Fatal(err)
+	}
 	w.answerAt(sink.Dot, func(int64, sink.Mail) sink.Answer { return sink.Answer{Code: 550, Text: "no"} })
 	w.grant(nc, "bob", "gold")
 	w.quiet(i, nc)
@@ -48,7 +52,9 @@ func TestMetrics(t *testing.T) {
 	for _, line := range []string{
 		`latchkey_events_total{location="academy",result="started",trigger="offer_access_granted"} 2`,
 		`latchkey_events_total{location="academy",result="duplicate",trigger="offer_access_granted"} 1`,
-		`latchkey_events_total{location="",result="unreadable",trigger=""} 1`,
+		`latchkey_events_total{location="academy",result="unreadable",trigger="offer_access_granted"} 1`,
+		`latchkey_events_total{location="academy",result="unreadable",trigger=""} 1`,
+		`latchkey_events_total{location="",result="unreadable",trigger="user_login"} 1`,
 		`latchkey_events_lag 0`,
 		`latchkey_runs{state="waiting"} 0`,
 		`latchkey_runs_total{location="academy",result="finished"} 2`,

@@ -191,6 +191,11 @@ func TestLocationFiles(t *testing.T) {
 	if s := i.site("studio").files.state.Load(); s.InForce || len(s.Mistakes) == 0 {
 		t.Errorf("studio's files: %+v", s)
 	}
+	for line := range strings.Lines(w.wholeLog()) {
+		if strings.Contains(line, "workflows/hello.yaml") && !strings.Contains(line, `"location":"studio"`) {
+			t.Error("whose file is it?", line)
+		}
+	}
 	if s := i.site("academy").files.state.Load(); !s.InForce {
 		t.Errorf("academy's files: %+v", s)
 	}

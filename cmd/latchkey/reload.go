@@ -223,7 +223,8 @@ func (i *site) reload(ctx context.Context) {
 	}
 	next, kept, found := i.newest(cfg)
 	problems = append(problems, found...)
-	logProblems(i.log, problems)
+	log := i.logger()
+	logProblems(log, problems)
 	for _, p := range problems {
 		if !p.Warning {
 			state.Mistakes = append(state.Mistakes, p.String())
@@ -236,20 +237,20 @@ func (i *site) reload(ctx context.Context) {
 	if next == nil {
 		state.Restart = nil
 	} else if err := i.putInForce(ctx, next); err != nil {
-		i.log.Error().Err(err).Msg("changed files are not in force")
+		log.Error().Err(err).Msg("changed files are not in force")
 		state.Mistakes, state.Kept = append(state.Mistakes, err.Error()), changed
 	}
 	state.InForce = len(state.Mistakes) == 0
 	i.files.state.Store(state)
 	for _, key := range state.Restart {
-		i.log.Warn().Str("setting", key).Msg("has changed and takes effect after a restart")
+		log.Warn().Str("setting", key).Msg("has changed and takes effect after a restart")
 	}
 	if !state.InForce {
-		i.log.Error().Strs("changed", changed).Strs("kept", state.Kept).Int("mistakes", len(state.Mistakes)).
+		log.Error().Strs("changed", changed).Strs("kept", state.Kept).Int("mistakes", len(state.Mistakes)).
 			Msg("changed files have mistakes: until they are mended, those kept stay in force as they were")
 		return
 	}
-	i.log.Info().Strs("changed", changed).Int("workflows", len(next.workflows)).Msg("changed files are in force")
+	log.Info().Strs("changed", changed).Int("workflows", len(next.workflows)).Msg("changed files are in force")
 }
 
 // newest reads the project. A changed file with mistakes is kept as it was, and so are those that cannot do without the

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/rs/zerolog"
+
 	"latchkey/actions"
 	"latchkey/actions/outbox"
 	"latchkey/actions/smtp"
@@ -101,10 +103,19 @@ func (s *site) deps(cfg *Config) actions.Deps {
 func (s *site) openProject() bool {
 	s.files.seen = s.lookAt()
 	p := readProject(s.cfg, s.deps(s.cfg))
-	logProblems(s.log, p.problems)
+	logProblems(s.logger(), p.problems)
 	s.project.Store(p)
 	s.files.state.Store(&filesState{ReadAt: s.cfg.Now(), InForce: true})
 	return !mistakes(p.problems)
+}
+
+// logger is for what concerns the location's files, which are named by their path in its folder: each location may have one of
+// that name.
+func (s *site) logger() zerolog.Logger {
+	if s.cfg == s.instance.cfg { // it is the only one
+		return s.log
+	}
+	return s.log.With().Str("location", s.cfg.Location).Logger()
 }
 
 // inForce returns the project that is in force.

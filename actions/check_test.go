@@ -46,6 +46,9 @@ func TestMistakes(t *testing.T) {
 				"w.yaml:8:36: a mail has either a template or a text of its own; leave out template or text",
 				"w.yaml:9:8: the SMS has no text; write `sms: 'Hi'`, or `sms: {template: NAME}`",
 				"w.yaml:10:32: an SMS has either a template or a body, not both"}},
+		{"nothing of it", "triggers: [lesson_completed]\nclass: marketing", "- sms: {body: Hi, max_segments: 0}\n- notify: {to: [], text: Hi}", []string{
+			"w.yaml:4:33: max_segments must be 1 or more",
+			"w.yaml:5:16: to is an empty list; leave it out"}},
 		{"misspelt keys", "triggers: [lesson_completed]\nclass: marketing", "- email: {templat: bare}\n- sms: {bdy: Hi, max_segments: two}", []string{
 			`w.yaml:4:11: the step email has no key "templat"; did you mean template? (its keys: template, subject, preheader, markdown, html, text, from, reply_to, class)`,
 			`w.yaml:5:9: the step sms has no key "bdy"; did you mean body? (its keys: template, body, class, max_segments)`,

@@ -52,9 +52,6 @@ func (a *SMS) Decode(n engine.Node, sc engine.StepContext) any {
 	s.source = source{texts: map[string]string{"body": s.Body},
 		at: func(_ string, offset int) engine.Pos { return n.Pos(key, offset) }}
 	s.class = classOf(n, s.Class, sc)
-	if s.MaxSegments < 0 {
-		n.Report(engine.Problem{Pos: n.Pos("max_segments", -1), Msg: "max_segments must be 1 or more"})
-	}
 	switch {
 	case s.Template != "" && s.Body != "":
 		n.Report(engine.Problem{Pos: n.Pos("body", -1), Msg: "an SMS has either a template or a body, not both"})

@@ -152,6 +152,10 @@ func (r *reader) field(e entry, f reflect.Value) {
 	}
 	switch f.Interface().(type) {
 	case []string:
+		if e.value.Kind == yaml.SequenceNode && len(e.value.Content) == 0 {
+			r.fail(e.value, "%s is an empty list; leave it out", e.name)
+			return
+		}
 		f.Set(reflect.ValueOf(r.ids(e.value, e.name)))
 		return
 	case map[string]string:
@@ -174,6 +178,8 @@ func (r *reader) field(e entry, f reflect.Value) {
 		i, err := strconv.Atoi(s)
 		if err != nil {
 			r.fail(e.value, "%s must be a whole number, not %q", e.name, s)
+		} else if i < 1 {
+			r.fail(e.value, "%s must be 1 or more", e.name)
 		}
 		f.SetInt(int64(i))
 	case reflect.Bool:

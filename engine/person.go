@@ -96,6 +96,7 @@ type Location struct {
 	Email   string // the address that its mail comes from
 	Support string // where learners ask for help; may be empty
 	Brand   string // accent colour, #rrggbb; may be empty
+	Logo    string // a picture as a data: URI; may be empty
 	// Language is the BCP 47 tag of the language in which its learners are spoken to unless theirs is known; "" is English.
 	Language string
 	BaseURL  string // what every link begins with; no trailing slash

@@ -37,6 +37,8 @@ type Settings struct {
 	Uses      int           // default unlimited
 	Keep      int           // how many families live, or KeepAll; default 1
 	Supersede Supersede     // default OnHandoff
+	Idle      time.Duration // of a learner's session; default SessionIdle
+	Life      time.Duration // likewise, in all; default SessionLife
 }
 
 func (s Settings) withDefaults() Settings {

@@ -2,6 +2,7 @@ package linkgen
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -18,8 +19,8 @@ import (
 
 // Limits of a session.
 const (
-	SessionIdle = 12 * time.Hour      // without a page seen
-	SessionLife = 14 * 24 * time.Hour // in all
+	SessionIdle = 12 * time.Hour      // without a page seen, unless the location says otherwise
+	SessionLife = 14 * 24 * time.Hour // in all, likewise
 	SessionsMax = 10                  // per contact; the one unseen for longest ends
 	ViewLife    = time.Hour           // of staff who view as a learner, in all
 	viewsMax    = 2                   // such sessions per contact, beside the learner's
@@ -47,14 +48,34 @@ type Session struct {
 	App      string    `json:"app,omitempty"` // that the link was for
 
 	ID string `json:"-"` // a hash, safe to show
+
+	limits sessionLimits // of the location, as they are now
+}
+
+type sessionLimits struct{ idle, life time.Duration }
+
+// SessionLimits returns for how long a location's learners stay signed in without a page seen, and in all.
+func (l *Links) SessionLimits(location string) (idle, life time.Duration) {
+	s, _ := l.settings(location) // a location that is gone has the defaults
+	return cmp.Or(max(s.Idle, 0), SessionIdle), cmp.Or(max(s.Life, 0), SessionLife)
+}
+
+// loadSession reads a session and the limits that are in force for it.
+func (l *Links) loadSession(tx engine.Tx, key []byte) (s Session, ok bool, err error) {
+	if ok, err = load(tx, engine.SpaceSessions, key, &s); ok && err == nil {
+		s.ID = sessionID(key)
+		s.limits.idle, s.limits.life = l.SessionLimits(s.Location)
+	}
+	return s, ok, err
 }
 
 // Ends returns when the session ends at the latest.
 func (s Session) Ends() time.Time {
+	life := cmp.Or(s.limits.life, SessionLife)
 	if s.As != "" {
-		return s.Created.Add(ViewLife)
+		life = min(life, ViewLife)
 	}
-	return s.Created.Add(SessionLife)
+	return s.Created.Add(life)
 }
 
 // NewSID returns what a browser is given to hold: the shard, so that the session's partition is known, and 248
@@ -90,12 +111,11 @@ func sessionID(key []byte) string { return "ses_" + hex.EncodeToString(key[:8]) 
 // is not has no contact. It runs on the partition of ShardOfSID. Whether the contact still has access is the
 // caller's to ask.
 func (l *Links) Session(tx engine.Tx, sid engine.Secret, now time.Time) (Session, bool, error) {
-	return session(tx, sessionKey(sid), now)
+	return l.session(tx, sessionKey(sid), now)
 }
 
-func session(tx engine.Tx, key []byte, now time.Time) (Session, bool, error) {
-	var s Session
-	ok, err := load(tx, engine.SpaceSessions, key, &s)
+func (l *Links) session(tx engine.Tx, key []byte, now time.Time) (Session, bool, error) {
+	s, ok, err := l.loadSession(tx, key)
 	if !ok || err != nil {
 		return Session{}, false, err
 	}
@@ -103,7 +123,6 @@ func session(tx engine.Tx, key []byte, now time.Time) (Session, bool, error) {
 	if _, err := load(tx, engine.SpaceHeads, accountKey(s.Location, s.Contact), &acc); err != nil {
 		return Session{}, false, err
 	}
-	s.ID = sessionID(key)
 	live, err := s.alive(tx, acc.Epoch, now)
 	if err != nil {
 		return Session{}, false, err
@@ -134,7 +153,7 @@ func (l *Links) Holder(ctx context.Context, stores engine.Stores, s Session) (*e
 
 // alive reports whether a session of a contact, whose epoch is given, is not over.
 func (s Session) alive(tx engine.Tx, epoch uint32, now time.Time) (bool, error) {
-	if s.Epoch != epoch || !now.Before(s.Seen.Add(SessionIdle)) || !now.Before(s.Ends()) {
+	if s.Epoch != epoch || !now.Before(s.Seen.Add(cmp.Or(s.limits.idle, SessionIdle))) || !now.Before(s.Ends()) {
 		return false, nil
 	}
 	link, err := ParseID(s.Link)
@@ -146,12 +165,14 @@ func (s Session) alive(tx engine.Tx, epoch uint32, now time.Time) (bool, error) 
 }
 
 // Stale reports whether a session that is seen now should be touched.
-func (s Session) Stale(now time.Time) bool { return now.Sub(s.Seen) >= seenEvery }
+func (s Session) Stale(now time.Time) bool {
+	return now.Sub(s.Seen) >= min(seenEvery, cmp.Or(s.limits.idle, SessionIdle)/4)
+}
 
 // Touch notes that a session was seen now. It does nothing for one that is over.
 func (l *Links) Touch(tx engine.Tx, sid engine.Secret, now time.Time) error {
 	key := sessionKey(sid)
-	s, ok, err := session(tx, key, now)
+	s, ok, err := l.session(tx, key, now)
 	if !ok || err != nil {
 		return err
 	}
@@ -263,7 +284,7 @@ func (l *Links) letIn(tx engine.Tx, rec linkRecord, v Visit) (red engine.Redempt
 			return red, err
 		}
 	}
-	id, err := begin(tx, rec, v)
+	id, err := l.begin(tx, rec, v)
 	if err != nil {
 		return red, err
 	}
@@ -303,7 +324,7 @@ func countUse(tx engine.Tx, rec linkRecord, v Visit) (first bool, err error) {
 }
 
 // begin stores a new session. If the contact has too many, the one unseen for longest ends.
-func begin(tx engine.Tx, rec linkRecord, v Visit) (id string, err error) {
+func (l *Links) begin(tx engine.Tx, rec linkRecord, v Visit) (id string, err error) {
 	var acc account
 	ak := accountKey(rec.Location, rec.Contact)
 	if _, err := load(tx, engine.SpaceHeads, ak, &acc); err != nil {
@@ -313,7 +334,7 @@ func begin(tx engine.Tx, rec linkRecord, v Visit) (id string, err error) {
 	if v.As != "" {
 		room, views = SessionsMax, viewsMax-1
 	}
-	live, err := living(tx, acc, room, views, v.Now)
+	live, err := l.living(tx, acc, room, views, v.Now)
 	if err != nil {
 		return "", err
 	}
@@ -336,7 +357,7 @@ func begin(tx engine.Tx, rec linkRecord, v Visit) (id string, err error) {
 
 // living deletes a contact's sessions that are over and, if there are more than most, or than views of staff, those unseen for
 // longest. It returns the others.
-func living(tx engine.Tx, acc account, most, views int, now time.Time) ([][]byte, error) {
+func (l *Links) living(tx engine.Tx, acc account, most, views int, now time.Time) ([][]byte, error) {
 	type seen struct {
 		key []byte
 		s   Session
@@ -344,8 +365,7 @@ func living(tx engine.Tx, acc account, most, views int, now time.Time) ([][]byte
 	var live []seen
 	room := map[bool]int{false: most, true: views} // by whether staff view as the learner
 	for _, k := range acc.Sessions {
-		var s Session
-		ok, err := load(tx, engine.SpaceSessions, k, &s)
+		s, ok, err := l.loadSession(tx, k)
 		if err == nil && ok {
 			ok, err = s.alive(tx, acc.Epoch, now)
 		}
@@ -361,16 +381,16 @@ func living(tx engine.Tx, acc account, most, views int, now time.Time) ([][]byte
 	}
 	slices.SortStableFunc(live, func(a, b seen) int { return a.s.Seen.Compare(b.s.Seen) })
 	var keys [][]byte
-	for _, l := range live {
-		if view := l.s.As != ""; room[view] < 0 {
+	for _, one := range live {
+		if view := one.s.As != ""; room[view] < 0 {
 			room[view]++
-			tx.Delete(engine.SpaceSessions, l.key)
-			if err := noteEnd(tx, l.s, "its contact signed in on too many devices"); err != nil {
+			tx.Delete(engine.SpaceSessions, one.key)
+			if err := noteEnd(tx, one.s, "its contact signed in on too many devices"); err != nil {
 				return nil, err
 			}
 			continue
 		}
-		keys = append(keys, l.key)
+		keys = append(keys, one.key)
 	}
 	return keys, nil
 }

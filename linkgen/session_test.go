@@ -2,6 +2,7 @@ package linkgen
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,6 +88,43 @@ func TestSessionLimits(t *testing.T) {
 	if b.live(idle) {
 		t.Error("a session came back")
 	}
+}
+
+// A location's own limits are in force at once, for sessions that began before, too.
+func TestSessionLimitsOfLocation(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	b.set.TTL = 30 * 24 * time.Hour
+	tok := b.mint(engine.LinkRequest{})
+	sid, _, _ := b.redeem(tok, engine.Secret{})
+	seen := func(at time.Duration, live, stale bool) {
+		t.Helper()
+		b.now = t0.Add(at)
+		err := b.stores.For(b.ada.Shard()).View(t.Context(), func(tx engine.Tx) error {
+			s, ok, err := b.links.Session(tx, sid, b.now)
+			if ok != live || s.Stale(b.now) != stale {
+				t.Errorf("after %v: living %v, stale %v", at, ok, s.Stale(b.now))
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := b.links.Sessions(t.Context(), b.stores, loc, b.ada, b.now)
+		if listed := slices.ContainsFunc(list, func(s Session) bool { return s.Created.Equal(t0) }); err != nil || listed != live {
+			t.Errorf("after %v: listed %v, %v", at, listed, err)
+		}
+	}
+	seen(11*time.Hour, true, true)
+	b.set.Idle = 20 * time.Minute
+	seen(4*time.Minute, true, false)
+	seen(5*time.Minute, true, true)
+	seen(20*time.Minute, false, true)
+	b.set.Idle, b.set.Life = 48*time.Hour, 40*time.Hour
+	seen(39*time.Hour, true, true)
+	b.redeem(b.mint(engine.LinkRequest{}), engine.Secret{}) // which removes those that are over
+	seen(40*time.Hour-time.Second, true, true)
+	seen(40*time.Hour, false, true)
 }
 
 func TestSessionsPerContact(t *testing.T) {

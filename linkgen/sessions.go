@@ -23,7 +23,7 @@ func (l *Links) Sessions(ctx context.Context, stores engine.Stores, location str
 	for _, key := range keys {
 		var part []Session
 		err := stores.For(key.Shard()).View(ctx, func(tx engine.Tx) (err error) {
-			part, err = sessionsOf(tx, location, key, now)
+			part, err = l.sessionsOf(tx, location, key, now)
 			return err
 		})
 		if err != nil {
@@ -43,16 +43,14 @@ func (l *Links) Sessions(ctx context.Context, stores engine.Stores, location str
 	return out, nil
 }
 
-func sessionsOf(tx engine.Tx, location string, contact engine.ID, now time.Time) (out []Session, err error) {
+func (l *Links) sessionsOf(tx engine.Tx, location string, contact engine.ID, now time.Time) (out []Session, err error) {
 	var acc account
 	if _, err := load(tx, engine.SpaceHeads, accountKey(location, contact), &acc); err != nil {
 		return nil, err
 	}
 	for _, k := range acc.Sessions {
-		var s Session
-		ok, err := load(tx, engine.SpaceSessions, k, &s)
+		s, ok, err := l.loadSession(tx, k)
 		if err == nil && ok {
-			s.ID = sessionID(k)
 			ok, err = s.alive(tx, acc.Epoch, now)
 		}
 		if err != nil {

@@ -125,14 +125,14 @@ func (l *Links) info(tx engine.Tx, s Selector, now time.Time) (rec linkRecord, v
 	if l.keys.find(rec.KeyID) == nil { // its key was removed, which ends it
 		v.Reason, v.cause = Revoked, cause{Scope: "key"}
 	}
-	sessions, err = countSessions(tx, rec, now)
+	sessions, err = l.countSessions(tx, rec, now)
 	if err != nil {
 		return rec, v, 0, fmt.Errorf("link %s: %w", s.ID(), err)
 	}
 	return rec, v, sessions, nil
 }
 
-func countSessions(tx engine.Tx, rec linkRecord, now time.Time) (n int, err error) {
+func (l *Links) countSessions(tx engine.Tx, rec linkRecord, now time.Time) (n int, err error) {
 	if rec.Contact.IsZero() {
 		return countStaff(tx, rec, now)
 	}
@@ -141,8 +141,7 @@ func countSessions(tx engine.Tx, rec linkRecord, now time.Time) (n int, err erro
 		return 0, err
 	}
 	for _, k := range acc.Sessions {
-		var s Session
-		ok, err := load(tx, engine.SpaceSessions, k, &s)
+		s, ok, err := l.loadSession(tx, k)
 		if err != nil {
 			return 0, err
 		}

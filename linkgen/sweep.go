@@ -24,7 +24,7 @@ func (l *Links) Sweep(ctx context.Context, stores engine.Stores, before, now tim
 				return fmt.Errorf("sweep links: %w", err)
 			}
 			if len(old) > 0 {
-				if err := s.Update(ctx, func(tx engine.Tx) error { return forget(tx, old, now) }); err != nil {
+				if err := s.Update(ctx, func(tx engine.Tx) error { return l.forget(tx, old, now) }); err != nil {
 					return fmt.Errorf("sweep links: %w", err)
 				}
 			}
@@ -144,7 +144,7 @@ func isOver(tx engine.Tx, rec linkRecord, before time.Time) (bool, error) {
 	return v.Reason == Replaced || v.Reason == Revoked && v.cause.At.Before(before), err
 }
 
-func forget(tx engine.Tx, old []linkRecord, now time.Time) error {
+func (l *Links) forget(tx engine.Tx, old []linkRecord, now time.Time) error {
 	for _, rec := range old {
 		s, err := ParseID(rec.ID)
 		if err != nil {
@@ -160,7 +160,7 @@ func forget(tx engine.Tx, old []linkRecord, now time.Time) error {
 			continue
 		}
 		tx.Delete(engine.SpaceHeads, append(indexPrefix(rec.Location, rec.Contact), s[:]...))
-		if err := forgetSessions(tx, rec.Location, rec.Contact, now); err != nil {
+		if err := l.forgetSessions(tx, rec.Location, rec.Contact, now); err != nil {
 			return err
 		}
 	}
@@ -187,14 +187,14 @@ func forgetStaff(tx engine.Tx, location string, now time.Time) error {
 }
 
 // forgetSessions deletes those of a contact that are over.
-func forgetSessions(tx engine.Tx, location string, contact engine.ID, now time.Time) error {
+func (l *Links) forgetSessions(tx engine.Tx, location string, contact engine.ID, now time.Time) error {
 	key := accountKey(location, contact)
 	var acc account
 	ok, err := load(tx, engine.SpaceHeads, key, &acc)
 	if !ok || err != nil || len(acc.Sessions) == 0 {
 		return err
 	}
-	if acc.Sessions, err = living(tx, acc, SessionsMax, viewsMax, now); err != nil {
+	if acc.Sessions, err = l.living(tx, acc, SessionsMax, viewsMax, now); err != nil {
 		return err
 	}
 	return save(tx, engine.SpaceHeads, key, acc)

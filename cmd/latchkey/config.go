@@ -11,6 +11,7 @@ import (
 	"latchkey/actions/smtp"
 	"latchkey/actions/twilio"
 	"latchkey/engine"
+	"latchkey/linkgen"
 )
 
 // A Config is latchkey.yaml, resolved: flag over environment over file over default. Nothing asks the
@@ -24,6 +25,7 @@ type Config struct {
 	Zone     *time.Location
 	Language string // of learners whose own is not known
 	Brand    string
+	Logo     string // path of a picture
 	BaseURL  string
 	Listen   string
 	Admin    AdminConfig
@@ -33,6 +35,7 @@ type Config struct {
 	Email    EmailConfig
 	SMS      SMSConfig
 	Links    LinksConfig
+	Session  SessionConfig
 	Apps     map[string]AppConfig
 	Legacy   bool // learners go straight to the app "courses"
 	Portal   PortalConfig
@@ -56,6 +59,7 @@ type Config struct {
 	Folders []string
 	Sites   []*Config
 
+	logo   string   // the picture, as a data: URI
 	source []byte   // the file as it was read
 	env    []string // what it was read with, to read it again
 	flags  map[string]string
@@ -112,6 +116,12 @@ type LinksConfig struct {
 	Embed     EmbedConfig
 }
 
+// SessionConfig is for how long learners stay signed in.
+type SessionConfig struct {
+	Idle     time.Duration // without a page seen
+	Absolute time.Duration
+}
+
 // AppConfig is one app that links may be for.
 type AppConfig struct{ URL, Product, Lesson string }
 
@@ -141,6 +151,7 @@ func defaultConfig(dir string) *Config {
 		Email:      EmailConfig{SMTP: smtp.Config{Conns: 8}},
 		Links:      LinksConfig{TTL: day, Keep: 1, Supersede: "on_handoff", MaxTTL: 30 * day},
 		Apps:       map[string]AppConfig{},
+		Session:    SessionConfig{Idle: linkgen.SessionIdle, Absolute: linkgen.SessionLife},
 		Login:      LoginConfig{Email: true, PerHour: 300, SMS: LoginSMSConfig{PerHour: 30}},
 		Custom:     map[string]string{},
 		Secrets:    map[string]engine.Secret{},
@@ -205,6 +216,10 @@ func (c *Config) finishLocation(report reporter) {
 	if c.Links.TTL > c.Links.MaxTTL {
 		report("links.ttl", false, "is longer than links.max_ttl")
 	}
+	if c.Session.Idle > c.Session.Absolute {
+		report("session.idle", false, "is longer than session.absolute")
+	}
+	c.finishLogo(report)
 	c.finishPortal(report)
 }
 
@@ -219,7 +234,7 @@ func (c *Config) path(p string) string {
 // EngineLocation is what the rest of the house knows of the location.
 func (c *Config) EngineLocation() *engine.Location {
 	loc := &engine.Location{
-		ID: c.Location, Name: c.Name, Email: addressOf(c.Email.From), Support: c.Support, Brand: c.Brand, Language: c.Language,
+		ID: c.Location, Name: c.Name, Email: addressOf(c.Email.From), Support: c.Support, Brand: c.Brand, Logo: c.logo, Language: c.Language,
 		BaseURL: strings.TrimRight(c.BaseURL, "/"), Zone: c.Zone, Custom: c.Custom, Day: c.Day,
 	}
 	for name := range c.Apps {

@@ -5,9 +5,12 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -64,6 +67,26 @@ func (c *Config) finishPortal(report reporter) {
 	}
 	if len(c.Links.Embed.Keys) > 0 && len(c.Links.Embed.Hosts) == 0 {
 		report("links.embed.keys", false, "needs links.embed.hosts: the sites whose pages may show the user link")
+	}
+}
+
+// finishLogo reads the picture.
+func (c *Config) finishLogo(report reporter) {
+	if c.logo = ""; c.Logo == "" {
+		return
+	}
+	f, err := os.Open(c.Logo)
+	if err != nil {
+		report("logo", false, "%v", err)
+		return
+	}
+	defer f.Close()
+	src, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err == nil {
+		c.logo, err = portal.Logo(src)
+	}
+	if err != nil {
+		report("logo", false, "%s %v", filepath.Base(c.Logo), err)
 	}
 }
 

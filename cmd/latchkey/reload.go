@@ -332,6 +332,7 @@ func (c *Config) changedBy(fresh *Config) (_ *Config, restart []string) {
 	next.Name, next.Zone, next.Language, next.Brand, next.Support = fresh.Name, fresh.Zone, fresh.Language, fresh.Brand, fresh.Support
 	next.Links, next.Apps, next.Custom, next.Secrets = fresh.Links, fresh.Apps, fresh.Custom, fresh.Secrets
 	next.Legacy, next.Portal, next.Login = fresh.Legacy, fresh.Portal, fresh.Login
+	next.Session, next.Logo, next.logo = fresh.Session, fresh.Logo, fresh.logo
 	next.source = fresh.source
 	next.Email.From, next.Email.ReplyTo, next.SMS.From = fresh.Email.From, fresh.Email.ReplyTo, fresh.SMS.From
 	for _, fixed := range []struct {

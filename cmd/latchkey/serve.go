@@ -122,7 +122,8 @@ func (i *instance) openStores(context.Context) (err error) {
 
 func (c *Config) linkSettings() linkgen.Settings {
 	s := linkgen.Settings{BaseURL: c.BaseURL, TTL: c.Links.TTL, MaxTTL: c.Links.MaxTTL, Uses: c.Links.Uses,
-		Keep: c.Links.Keep, Supersede: linkgen.Supersede(c.Links.Supersede)}
+		Keep: c.Links.Keep, Supersede: linkgen.Supersede(c.Links.Supersede),
+		Idle: c.Session.Idle, Life: c.Session.Absolute}
 	if s.Keep == 0 {
 		s.Keep = linkgen.KeepAll
 	}

@@ -107,7 +107,7 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token
 		return
 	default:
 		p.endElsewhere(r, presented, shard)
-		p.setCookie(w, fresh)
+		p.setCookie(w, door.Link.Location, fresh)
 	}
 	p.toPortal(w, landing(door))
 }

@@ -48,7 +48,7 @@ type frame struct {
 	Title         string
 	Site, Initial string
 	Style         template.CSS
-	Icon          template.URL
+	Icon, Logo    template.URL
 	Page          any
 }
 
@@ -90,7 +90,7 @@ func (p *pages) serve(w http.ResponseWriter, t *tongue, loc *engine.Location, st
 	site := clean(loc.Name)
 	initial := strings.ToUpper(first(site))
 	f := frame{Lang: t.tag.String(), Dir: t.say("direction"), Title: title, Site: site, Initial: initial, Page: page,
-		Style: template.CSS(style), Icon: icon(accent, initial)}
+		Style: template.CSS(style), Icon: icon(accent, initial), Logo: template.URL(loc.Logo)}
 	var body bytes.Buffer
 	if err := p.tmpl[t].ExecuteTemplate(&body, name, f); err != nil {
 		panic(fmt.Errorf("portal page %s: %w", name, err)) // a fault of ours: each page is tested

@@ -101,8 +101,10 @@ func (p *Portal) presented(r *http.Request) engine.Secret {
 	return engine.NewSecret(c.Value)
 }
 
-func (p *Portal) setCookie(w http.ResponseWriter, sid engine.Secret) {
-	p.writeCookie(w, sid.Reveal(), int(linkgen.SessionLife/time.Second))
+// setCookie has the browser hold a session of a location.
+func (p *Portal) setCookie(w http.ResponseWriter, location string, sid engine.Secret) {
+	_, life := p.Links.SessionLimits(location)
+	p.writeCookie(w, sid.Reveal(), int(life/time.Second))
 }
 
 func (p *Portal) clearCookie(w http.ResponseWriter) { p.writeCookie(w, "", -1) }

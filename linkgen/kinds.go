@@ -27,7 +27,7 @@ type AppRequest struct {
 // MintApp makes a link for a menu: it opens what the browser is signed in to, or the way to sign in, and carries no identity.
 // Several work at once. It runs on the partition of shard 0. Its errors are Final.
 func (l *Links) MintApp(tx engine.Tx, req AppRequest) (id string, url engine.Secret, err error) {
-	rec := linkRecord{Link: Link{Kind: AppOnly, Location: req.Location, App: req.App, To: req.To, By: req.By}}
+	rec := linkRecord{Link: Link{Kind: AppOnly, Location: req.Location, App: req.App, To: cleanTo(req.To), By: req.By}}
 	return l.mintFor(tx, &rec, req.Now, req.TTL, "made an app link", "")
 }
 

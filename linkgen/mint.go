@@ -105,12 +105,6 @@ func (l *Links) Mint(tx engine.Tx, req engine.LinkRequest) (id string, url engin
 		return "", url, fmt.Errorf("mint link: %w", err)
 	}
 	tx.Put(engine.SpaceHeads, append(indexPrefix(req.Location, req.Contact), tok.selector[:]...), []byte{recordVersion})
-	if req.ByHand && req.By != "" {
-		err := Audit(tx, AuditEntry{At: rec.Created, Location: rec.Location, Who: req.By, Did: "made a link", On: rec.ID, Detail: contactDetail(rec.Contact)})
-		if err != nil {
-			return "", url, fmt.Errorf("mint link: %w", err)
-		}
-	}
 	return rec.ID, tok.url(set.BaseURL), nil
 }
 

@@ -19,7 +19,9 @@ func ParseTo(text string) (noun, id string, ok bool) {
 	default:
 		return "", "", false
 	}
-	hidden := func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029' }
+	hidden := func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029'
+	}
 	if id == "" || len(id) > toMost || !utf8.ValidString(id) || strings.TrimSpace(id) != id || strings.ContainsFunc(id, hidden) {
 		return "", "", false
 	}

@@ -2,16 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
-	"time"
 
 	"latchkey/actions"
 	"latchkey/engine"
 	"latchkey/engine/console"
 	"latchkey/engine/runner"
-	"latchkey/linkgen"
 )
 
 // This file answers the console's questions with what the other rooms know.
@@ -71,77 +67,6 @@ func (i adminContacts) Import(ctx context.Context, location string, rows []conso
 	return console.ImportResult{Added: added, Updated: len(rows) - added}, err
 }
 
-type adminLinks struct{ *site }
-
-// New implements console.Links.
-func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, error) {
-	if n.Kind != console.KindLearner || n.Bind != "" {
-		return console.Link{}, fmt.Errorf("%w: kind and bind: not yet in this version", console.ErrInvalid)
-	}
-	p, err := i.person(ctx, n.Contact)
-	if err != nil {
-		return console.Link{}, err
-	}
-	req := engine.LinkRequest{Location: i.cfg.Location, Contact: p.Key, App: n.App, To: n.To, Uses: n.Uses, Channel: "hand", ByHand: true}
-	if n.Uses < 0 {
-		return console.Link{}, fmt.Errorf("%w: uses is a number above zero", console.ErrInvalid)
-	}
-	if !leadsSomewhere(n.To) {
-		return console.Link{}, fmt.Errorf("%w: to is product:, category: or lesson: and an id, as in product:go-101; not %q", console.ErrInvalid, n.To)
-	}
-	if n.App != "" {
-		if _, ok := i.inForce().cfg.Apps[n.App]; !ok {
-			return console.Link{}, fmt.Errorf("%w: no app %q in latchkey.yaml", console.ErrInvalid, n.App)
-		}
-	}
-	if n.TTL != "" {
-		d, err := engine.ParseDuration(n.TTL)
-		if err != nil {
-			return console.Link{}, fmt.Errorf("%w: ttl: %v", console.ErrInvalid, err)
-		}
-		if req.TTL = d.Fixed(); req.TTL > i.inForce().cfg.Links.MaxTTL {
-			return console.Link{}, fmt.Errorf("%w: ttl: links.max_ttl is %v", console.ErrInvalid, days(i.inForce().cfg.Links.MaxTTL))
-		}
-	}
-	id, url, err := i.mint(ctx, req)
-	if err != nil {
-		return console.Link{}, err
-	}
-	l, err := i.Link(ctx, id)
-	l.URL = url.Reveal()
-	return l, err
-}
-
-// leadsSomewhere reports whether a link made by hand may lead to that: nowhere in particular, or a noun with an id.
-func leadsSomewhere(to string) bool {
-	noun, id, _ := strings.Cut(to, ":")
-	switch noun {
-	case "product", "category", "lesson":
-		return id != "" && strings.TrimSpace(id) == id
-	}
-	return to == ""
-}
-
-// days writes a length as users do: 30d and not 720h.
-func days(d time.Duration) engine.Duration {
-	const day = 24 * time.Hour
-	return engine.Duration{Days: int(d / day), Rest: d % day}
-}
-
-// mint makes a link outside any message.
-func (i *instance) mint(ctx context.Context, req engine.LinkRequest) (id string, url engine.Secret, err error) {
-	wall := i.cfg.Now()
-	err = i.stores.For(req.Contact.Shard()).Update(ctx, func(tx engine.Tx) (err error) {
-		req.Now = engine.Tick(tx, wall)
-		id, url, err = i.links.Mint(tx, req)
-		return err
-	})
-	if err == nil {
-		i.metrics.mintedByHand(req.Location)
-	}
-	return id, url, err
-}
-
 // renewLink makes another link for whom and where an older one was. It joins the same family: looking at a message
 // in the outbox must not end the learner's links.
 func (i *instance) renewLink(ctx context.Context, _ engine.ID, link string) (actions.Link, error) {
@@ -152,78 +77,7 @@ func (i *instance) renewLink(ctx context.Context, _ engine.ID, link string) (act
 	old := info.Link
 	id, url, err := i.mint(ctx, engine.LinkRequest{
 		Location: old.Location, Contact: old.Contact, Ordinal: old.Ordinal, App: old.App, To: old.To,
-		Run: old.Run, Workflow: old.Workflow, Step: old.Step, Channel: "hand",
+		Run: old.Run, Workflow: old.Workflow, Step: old.Step, Channel: "hand", Bind: old.Bind,
 	})
 	return actions.Link{ID: id, URL: url}, err
-}
-
-// Link implements console.Links.
-func (i adminLinks) Link(ctx context.Context, id string) (console.Link, error) {
-	info, err := i.links.Show(ctx, i.stores, id, i.cfg.Now())
-	if err == nil && info.Link.Location != i.cfg.Location {
-		err = linkgen.ErrNoLink
-	}
-	if err != nil {
-		return console.Link{}, linkError(id, err)
-	}
-	return i.linkOf(info), nil
-}
-
-func linkError(id string, err error) error {
-	switch {
-	case errors.Is(err, linkgen.ErrNoLink):
-		return fmt.Errorf("link %s was never minted here: %w", id, console.ErrNotFound)
-	case errors.Is(err, linkgen.ErrBadID):
-		return fmt.Errorf("%w: that is no link's id; they begin with lnk_", console.ErrInvalid) // it may be a whole URL: not repeated
-	}
-	return err
-}
-
-func (i *site) linkOf(info linkgen.Info) console.Link {
-	l := info.Link
-	out := console.Link{
-		ID: l.ID, Says: info.Summary(i.inForce().loc.Zone), State: string(info.State), Location: l.Location, Contact: l.Contact.String(),
-		App: l.App, To: l.To, Channel: l.Channel, Workflow: l.Workflow, Step: l.Step,
-		Created: l.Created, Expires: l.Expires, Uses: info.Uses, MaxUses: l.MaxUses,
-	}
-	if !l.Run.IsZero() {
-		out.Run = l.Run.String()
-	}
-	return out
-}
-
-// Revoke implements console.Links.
-func (i adminLinks) Revoke(ctx context.Context, id string) (console.Link, error) {
-	sel, err := linkgen.ParseID(id)
-	if err != nil {
-		return console.Link{}, linkError(id, err)
-	}
-	if _, err := i.Link(ctx, id); err != nil { // of this location
-		return console.Link{}, err
-	}
-	wall := i.cfg.Now()
-	err = i.stores.For(sel.Shard()).Update(ctx, func(tx engine.Tx) error {
-		return i.links.Revoke(tx, id, "operator", engine.Tick(tx, wall))
-	})
-	if err != nil {
-		return console.Link{}, linkError(id, err)
-	}
-	return i.Link(ctx, id)
-}
-
-// OfContact implements console.Links.
-func (i adminLinks) OfContact(ctx context.Context, _, ref string) ([]console.Link, error) {
-	p, err := i.person(ctx, ref)
-	if err != nil {
-		return nil, err
-	}
-	infos, err := i.links.List(ctx, i.stores, i.cfg.Location, p.Key, 50, i.cfg.Now())
-	if err != nil {
-		return nil, err
-	}
-	out := make([]console.Link, 0, len(infos))
-	for _, info := range infos {
-		out = append(out, i.linkOf(info))
-	}
-	return out, nil
 }

@@ -38,6 +38,7 @@ type instance struct {
 	apiKey         engine.Secret
 	stores         *boltstore.Stores
 	links          *linkgen.Links
+	trail          *linkgen.Trail
 	bus            *triggers.Bus
 	outbox         *outbox.Outbox
 	http           *http.Client // of webhooks
@@ -110,6 +111,7 @@ func (i *instance) openStores(context.Context) (err error) {
 			i.log.Error().Err(err).Msg("close store")
 		}
 	})
+	i.trail = linkgen.NewTrail(i.stores)
 	i.links = linkgen.New(i.keys, func(location string) (linkgen.Settings, bool) {
 		s := i.site(location)
 		if s == nil {
@@ -226,6 +228,7 @@ func (i *instance) serve(ctx context.Context) error {
 	for _, s := range i.sites {
 		start("events over HTTP", s.webhook.Run)
 	}
+	start("timelines", i.trail.Run)
 	start("housekeeping", i.keepHouse)
 	start("forgetting", i.keepForgetting)
 	start("files", i.watchFiles)

@@ -180,7 +180,7 @@ func (s *site) console() http.Handler {
 		}
 	}
 	return console.Handler(console.Config{
-		Messages: adminMessages{s}, Contacts: adminContacts{s}, Links: adminLinks{s}, History: adminHistory{s}, Status: s.status,
+		Messages: adminMessages{s}, Contacts: adminContacts{s}, Links: adminLinks{s}, Book: adminBook{s}, History: adminHistory{s}, Status: s.status,
 		Forgetter: adminContacts{s}, Dead: adminDead{s}, Control: adminControl{s}, Sending: adminSending{s}, Now: s.cfg.Now,
 		Open:     true, // needKey has asked
 		Location: s.inForce().loc, Name: func() string { return s.inForce().loc.Name }, Others: others,

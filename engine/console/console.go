@@ -130,18 +130,23 @@ type Link struct {
 	Says     string    `json:"says"` // what state it is in and why, in a sentence
 	State    string    `json:"state"`
 	URL      string    `json:"url,omitempty"`
+	Kind     string    `json:"kind,omitempty"`
 	Location string    `json:"location"`
-	Contact  string    `json:"contact"`
+	Contact  string    `json:"contact"` // "" if it is for nobody in particular
+	Name     string    `json:"-"`       // the contact's, for pages
 	App      string    `json:"app,omitempty"`
 	To       string    `json:"to,omitempty"`
 	Channel  string    `json:"channel,omitempty"`
+	By       string    `json:"by,omitempty"` // who made it by hand
 	Workflow string    `json:"workflow,omitempty"`
 	Run      string    `json:"run,omitempty"`
 	Step     string    `json:"step,omitempty"`
 	Created  time.Time `json:"created"`
-	Expires  time.Time `json:"expires"`
+	Expires  time.Time `json:"expires,omitzero"` // zero is never
 	Uses     int       `json:"uses"`
 	MaxUses  int       `json:"max_uses,omitempty"`
+	Bind     string    `json:"bind,omitempty"`     // "browser": only the first browser that uses it
+	Sessions int       `json:"sessions,omitempty"` // living ones that it opened
 }
 
 // A Config is what the console asks and shows.
@@ -157,6 +162,7 @@ type Config struct {
 	Mailings  Mailings // nil where nothing can be sent by hand
 	Staff     Staff    // nil if Open is all there is
 	Audit     Audit    // nil keeps no list
+	Book      LinkBook
 	// Open says that the API, not the pages, needs no key: it can be reached from this machine alone.
 	Open bool
 	// Secure says that the pages are reached over https.

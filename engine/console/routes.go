@@ -38,6 +38,10 @@ func (c Config) routes() []route {
 		{"POST /v1/contacts/{ref}/send", SendLogin, "sent a login message", c.sendMailing},
 		{"POST /v1/contacts", Invite, "imported contacts", c.importContacts},
 		{"POST /v1/links", MakeLink, "made a link", c.newLink},
+		{"GET /v1/links", See, "", c.listLinks},
+		{"GET /v1/links/{id}/timeline", See, "", func(r *http.Request) (any, error) { return c.Book.Timeline(r.Context(), r.PathValue("id")) }},
+		{"GET /v1/contacts/{ref}/sessions", See, "", c.listSessions},
+		{"POST /v1/revoke", RevokeMany, "", c.endMany},
 		{"GET /v1/links/{id}", See, "", func(r *http.Request) (any, error) { return c.Links.Link(r.Context(), r.PathValue("id")) }},
 		{"POST /v1/links/{id}/revoke", RevokeLink, "revoked a link", func(r *http.Request) (any, error) {
 			return c.Links.Revoke(r.Context(), r.PathValue("id"))

@@ -77,7 +77,7 @@ func TestMistakes(t *testing.T) {
 		{`<<login_url to=leson>>`, `did you mean "lesson"?`},
 		{`<<login_url to="lesson:">>`, "names no lesson"},
 		{`<<login_url to="https://evil.test">>`, "to is lesson, product or category"},
-		{`<<login_url until="x">>`, "it takes to, ttl, uses and app"},
+		{`<<login_url until="x">>`, "it takes to, ttl, uses, app and bind"},
 		{`<<login_url ttl>>`, `ttl needs a value`},
 		{`<<login_url ttl=1d ttl=2d>>`, "ttl is set twice"},
 		{`<<login_url | upper>>`, "login_url takes no filters"},

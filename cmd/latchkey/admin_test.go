@@ -102,7 +102,7 @@ func TestAdminKeyOffLoopback(t *testing.T) {
 	basic := func(password string) func(*http.Request) {
 		return func(r *http.Request) { r.SetBasicAuth("", password) }
 	}
-	for _, path := range []string{"/v1/messages", "/v1/contacts/ada", "/outbox", "/", "/v1/nothing"} {
+	for _, path := range []string{"/v1/messages", "/v1/contacts/ada", "/outbox", "/metrics", "/v1/backup", "/v1/nothing"} {
 		for name, edit := range map[string][]func(*http.Request){
 			"no key": nil, "a wrong key": {header("Authorization", "Bearer "+good[1:])}, "an empty key": {header("Authorization", "Bearer ")},
 			"a wrong password": {basic("sesame")}, "the key in the wrong place": {header("Authorization", good)},

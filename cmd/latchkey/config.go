@@ -11,6 +11,7 @@ import (
 	"latchkey/actions/smtp"
 	"latchkey/actions/twilio"
 	"latchkey/engine"
+	"latchkey/engine/console"
 	"latchkey/linkgen"
 )
 
@@ -42,6 +43,7 @@ type Config struct {
 	Login    LoginConfig
 	Proxies  []netip.Prefix // whose X-Forwarded-For is believed
 	Events   EventsConfig
+	Staff    map[console.Role][]string // addresses
 	Custom   map[string]string
 	Secrets  map[string]engine.Secret // that workflows name
 	Support  string
@@ -69,6 +71,7 @@ type Config struct {
 // AdminConfig is the listener for operators: console, admin API, outbox, health.
 type AdminConfig struct {
 	Listen string
+	URL    string   // where staff reach the pages; "" is http and Listen
 	Hosts  []string // further Host names that it answers for
 }
 
@@ -153,6 +156,7 @@ func defaultConfig(dir string) *Config {
 		Apps:       map[string]AppConfig{},
 		Session:    SessionConfig{Idle: linkgen.SessionIdle, Absolute: linkgen.SessionLife},
 		Login:      LoginConfig{Email: true, PerHour: 300, SMS: LoginSMSConfig{PerHour: 30}},
+		Staff:      map[console.Role][]string{},
 		Custom:     map[string]string{},
 		Secrets:    map[string]engine.Secret{},
 		Retain:     RetainConfig{Events: 30 * day, History: 90 * day, Dead: 30 * day, Dedup: 90 * day},
@@ -170,6 +174,9 @@ type reporter func(key string, warning bool, format string, args ...any)
 func (c *Config) finish(report reporter) {
 	if c.BaseURL == "" {
 		c.BaseURL = "http://" + c.Listen
+	}
+	if u, err := url.Parse(c.Admin.URL); err == nil && u.Scheme == "http" && !loopbackHost(u.Hostname()) {
+		report("admin.url", false, "http is for this machine only: whoever reads along would be signed in as your staff")
 	}
 	if c.NATS.URL != "" && c.NATS.Context != "" {
 		report("nats.context", false, "either nats.url or nats.context, not both")
@@ -205,6 +212,7 @@ func (c *Config) finishLocation(report reporter) {
 			report("email.smtp", false, "%v", err)
 		}
 	}
+	c.finishStaff(report)
 	u, _ := url.Parse(c.BaseURL)
 	if u.Scheme == "http" && !loopbackHost(u.Hostname()) {
 		report("base_url", false, "http is for this machine only; a link that leaves it begins with https")
@@ -221,6 +229,20 @@ func (c *Config) finishLocation(report reporter) {
 	}
 	c.finishLogo(report)
 	c.finishPortal(report)
+}
+
+// finishStaff reports who has two roles: which one counts would be a guess.
+func (c *Config) finishStaff(report reporter) {
+	has := map[string]console.Role{}
+	for _, role := range console.Roles() {
+		for _, a := range c.Staff[role] {
+			a = engine.NormalAddress(a)
+			if other, twice := has[a]; twice {
+				report("staff."+string(role), false, "%s is there twice, as %s too", a, other)
+			}
+			has[a] = role
+		}
+	}
 }
 
 // path makes a path of the file absolute to the project's folder.

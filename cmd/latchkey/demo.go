@@ -134,7 +134,9 @@ func (d *demo) run(ctx context.Context, once bool) error {
 		err = d.comeIn(serving)
 	}
 	if err == nil && !once {
-		d.pointTheWay()
+		if err := d.pointTheWay(ctx); err != nil {
+			return err
+		}
 		select {
 		case <-ctx.Done():
 		case err = <-done:
@@ -220,7 +222,14 @@ func (d *demo) show(m outbox.Message) {
 	}
 }
 
-func (d *demo) pointTheWay() {
+// demoSignIn is how long the demo's own sign-in link works.
+const demoSignIn = 12 * time.Hour
+
+func (d *demo) pointTheWay(ctx context.Context) error {
+	console, err := d.sites[0].greet(ctx, demoSignIn)
+	if err != nil {
+		return err
+	}
 	admin := "http://" + dialable(d.adminListener.Addr().String())
 	fmt.Fprintf(d.app.out, `
 Open a link from above, press the button, and you are that learner.
@@ -230,5 +239,9 @@ Open a link from above, press the button, and you are that learner.
 Publish more:  latchkey publish new_sign_up --nats %s --contact c-you --email you@example.com --offer gold=Gold
 Ctrl-C ends it and leaves nothing behind.
 
-`, admin+"/outbox", d.cfg.BaseURL, "", d.cfg.Day, d.bus.URL())
+Your own console: press Continue there, once:
+  %s
+
+`, admin+"/outbox", d.cfg.BaseURL, "", d.cfg.Day, d.bus.URL(), console)
+	return nil
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"net"
@@ -15,7 +14,6 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"latchkey/engine"
 	"latchkey/engine/console"
 	"latchkey/linkgen"
 )
@@ -161,21 +159,44 @@ func adminHosts(l net.Listener, more []string) []string {
 	return hosts
 }
 
-// needKey asks for the API key, in Authorization: Bearer or as the password of basic authentication, which is what a
-// browser can send. Health is open.
-func needKey(key engine.Secret, next http.Handler) http.Handler {
+// forStaff serves what the console does not to those who may have it; where the API is open, to all who reach it. What is of
+// all locations at once takes a key to all of them.
+func (i *instance) forStaff(a console.Action, next http.Handler) http.Handler {
+	return staffOnly(loopbackAddr(i.cfg.Admin.Listen), i.sites, a, next)
+}
+
+// forStaff is the same for what is of one location.
+func (s *site) forStaff(a console.Action, next http.Handler) http.Handler {
+	return staffOnly(loopbackAddr(s.cfg.Admin.Listen), []*site{s}, a, next)
+}
+
+func staffOnly(open bool, sites []*site, a console.Action, next http.Handler) http.Handler {
+	if open {
+		return next
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-		if !strings.EqualFold(scheme, "Bearer") { // RFC 9110: schemes know no case
-			_, given, _ = r.BasicAuth()
+		known := false
+		for _, s := range sites {
+			secure := strings.HasPrefix(s.adminURL(), "https://")
+			who, ok, err := adminStaff{s}.Known(r.Context(), console.ProofOf(r, console.Cookie(s.cfg.Location, secure)))
+			switch {
+			case err != nil:
+				console.WriteProblem(w, http.StatusInternalServerError, err.Error())
+				return
+			case ok && who.Role.May(a) && (len(sites) == 1 || who.Everywhere):
+				next.ServeHTTP(w, r)
+				return
+			}
+			known = known || ok
 		}
-		open := r.Method == http.MethodGet && (r.URL.Path == "/healthz" || r.URL.Path == "/readyz")
-		if !open && subtle.ConstantTimeCompare([]byte(given), []byte(key.Reveal())) != 1 {
-			w.Header().Set("WWW-Authenticate", `Basic realm="latchkey", charset="UTF-8"`)
-			console.WriteProblem(w, http.StatusUnauthorized, "this listener needs the API key of keys/api.key: Authorization: Bearer …")
-			return
+		switch {
+		case known:
+			console.WriteProblem(w, http.StatusForbidden, "your role may not "+string(a)+", or not in all locations")
+		case r.Method == http.MethodGet && r.Header.Get("Authorization") == "" && strings.Contains(r.Header.Get("Accept"), "text/html"):
+			http.Redirect(w, r, "/signin", http.StatusSeeOther)
+		default:
+			console.NeedKey(w)
 		}
-		next.ServeHTTP(w, r)
 	})
 }
 

@@ -88,6 +88,7 @@ func (c *Config) part(dir string) *Config {
 	p.Dir, p.File, p.source = dir, "", nil
 	p.Location, p.Name, p.Folders = "", "", nil
 	p.Apps, p.Custom = maps.Clone(c.Apps), maps.Clone(c.Custom)
+	p.Staff = maps.Clone(c.Staff)
 	p.Links.Embed.Keys = maps.Clone(c.Links.Embed.Keys)
 	p.NATS.Users = nil // those of the file above may speak for every location
 	p.Events.Token = engine.Secret{}

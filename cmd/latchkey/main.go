@@ -105,7 +105,7 @@ func (a *app) root() *cli.Command {
 		ExitErrHandler:  func(context.Context, *cli.Command, error) {}, // run decides
 		Commands: []*cli.Command{
 			a.runCommand(), a.demoCommand(), a.checkCommand(), a.testCommand(), a.backtestCommand(), a.publishCommand(),
-			a.linkCommand(), a.contactsCommand(), a.runsCommand(), a.messagesCommand(), a.explainCommand(), a.deadCommand(),
+			a.linkCommand(), a.keyCommand(), a.signinCommand(), a.contactsCommand(), a.runsCommand(), a.messagesCommand(), a.explainCommand(), a.deadCommand(),
 			a.pauseCommand(), a.resumeCommand(), a.backupCommand(), a.restoreCommand(),
 			a.benchCommand(), a.versionCommand(), a.helpCommand(),
 		},

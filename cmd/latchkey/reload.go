@@ -333,7 +333,7 @@ func (c *Config) changedBy(fresh *Config) (_ *Config, restart []string) {
 	next.Links, next.Apps, next.Custom, next.Secrets = fresh.Links, fresh.Apps, fresh.Custom, fresh.Secrets
 	next.Legacy, next.Portal, next.Login = fresh.Legacy, fresh.Portal, fresh.Login
 	next.Session, next.Logo, next.logo = fresh.Session, fresh.Logo, fresh.logo
-	next.source = fresh.source
+	next.source, next.Staff = fresh.source, fresh.Staff
 	next.Email.From, next.Email.ReplyTo, next.SMS.From = fresh.Email.From, fresh.Email.ReplyTo, fresh.SMS.From
 	for _, fixed := range []struct {
 		key       string

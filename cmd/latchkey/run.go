@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/signal"
@@ -53,6 +54,9 @@ func (a *app) runCommand() *cli.Command {
 			defer i.close()
 			i.hangUps = hangUps
 			fmt.Fprintln(a.out, i.says())
+			if err := i.invite(ctx, a.out); err != nil {
+				return err
+			}
 			return i.serve(ctx)
 		},
 	}
@@ -76,7 +80,7 @@ func (i *instance) says() string {
 	for _, s := range i.sites {
 		fmt.Fprintf(&b, "  learners   %s%s\n", s.cfg.BaseURL, i.aside(s))
 	}
-	fmt.Fprintf(&b, "  you        http://%s\n", dialable(i.adminListener.Addr().String()))
+	fmt.Fprintf(&b, "  you        %s\n", i.adminURL())
 	if url := i.bus.URL(); url != "" {
 		fmt.Fprintf(&b, "  NATS       %s\n", url)
 	}
@@ -94,6 +98,23 @@ func (i *instance) says() string {
 		fmt.Fprintf(&b, "  mail       %s%s\n  SMS        %s%s\n", mail, i.aside(s), text, i.aside(s))
 	}
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// invite prints a link that signs the owner in to the console, once: to a terminal, where whoever started the server reads it, or
+// wherever the first start of a project writes. Nothing else ever prints one.
+func (i *instance) invite(ctx context.Context, out io.Writer) error {
+	if !i.firstRun && !isTerminal(out) {
+		return nil
+	}
+	for _, s := range i.sites {
+		url, err := s.greet(ctx, 0)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "  sign in    %s%s\n", url, i.aside(s))
+	}
+	fmt.Fprintln(out, "             once, within 15 minutes; `latchkey signin` prints another")
+	return nil
 }
 
 // aside names a location beside what is said of it, where there are several.

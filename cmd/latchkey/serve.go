@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +21,7 @@ import (
 	"latchkey/actions/outbox"
 	"latchkey/engine"
 	"latchkey/engine/boltstore"
+	"latchkey/engine/console"
 	"latchkey/engine/flowfile"
 	"latchkey/engine/runner"
 	"latchkey/linkgen"
@@ -36,9 +39,9 @@ type instance struct {
 	adminListener  net.Listener
 	keys           *linkgen.Keys
 	apiKey         engine.Secret
+	firstRun       bool // of the project: there was no key
 	stores         *boltstore.Stores
 	links          *linkgen.Links
-	trail          *linkgen.Trail
 	bus            *triggers.Bus
 	outbox         *outbox.Outbox
 	http           *http.Client // of webhooks
@@ -95,6 +98,8 @@ func (i *instance) openKeys(context.Context) (err error) {
 	if i.keys, err = linkgen.OpenKeys(i.cfg.Keys); err != nil {
 		return err
 	}
+	_, absent := os.Stat(filepath.Join(i.cfg.Keys, "api.key"))
+	i.firstRun = errors.Is(absent, fs.ErrNotExist)
 	i.apiKey, err = openAPIKey(i.cfg.Keys)
 	return err
 }
@@ -111,7 +116,6 @@ func (i *instance) openStores(context.Context) (err error) {
 			i.log.Error().Err(err).Msg("close store")
 		}
 	})
-	i.trail = linkgen.NewTrail(i.stores)
 	i.links = linkgen.New(i.keys, func(location string) (linkgen.Settings, bool) {
 		s := i.site(location)
 		if s == nil {
@@ -227,8 +231,8 @@ func (i *instance) serve(ctx context.Context) error {
 	start("events", i.consumer.Run)
 	for _, s := range i.sites {
 		start("events over HTTP", s.webhook.Run)
+		start("sign-in mail", s.mailStaff)
 	}
-	start("timelines", i.trail.Run)
 	start("housekeeping", i.keepHouse)
 	start("forgetting", i.keepForgetting)
 	start("files", i.watchFiles)
@@ -302,20 +306,20 @@ func (i *instance) adminHandler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", i.readyz)
-	mux.HandleFunc("GET /v1/backup", i.backup)
-	mux.Handle("GET /metrics", i.metrics.handler(i))
-	pages := i.outbox.Handler()
+	mux.Handle("GET /v1/backup", i.forStaff(console.SaveAll, http.HandlerFunc(i.backup)))
+	mux.Handle("GET /metrics", i.forStaff(console.SeeHouse, i.metrics.handler(i)))
+	pages := i.forStaff(console.Mailbox, i.outbox.Handler())
 	mux.Handle("/outbox", pages)
 	mux.Handle("/outbox/", pages)
-	events := whileRoom(i.cfg.diskLow, i.perLocation(func(s *site) http.Handler { return s.webhook }))
+	events := whileRoom(i.cfg.diskLow, i.perLocation(func(s *site) http.Handler { return s.forStaff(console.Publish, s.webhook) }))
 	mux.Handle("POST /v1/events", events)
 	mux.Handle("POST /v1/events/{trigger}", events)
 	mux.Handle("/", i.perLocation((*site).console))
-	var h http.Handler = mux
-	if !loopbackAddr(i.cfg.Admin.Listen) {
-		h = needKey(i.apiKey, h)
+	hosts := i.cfg.Admin.Hosts
+	if u, err := url.Parse(i.cfg.Admin.URL); err == nil && u.Host != "" {
+		hosts = append(slices.Clone(hosts), u.Host)
 	}
-	return accessLog("admin", i.log, onlyHosts(adminHosts(i.adminListener, i.cfg.Admin.Hosts), sameOrigin(h)))
+	return accessLog("admin", i.log, onlyHosts(adminHosts(i.adminListener, hosts), sameOrigin(mux)))
 }
 
 // ready returns what is not in order, by part.

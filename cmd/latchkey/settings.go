@@ -13,6 +13,7 @@ import (
 
 	"latchkey/actions/smtp"
 	"latchkey/engine"
+	"latchkey/engine/console"
 	"latchkey/linkgen/portal"
 )
 
@@ -39,6 +40,10 @@ func settings() []setting {
 		{key: "listen", whole: true, set: address(func(c *Config) *string { return &c.Listen })},
 		{key: "admin.listen", whole: true, set: address(func(c *Config) *string { return &c.Admin.Listen })},
 		{key: "admin.hosts", whole: true, list: true, set: func(c *Config, _, v string) error { c.Admin.Hosts = list(v); return nil }},
+		{key: "admin.url", whole: true, set: func(c *Config, _, v string) (err error) { c.Admin.URL, err = baseURL(v); return }},
+		{key: "staff.owner", list: true, set: staffRole(console.Owner)},
+		{key: "staff.operator", list: true, set: staffRole(console.Operator)},
+		{key: "staff.support", list: true, set: staffRole(console.Support)},
 		{key: "data", whole: true, set: text(func(c *Config) *string { return &c.Data })},
 		{key: "keys", whole: true, set: text(func(c *Config) *string { return &c.Keys })},
 		{key: "partitions", whole: true, set: func(c *Config, _, v string) (err error) { c.Partitions, err = between(v, 1, 64); return }},
@@ -173,6 +178,21 @@ func mailbox(at func(*Config) *string) setter {
 			return fmt.Errorf("%q is no mail address; write you@example.com, or Name <you@example.com>", v)
 		}
 		*at(c) = v
+		return nil
+	}
+}
+
+// staffRole takes the addresses of those who have a role.
+func staffRole(role console.Role) setter {
+	return func(c *Config, _, v string) error {
+		var all []string
+		for _, a := range list(v) {
+			if at, err := mail.ParseAddress(a); err != nil || at.Address != a {
+				return fmt.Errorf("%q is no mail address; write olga@example.com", a)
+			}
+			all = append(all, a)
+		}
+		c.Staff[role] = all
 		return nil
 	}
 }

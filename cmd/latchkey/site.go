@@ -31,6 +31,7 @@ type site struct {
 	project atomic.Pointer[project]
 	files   files
 	webhook *triggers.Webhook
+	post    *staffPost
 }
 
 // site returns the location of that id, or nil.
@@ -50,7 +51,7 @@ func (i *instance) openSites(context.Context) error {
 	var wrong []string
 	for _, cfg := range i.cfg.Sites {
 		cfg.Now, cfg.Day = i.cfg.Now, i.cfg.Day // given beside the files
-		s := &site{instance: i, cfg: cfg}
+		s := &site{instance: i, cfg: cfg, post: newStaffPost()}
 		if err := s.openSenders(); err != nil {
 			return err
 		}
@@ -95,7 +96,7 @@ func (s *site) deps(cfg *Config) actions.Deps {
 	return actions.Deps{
 		Mailer: s.mailer, Texter: s.texter, HTTP: s.http, Notified: &s.staff,
 		From: cfg.Email.From, ReplyTo: cfg.Email.ReplyTo, TextFrom: cfg.SMS.From,
-		LoginLink: s.links.Mint, Settle: s.links.Settle, Sent: s.links.Sent,
+		LoginLink: s.links.Mint, Settle: s.links.Settle,
 	}
 }
 
@@ -150,10 +151,13 @@ func (i *instance) perLocation(of func(*site) http.Handler) http.Handler {
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := i.asked(r)
-		if errors.Is(err, errWhichLocation) && (r.URL.Path == "/" || r.URL.Path == "/v1/status") {
-			s, err = i.sites[0], nil // both tell of all
+		if errors.Is(err, errWhichLocation) && (r.URL.Path == "/v1/status" || console.IsAsset(r.URL.Path)) {
+			s, err = i.sites[0], nil // they are the same for all
 		}
 		switch {
+		case errors.Is(err, errWhichLocation) && r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/v1/"):
+			console.Choose(w, i.places())
+			return
 		case errors.Is(err, errWhichLocation):
 			console.WriteProblem(w, http.StatusBadRequest, err.Error())
 			return
@@ -171,18 +175,23 @@ func (i *instance) perLocation(of func(*site) http.Handler) http.Handler {
 	})
 }
 
+// places lists the locations for who chooses one.
+func (i *instance) places() (all []console.Place) {
+	for _, s := range i.sites {
+		all = append(all, console.Place{ID: s.cfg.Location, Name: s.inForce().loc.Name})
+	}
+	return all
+}
+
 // console is the console of one location.
 func (s *site) console() http.Handler {
-	var others []console.Place
-	for _, o := range s.sites {
-		if o != s {
-			others = append(others, console.Place{ID: o.cfg.Location, Name: o.cfg.Name})
-		}
-	}
+	others := slices.DeleteFunc(s.places(), func(p console.Place) bool { return p.ID == s.cfg.Location })
 	return console.Handler(console.Config{
-		Messages: adminMessages{s}, Contacts: adminContacts{s}, Links: adminLinks{s}, Book: adminBook{s}, History: adminHistory{s}, Status: s.status,
+		Messages: adminMessages{s}, Contacts: adminContacts{s}, Links: adminLinks{s}, History: adminHistory{s}, Status: s.status,
+		People: adminContacts{s}, Book: adminBook{s}, Staff: adminStaff{s}, Audit: adminAudit{s}, SignIn: s.signIn,
+		Open: loopbackAddr(s.cfg.Admin.Listen), Secure: strings.HasPrefix(s.adminURL(), "https://"),
+		Workflows: func() []*engine.Workflow { return s.inForce().workflows }, Apps: s.apps, Counts: s.counts,
 		Forgetter: adminContacts{s}, Dead: adminDead{s}, Control: adminControl{s}, Sending: adminSending{s}, Now: s.cfg.Now,
-		Open:     true, // needKey has asked
 		Location: s.inForce().loc, Name: func() string { return s.inForce().loc.Name }, Others: others,
 	})
 }

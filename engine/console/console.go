@@ -1,5 +1,4 @@
-// Package console owns what operators reach over HTTP: the admin API under /v1, and the page that says where things
-// are. It knows the engine's nouns and asks the rest of the house through the interfaces below. It does not own
+// Package console owns what operators reach over HTTP: the admin API under /v1, and the staff's pages. It knows the engine's nouns and asks the rest of the house through the interfaces below. It does not own
 // host checks, keys or cross-origin checks (the command's), nor the outbox's pages.
 package console
 
@@ -145,8 +144,6 @@ type Link struct {
 	Expires  time.Time `json:"expires,omitzero"` // zero is never
 	Uses     int       `json:"uses"`
 	MaxUses  int       `json:"max_uses,omitempty"`
-	Bind     string    `json:"bind,omitempty"`     // "browser": only the first browser that uses it
-	Sessions int       `json:"sessions,omitempty"` // living ones that it opened
 }
 
 // A Config is what the console asks and shows.
@@ -160,9 +157,17 @@ type Config struct {
 	Forgetter Forgetter // removes contacts
 	Control   Control
 	Mailings  Mailings // nil where nothing can be sent by hand
-	Staff     Staff    // nil if Open is all there is
-	Audit     Audit    // nil keeps no list
-	Book      LinkBook
+	Staff     Staff    // nil if Open is all there is; then there are no pages
+	// SignIn makes a link that signs in a member of staff; without an address, the owner.
+	SignIn func(ctx context.Context, address string) (SignIn, error)
+	Audit  Audit // nil keeps no list
+	People People
+	Book   LinkBook
+	// Workflows returns those that are in force, Apps what links may be for.
+	Workflows func() []*engine.Workflow
+	Apps      func() []App
+	// Counts returns when things happened that q selects, at most q.Limit of each. It may be nil.
+	Counts func(ctx context.Context, q Query) (Counts, error)
 	// Open says that the API, not the pages, needs no key: it can be reached from this machine alone.
 	Open bool
 	// Secure says that the pages are reached over https.
@@ -176,13 +181,30 @@ type Config struct {
 	Status func(context.Context) (map[string]any, error)
 }
 
+// A Place is a location of the server.
+type Place struct{ ID, Name string }
+
+// Choose asks which of a server's locations is meant.
+func Choose(w http.ResponseWriter, places []Place) {
+	p := &page{Title: "Which location?", Name: "Latchkey", Body: places, config: &Config{Location: &engine.Location{}}}
+	p.render(w, http.StatusOK, "places")
+}
+
+// NeedKey answers whom nobody knows.
+func NeedKey(w http.ResponseWriter) {
+	w.Header().Set("WWW-Authenticate", `Basic realm="latchkey", charset="UTF-8"`)
+	WriteProblem(w, http.StatusUnauthorized, errNobody.Error())
+}
+
 // Handler serves the pages and the admin API.
 func Handler(c Config) http.Handler {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", c.home)
+	if c.Staff != nil {
+		c.pageRoutes(mux)
+	}
 	for _, r := range c.routes() {
 		mux.HandleFunc(r.pattern, c.api(r.action, r.did, r.fn))
 	}
@@ -206,8 +228,7 @@ func answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
 		case errors.Is(err, ErrNotFound):
 			WriteProblem(w, http.StatusNotFound, err.Error())
 		case errors.Is(err, errNobody):
-			w.Header().Set("WWW-Authenticate", `Basic realm="latchkey", charset="UTF-8"`)
-			WriteProblem(w, http.StatusUnauthorized, err.Error())
+			NeedKey(w)
 		case errors.Is(err, errRole):
 			WriteProblem(w, http.StatusForbidden, strings.TrimPrefix(err.Error(), errRole.Error()+": "))
 		case errors.Is(err, ErrInvalid):

@@ -221,7 +221,6 @@ func TestErrors(t *testing.T) {
 			checkProblem(t, target, (&house{err: c.err}).ask("POST", target, body), c.status, c.says)
 		}
 	}
-	checkProblem(t, "/", (&house{err: errors.New("store is closed")}).ask("GET", "/", ""), 500, "store is closed")
 }
 
 // checkProblem wants problem+json (RFC 9457) whose detail says something.
@@ -238,24 +237,5 @@ func checkProblem(t *testing.T, what string, w *httptest.ResponseRecorder, statu
 	if w.Code != status || p.Status != status || p.Title != http.StatusText(status) || !strings.Contains(p.Detail, says) ||
 		strings.HasPrefix(p.Detail, "invalid") || w.Header().Get("Content-Type") != "application/problem+json" {
 		t.Errorf("%s: %d, want %d and %q: %s", what, w.Code, status, says, w.Body)
-	}
-}
-
-func TestHome(t *testing.T) {
-	t.Parallel()
-	w := new(house).ask("GET", "/", "")
-	for _, want := range []string{"Acme &lt;i&gt;&amp;", "https://learn.acme.test", `href="/outbox"`, "commits", ">7<"} {
-		if !strings.Contains(w.Body.String(), want) {
-			t.Errorf("the page does not say %q:\n%s", want, w.Body)
-		}
-	}
-	if csp := w.Header().Get("Content-Security-Policy"); w.Code != 200 || !strings.HasPrefix(csp, "default-src 'none'") || w.Header().Get("Cache-Control") != "no-store" {
-		t.Errorf("%d %v", w.Code, w.Header())
-	}
-	if w := new(house).ask("GET", "/nowhere", ""); w.Code != http.StatusNotFound {
-		t.Errorf("/nowhere: %d", w.Code)
-	}
-	if w := new(house).ask("POST", "/", ""); w.Code != http.StatusMethodNotAllowed {
-		t.Errorf("POST /: %d", w.Code)
 	}
 }

@@ -18,7 +18,10 @@ type Control interface {
 	RetryRun(ctx context.Context, location, id string) (any, error)
 }
 
-func (c Config) control(do func(k Control, ctx context.Context, location, id string) (any, error)) func(*http.Request) (any, error) {
+// steering is one method of a Control.
+type steering = func(k Control, ctx context.Context, location, id string) (any, error)
+
+func (c Config) control(do steering) func(*http.Request) (any, error) {
 	return func(r *http.Request) (any, error) {
 		return do(c.Control, r.Context(), c.Location.ID, r.PathValue("id"))
 	}

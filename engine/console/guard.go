@@ -31,7 +31,7 @@ type Entry struct {
 	Device     string        // the browser's own words
 }
 
-// Audit keeps what staff did.
+// Audit keeps what staff did. What Links and LinkBook do they note themselves, in the commit that does it.
 type Audit interface {
 	// Note adds an entry, of which At and ID are given by the keeper.
 	Note(ctx context.Context, e AuditEntry) error
@@ -61,7 +61,7 @@ type AuditQuery struct {
 var (
 	// ErrRefused is wrapped with why nobody is let in.
 	ErrRefused = errors.New("refused")
-	errNobody  = errors.New("this needs an API key (Authorization: Bearer …) or a member of staff who is signed in")
+	errNobody  = errors.New("this needs an API key, as in keys/api.key (Authorization: Bearer …), or a member of staff who is signed in")
 	errRole    = errors.New("not allowed")
 )
 
@@ -141,15 +141,6 @@ func (c Config) do(r *http.Request, a Action, did string, fn func() (any, error)
 // aboutDone says what something was done to, and one line about it. Contacts are named by their keys.
 func aboutDone(v any) (on, detail string) {
 	switch v := v.(type) {
-	case Link:
-		detail = "for " + or(v.Contact, "nobody in particular")
-		if v.App != "" {
-			detail += ", app " + v.App
-		}
-		if v.To != "" {
-			detail += ", to " + v.To
-		}
-		return v.ID, detail
 	case Removed:
 		return v.Contact, ""
 	case Pause:

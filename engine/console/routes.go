@@ -37,13 +37,17 @@ func (c Config) routes() []route {
 		{"POST /v1/contacts/{ref}/forget", Forget, "forgot a contact", c.forgetContact},
 		{"POST /v1/contacts/{ref}/send", SendLogin, "sent a login message", c.sendMailing},
 		{"POST /v1/contacts", Invite, "imported contacts", c.importContacts},
-		{"POST /v1/links", MakeLink, "made a link", c.newLink},
+		{"POST /v1/links", MakeLink, "", c.newLink},
 		{"GET /v1/links", See, "", c.listLinks},
 		{"GET /v1/links/{id}/timeline", See, "", func(r *http.Request) (any, error) { return c.Book.Timeline(r.Context(), r.PathValue("id")) }},
-		{"GET /v1/contacts/{ref}/sessions", See, "", c.listSessions},
+		{"GET /v1/contacts/{ref}/sessions", See, "", func(r *http.Request) (any, error) {
+			return c.Book.Sessions(r.Context(), c.Location.ID, r.PathValue("ref"))
+		}},
 		{"POST /v1/revoke", RevokeMany, "", c.endMany},
+		{"GET /v1/audit", SeeHouse, "", c.listAudit},
+		{"POST /v1/signin", SignStaff, "", c.newSignIn},
 		{"GET /v1/links/{id}", See, "", func(r *http.Request) (any, error) { return c.Links.Link(r.Context(), r.PathValue("id")) }},
-		{"POST /v1/links/{id}/revoke", RevokeLink, "revoked a link", func(r *http.Request) (any, error) {
+		{"POST /v1/links/{id}/revoke", RevokeLink, "", func(r *http.Request) (any, error) {
 			return c.Links.Revoke(r.Context(), r.PathValue("id"))
 		}},
 	}
@@ -71,4 +75,62 @@ func (c Config) mail(r *http.Request, m Mailing) (Mailed, error) {
 	}
 	m.Location, m.By = c.Location.ID, By(r.Context())
 	return c.Mailings.Send(r.Context(), m)
+}
+
+// pageRoutes mounts the pages.
+func (c *Config) pageRoutes(mux *http.ServeMux) {
+	assets(mux)
+	for pattern, l := range map[string]leaf{
+		"GET /{$}":            {"overview", "Overview", "/", See, c.overviewPage},
+		"GET /workflows":      {"workflows", "Workflows", "/workflows", See, c.workflowsPage},
+		"GET /workflows/{id}": {"workflow", "Workflow", "/workflows", See, c.workflowPage},
+		"GET /runs":           {"runs", "Runs", "/runs", See, c.runsPage},
+		"GET /runs/{id}":      {"run", "Run", "/runs", See, c.runPage},
+		"GET /messages":       {"messages", "Messages", "/messages", See, c.messagesPage},
+		"GET /messages/{id}":  {"message", "Message", "/messages", See, c.messagePage},
+		"GET /contacts":       {"contacts", "Contacts", "/contacts", See, c.contactsPage},
+		"GET /contacts/{ref}": {"contact", "Contact", "/contacts", See, c.contactPage},
+		"GET /links":          {"links", "Links", "/links", See, c.linksPage},
+		"GET /links/{id}":     {"link", "Link", "/links", See, c.linkPage},
+		"GET /portal":         {"portal", "Client Portal", "/portal", MakeLink, c.portalPage},
+		"GET /dead":           {"dead", "Dead letters", "/dead", SeeHouse, c.deadPage},
+		"GET /dead/{letter}":  {"letter", "Dead letter", "/dead", SeeHouse, c.letterPage},
+		"GET /audit":          {"audit", "Audit", "/audit", SeeHouse, c.auditPage},
+	} {
+		mux.HandleFunc(pattern, c.leaf(l))
+	}
+	type form = func(*http.Request) (any, string, error)
+	for pattern, f := range map[string]struct {
+		at  string
+		a   Action
+		did string
+		fn  form
+	}{
+		"POST /links/{id}/revoke":    {"/links", RevokeLink, "", c.revokeLink},
+		"POST /contacts/{ref}/send":  {"/contacts", SendLogin, "sent a login message", c.sendLogin},
+		"POST /contacts/{ref}/end":   {"/contacts", RevokeMany, "", c.endContact},
+		"POST /runs/{id}/end":        {"/runs", RevokeMany, "", c.endRun},
+		"POST /workflows/{id}/end":   {"/workflows", RevokeMany, "", c.endWorkflow},
+		"POST /messages/{id}/retry":  {"/messages", Steer, "retried a message", c.retryMessage},
+		"POST /messages/{id}/resend": {"/messages", Steer, "sent a message again", c.resendMessage},
+		"POST /runs/{id}/cancel":     {"/runs", Steer, "cancelled a run", c.cancelRun},
+		"POST /runs/{id}/retry":      {"/runs", Steer, "retried a run", c.retryRun},
+		"POST /dead/{letter}/replay": {"/dead", Steer, "replayed a dead letter", c.replayForm},
+		"POST /pause":                {"/", Steer, "paused sending", c.pauseForm},
+		"POST /resume":               {"/", Steer, "resumed sending", c.resumeForm},
+		"POST /portal/invite":        {"/portal", Invite, "invited a learner", c.invite},
+	} {
+		mux.HandleFunc(pattern, c.form(f.at, f.a, f.did, f.fn))
+	}
+	mux.HandleFunc("POST /portal", c.generate)
+	c.signinRoutes(mux)
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			c.api(See, "", func(r *http.Request) (any, error) { return nil, noRoute(r.Method + " " + r.URL.Path) })(w, r)
+			return
+		}
+		if r, ok := c.signedIn(w, r); ok {
+			c.problem(w, r, "", noRoute("page "+r.URL.Path))
+		}
+	})
 }

@@ -53,7 +53,7 @@ func (r *reader) split(kind entry, nested int, s *engine.Step) {
 func (r *reader) splitBranch(e entry, nested int) engine.Branch {
 	b := engine.Branch{Name: e.name, Weight: 1}
 	if e.value.Kind == yaml.SequenceNode {
-		b.Steps = r.steps(e.value, nested+1)
+		b.Steps = r.steps(e.value, e.name, nested+1)
 		return b
 	}
 	what := "the branch " + e.name
@@ -67,7 +67,7 @@ func (r *reader) splitBranch(e entry, nested int) engine.Branch {
 		case "weight":
 			b.Weight = r.weight(part.value)
 		case "steps":
-			b.Steps, found = r.steps(part.value, nested+1), true
+			b.Steps, found = r.steps(part.value, "steps", nested+1), true
 		default:
 			r.unknownKey(part.key, what, []string{"weight", "steps"})
 		}

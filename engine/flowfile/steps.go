@@ -19,13 +19,17 @@ var (
 	flowKinds  = []string{"wait", "if", "split", "tag", "set", "goal", "start", "end"}
 )
 
-// steps reads a list of steps; nil if it is none.
-func (r *reader) steps(n *yaml.Node, nested int) []engine.Step {
+// steps reads a list of steps, which what names; nil if it is none.
+func (r *reader) steps(n *yaml.Node, what string, nested int) []engine.Step {
 	if nested > maxNested {
 		r.fail(n, "steps stand within steps more than %d times", maxNested)
 		return nil
 	}
-	items, ok := r.list(n, "a workflow's steps", "`- wait: 1d`")
+	example := "`- wait: 1d`"
+	if nested > 0 {
+		example = "`" + what + ": [end]`"
+	}
+	items, ok := r.list(n, what, example)
 	if !ok {
 		r.lost = true
 		return nil
@@ -247,12 +251,12 @@ func (r *reader) sureWait(entries []entry, s *engine.Step) {
 func (r *reader) branch(n *yaml.Node, kind entry, parts map[string]entry, nested int, s *engine.Step) {
 	s.If = r.expr(kind.value, "if")
 	if e, ok := parts["then"]; ok {
-		s.Then = r.steps(e.value, nested+1)
+		s.Then = r.steps(e.value, "then", nested+1)
 	} else {
 		r.fail(n, "if has no then")
 	}
 	if e, ok := parts["else"]; ok {
-		s.Else = r.steps(e.value, nested+1)
+		s.Else = r.steps(e.value, "else", nested+1)
 	} else {
 		r.fail(n, "if has no else; write `else: []` if nothing is to be done")
 	}

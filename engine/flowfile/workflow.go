@@ -39,7 +39,7 @@ func (r *reader) workflow(root *yaml.Node) {
 	case nil:
 		r.fail(root, "the workflow has no steps")
 	default:
-		r.flow.Steps = r.steps(n, 0)
+		r.flow.Steps = r.steps(n, "a workflow's steps", 0)
 		r.number(r.flow.Steps)
 		r.softly(r.unknownSteps)
 		if n.Kind == yaml.SequenceNode && len(n.Content) == 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -377,6 +378,9 @@ func (i *instance) status(context.Context) (map[string]any, error) {
 	s, r := i.stores.Stats(), i.runner.Stats()
 	out := map[string]any{
 		"commits": s.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "held": r.Held, "gated": r.Gated, "sending": r.Sending,
+	}
+	if lag := i.lag(); !math.IsNaN(lag) {
+		out["unprocessed"] = lag
 	}
 	if len(i.sites) == 1 {
 		out["files"], out["paused"] = i.sites[0].files.state.Load(), i.sites[0].pause()

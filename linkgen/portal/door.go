@@ -109,7 +109,7 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token
 		p.endElsewhere(r, presented, shard)
 		p.setCookie(w, door.Link.Location, fresh)
 	}
-	p.toPortal(w, landing(door))
+	p.leave(w, door.Link.Location, door.Link.App, door.Link.To, landing(door))
 }
 
 // landing returns the anchor on the client portal that a link leads to: a product's card, if the learner holds it.

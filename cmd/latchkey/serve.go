@@ -44,6 +44,7 @@ type instance struct {
 	firstRun       bool // of the project: there was no key
 	stores         *boltstore.Stores
 	links          *linkgen.Links
+	trail          *linkgen.Trail
 	bus            *triggers.Bus
 	outbox         *outbox.Outbox
 	http           *http.Client // of webhooks
@@ -120,6 +121,7 @@ func (i *instance) openStores(context.Context) (err error) {
 			i.log.Error().Err(err).Msg("close store")
 		}
 	})
+	i.trail = linkgen.NewTrail(i.stores)
 	i.links = linkgen.New(i.keys, func(location string) (linkgen.Settings, bool) {
 		s := i.site(location)
 		if s == nil {
@@ -237,6 +239,7 @@ func (i *instance) serve(ctx context.Context) error {
 		start("events over HTTP", s.webhook.Run)
 		start("sign-in mail", s.mailStaff)
 	}
+	start("timelines", i.trail.Run)
 	start("housekeeping", i.keepHouse)
 	start("forgetting", i.keepForgetting)
 	start("files", i.watchFiles)

@@ -89,7 +89,8 @@ func routeOf(r *http.Request) string {
 	switch path := r.URL.Path; {
 	case r.Pattern != "" && r.Pattern != "/":
 		return r.Pattern
-	case path == "/", path == "/l", path == "/l/new", path == "/login", path == "/logout":
+	case path == "/", path == "/l", path == "/l/new", path == "/l/staff", path == "/login", path == "/logout",
+		path == "/staff", path == "/staff/logout":
 		return path
 	case strings.HasPrefix(path, "/l/"):
 		return linkgen.Redact(path)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"net/netip"
 	"net/url"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"strings"
 
 	"latchkey/engine"
+	"latchkey/engine/console"
 	"latchkey/linkgen/portal"
 )
 
@@ -239,7 +241,7 @@ func (i *instance) portalSettings(location string) portal.Settings {
 		Login: portal.Login{Email: c.Login.Email, SMS: len(c.Login.SMS.Prefixes) > 0},
 	}
 	for name, a := range c.Apps {
-		out.Apps[name] = portal.App{URL: a.URL, Product: a.Product, Category: a.Category, Lesson: a.Lesson}
+		out.Apps[name] = portal.App{URL: a.URL, Product: a.Product, Lesson: a.Lesson}
 	}
 	for _, m := range c.Portal.Menu {
 		out.Menu = append(out.Menu, portal.MenuItem(m))
@@ -269,4 +271,22 @@ func (c *Config) embed() portal.Embed {
 		e.Keys = append(e.Keys, k)
 	}
 	return e
+}
+
+// consoleStaff returns who is signed in to a location's console in the browser that a request of the learners' pages comes from, or
+// nothing. Where both have a host of their own, nobody is.
+func (i *instance) consoleStaff(r *http.Request, location string) (string, error) {
+	s := i.site(location)
+	if s == nil {
+		return "", nil
+	}
+	c, err := r.Cookie(console.Cookie(location, strings.HasPrefix(s.adminURL(), "https://")))
+	if err != nil {
+		return "", nil // there is none
+	}
+	who, ok, err := adminStaff{s}.Known(r.Context(), console.Proof{Session: engine.NewSecret(c.Value)})
+	if err != nil || !ok {
+		return "", err
+	}
+	return who.Name, nil
 }

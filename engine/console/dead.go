@@ -57,7 +57,7 @@ func (l *Letter) mask() {
 		masked := make([]string, len(values))
 		for i, v := range values {
 			masked[i] = Mask(v)
-			if engine.NamesSecret(name) {
+			if secretName.MatchString(name) {
 				masked[i] = hidden
 			}
 		}

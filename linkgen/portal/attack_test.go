@@ -164,7 +164,7 @@ func TestAttack13SessionFixation(t *testing.T) {
 		b := s.browser()
 		u, _ := url.Parse(s.URL)
 		b.Jar.SetCookies(u, []*http.Cookie{{Name: loopbackCookie, Value: planted, Path: "/"}})
-		r := b.press(s.mint(s.ada, engine.LinkRequest{}))
+		r := b.confirm(s.mint(s.ada, engine.LinkRequest{}))
 		b.wants(r, 303)
 		if b.cookie() == planted || b.cookie() == "" {
 			t.Errorf("%s: the browser holds what it held", name)

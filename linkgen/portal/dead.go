@@ -39,8 +39,13 @@ func (p *Portal) dead(w http.ResponseWriter, r *http.Request, d linkgen.Door, te
 		page.fill(t, "moved", loc.Name)
 	case linkgen.NoAccess:
 		page.fill(t, "no_access", loc.Name)
+	case linkgen.OtherBrowser:
+		page.fill(t, "other_browser", loc.Name)
 	default:
 		page.fill(t, "revoked", loc.Name)
+	}
+	if d.Link.Kind != linkgen.Learner {
+		page.Login = p.loginFor(loc, "dead")
 	}
 	if page.Renew = p.renewalOf(t, d, text); page.Renew != nil {
 		page.Next = ""
@@ -69,6 +74,13 @@ func (p *Portal) tell(w http.ResponseWriter, t *tongue, loc *engine.Location, st
 	page := notice{Support: support(loc), Login: p.loginFor(loc, key)}
 	page.fill(t, key, loc.Name)
 	p.pages.serve(w, t, loc, status, "notice", page.Head, page)
+}
+
+// tellIn is tell for a page that those sites may embed.
+func (p *Portal) tellIn(w http.ResponseWriter, t *tongue, loc *engine.Location, hosts []string, status int, key string) {
+	page := notice{}
+	page.fill(t, key, loc.Name)
+	p.pages.serveIn(w, t, loc, hosts, status, "notice", page.Head, page)
 }
 
 // loginFor returns where a message's reader may ask for a link, if that helps.

@@ -54,3 +54,15 @@ func withQuery(path string, q url.Values) string {
 	}
 	return path + "?" + q.Encode()
 }
+
+// path returns where a destination is on our own site.
+func (d destination) path() string {
+	if d.App == "" {
+		return "/"
+	}
+	q := url.Values{}
+	if d.To != "" {
+		q.Set("to", d.To)
+	}
+	return withQuery("/go/"+url.PathEscape(d.App), q)
+}

@@ -11,6 +11,16 @@ import (
 	"latchkey/linkgen"
 )
 
+// A doorPage is the page of a link that lets somebody in.
+type doorPage struct {
+	Token string
+	Who   string // the contact, masked
+	Other string // who else the browser is signed in as
+	Over  string // the id of that session: it ends if they go on
+	Staff string // the member of staff who opened it
+	Bind  bool   // whether it will work in this browser only
+}
+
 // door serves the page that a link opens. Mail scanners, previews and prefetching browsers come here too, so it
 // changes nothing.
 func (p *Portal) door(w http.ResponseWriter, r *http.Request) {
@@ -22,24 +32,63 @@ func (p *Portal) door(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	p.noteFetch(r, door)
+	switch door.Link.Kind {
+	case linkgen.AppOnly:
+		p.appDoor(w, r, door)
+	case linkgen.User:
+		p.userDoor(w, r, door, text)
+	default:
+		p.learnerDoor(w, r, door, text)
+	}
+}
+
+// noteFetch notes in a link's timeline that its page was asked for.
+func (p *Portal) noteFetch(r *http.Request, door linkgen.Door) {
+	e := linkgen.TrailEntry{At: p.Now(), What: linkgen.Shown, Device: linkgen.Device(r.UserAgent()), Address: linkgen.CoarseAddress(p.client(r))}
+	if why, is := linkgen.LooksLikeScanner(r.Method, r.Header.Get); is {
+		e.What, e.Why = linkgen.Fetched, why
+	} else if door.Reason != linkgen.OK {
+		e.Why = "it said: " + string(door.Reason)
+	}
+	p.Trail.Note(door.Link.ID, e)
+}
+
+// learnerDoor serves the page of a contact's link.
+func (p *Portal) learnerDoor(w http.ResponseWriter, r *http.Request, door linkgen.Door, text string) {
 	v, err := p.visitor(r)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	same := v.live && v.session.Link == door.Link.ID
-	if door.Reason != linkgen.OK && !(door.Reason == linkgen.UsedUp && same) {
+	staff, err := p.staff(r, door.Link.Location)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	if staff == "" && door.Reason == linkgen.OK && door.OtherBrowser(p.bound(r)) {
+		door.Reason = linkgen.OtherBrowser
+	}
+	same := v.live && v.session.Link == door.Link.ID && v.session.As == staff
+	if door.Reason != linkgen.OK && !(same && (door.Reason == linkgen.UsedUp || door.Reason == linkgen.OtherBrowser)) {
 		p.dead(w, r, door, text, v)
 		return
 	}
+	p.showDoor(w, r, door, text, v, staff)
+}
+
+func (p *Portal) showDoor(w http.ResponseWriter, r *http.Request, door linkgen.Door, text string, v visitor, staff string) {
 	loc := p.location(door.Link.Location)
 	t := speakTo(r, loc, door.Person)
-	page := doorPage{Token: text, Who: t.mask(&door.Person.Contact)}
-	if v.live && v.person.Key != door.Person.Key {
-		page.Other = t.displayName(&v.person.Contact)
+	page := doorPage{Token: text, Who: t.mask(&door.Person.Contact), Staff: staff, Bind: door.Link.Bind}
+	if v.other(door) {
+		page.Other, page.Over = t.displayName(&v.person.Contact), v.session.ID
 	}
 	p.pages.serve(w, t, loc, http.StatusOK, "door", t.say("sign_in_to", loc.Name), page)
 }
+
+// other reports whether the browser is signed in as somebody else than whose link it is.
+func (v visitor) other(door linkgen.Door) bool { return v.live && v.person.Key != door.Person.Key }
 
 // redeem lets a learner in: it is the button of the link page.
 func (p *Portal) redeem(w http.ResponseWriter, r *http.Request) {
@@ -47,9 +96,30 @@ func (p *Portal) redeem(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
-	if tok, door, ok := p.look(w, r, f.get("t")); ok {
-		p.enter(w, r, tok, door, f)
+	tok, door, ok := p.look(w, r, f.get("t"))
+	if !ok {
+		return
 	}
+	if door.Link.Kind != linkgen.Learner { // no page of those has this form
+		p.unknown(w, r)
+		return
+	}
+	v, err := p.visitor(r)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	staff, err := p.staff(r, door.Link.Location)
+	if err != nil {
+		p.fail(w, r, err)
+		return
+	}
+	// Who signed in elsewhere meanwhile, or out, is asked again: nobody is switched without knowing.
+	if door.Reason == linkgen.OK && (staff != f.get("as") || v.other(door) && v.session.ID != f.get("over")) {
+		p.showDoor(w, r, door, f.get("t"), v, staff)
+		return
+	}
+	p.enter(w, r, tok, door, f.get("t"), staff)
 }
 
 // look finds what a token opens. If nobody was given it, or the store cannot tell, it answers the request itself.
@@ -64,8 +134,11 @@ func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok 
 		p.fail(w, r, err)
 		return tok, door, false
 	}
+	if door.Link.Kind == linkgen.Staff { // it opens the console, and is nothing here
+		door = linkgen.Door{Reason: linkgen.Unknown}
+	}
 	p.opened(r, door)
-	if door.Reason == linkgen.Unknown || door.Link.Kind != linkgen.Learner {
+	if door.Reason == linkgen.Unknown {
 		p.unknown(w, r)
 		return tok, door, false
 	}
@@ -83,23 +156,30 @@ func (p *Portal) opened(r *http.Request, door linkgen.Door) {
 	p.Opened(location, r.Method == http.MethodPost, door.Reason)
 }
 
-// enter makes the session. The link is checked again inside the commit, whose answer is the one that counts.
-func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token, door linkgen.Door, f form) {
+// enter makes the session. The link is checked again inside the commit, whose answer is the one that counts. staff is who views
+// as the learner, or nothing.
+func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token, door linkgen.Door, text, staff string) {
 	shard := tok.Selector().Shard()
-	presented, fresh := p.presented(r), linkgen.NewSID(shard)
+	presented, fresh, browser := p.presented(r), linkgen.NewSID(shard), p.bound(r)
+	if browser.IsZero() && door.Link.Bind {
+		browser = linkgen.NewSID(shard)
+	}
+	device, address := linkgen.Device(r.UserAgent()), linkgen.CoarseAddress(p.client(r))
 	err := p.Redeemer.Redeem(r.Context(), shard, func(tx engine.Tx, now time.Time) (engine.Redemption, error) {
-		return p.Links.Redeem(tx, linkgen.Visit{Token: tok, Door: door, Presented: presented, Fresh: fresh, Now: now})
+		return p.Links.Redeem(tx, linkgen.Visit{Token: tok, Door: door, Presented: presented, Fresh: fresh, Now: now,
+			Device: device, Address: address, Browser: browser, As: staff})
 	})
 	var refused *linkgen.Refusal
 	switch {
 	case errors.As(err, &refused):
 		p.Log.Info().Str("link", refused.Link.ID).Str("reason", string(refused.Reason)).Msg("link refused")
+		p.Trail.Note(refused.Link.ID, linkgen.TrailEntry{At: p.Now(), What: linkgen.Refused, Why: string(refused.Reason), Device: device, Address: address})
 		v, err := p.visitor(r)
 		if err != nil {
 			p.fail(w, r, err)
 			return
 		}
-		p.dead(w, r, linkgen.Door{Link: refused.Link, Reason: refused.Reason, Person: door.Person}, f.get("t"), v)
+		p.dead(w, r, linkgen.Door{Link: refused.Link, Reason: refused.Reason, Person: door.Person}, text, v)
 		return
 	case errors.Is(err, linkgen.ErrSignedIn):
 	case err != nil:
@@ -108,8 +188,25 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token
 	default:
 		p.endElsewhere(r, presented, shard)
 		p.setCookie(w, door.Link.Location, fresh)
+		if door.Link.Bind && staff == "" {
+			p.bind(w, browser)
+		}
 	}
-	p.leave(w, door.Link.Location, door.Link.App, door.Link.To, landing(door))
+	p.land(w, door)
+}
+
+// land sends the browser where a link leads: into its app, or to the client portal.
+func (p *Portal) land(w http.ResponseWriter, door linkgen.Door) {
+	set := p.settings(door.Link.Location)
+	d := destinationOf(set, door.Link.App, door.Link.To)
+	if set.Legacy {
+		d.App = "courses"
+	}
+	if set.Apps[d.App].URL == "" {
+		p.toPortal(w, landing(door))
+		return
+	}
+	p.redirect(w, d.path())
 }
 
 // landing returns the anchor on the client portal that a link leads to: a product's card, if the learner holds it.
@@ -131,11 +228,16 @@ func anchor(product string) string { return "product-" + url.PathEscape(product)
 
 // toPortal sends the browser to the client portal, at an anchor if there is one.
 func (p *Portal) toPortal(w http.ResponseWriter, anchor string) {
-	setHeaders(w, "", p.https())
 	to := "/"
 	if anchor != "" {
 		to += "#" + anchor
 	}
+	p.redirect(w, to)
+}
+
+// redirect sends the browser to one of our own paths.
+func (p *Portal) redirect(w http.ResponseWriter, to string) {
+	setHeaders(w, "", p.https())
 	w.Header().Set("Location", to)
 	w.WriteHeader(http.StatusSeeOther)
 }

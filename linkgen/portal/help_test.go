@@ -4,12 +4,14 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"html"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -33,6 +35,7 @@ type site struct {
 	*httptest.Server
 	portal *Portal
 	links  *linkgen.Links
+	trail  *linkgen.Trail
 	stores engine.Stores
 	loc    *engine.Location
 	ada    *engine.Person
@@ -45,8 +48,9 @@ type site struct {
 	seen []string
 	set  Settings // of the location
 	mail []LoginRequest
-	sent error // what asking for a link ends with
-	fail error // what the next redemptions end with
+	sent error  // what asking for a link ends with
+	boss string // who is signed in to the console in every browser
+	fail error  // what the next redemptions end with
 }
 
 type syncBuffer struct {
@@ -67,12 +71,13 @@ func newSite(t testing.TB, partitions int) *site {
 		t.Fatal(err)
 	}
 	s := &site{TB: t, stores: enginetest.NewStores(partitions), time: t0, logs: new(syncBuffer)}
+	s.trail = linkgen.NewTrail(s.stores)
 	s.loc = &engine.Location{ID: locID, Name: "Acme Academy", Email: "hello@acme.test", Support: "help@acme.test", Brand: "#0a7d4f"}
 	s.links = linkgen.New(keys, func(id string) (linkgen.Settings, bool) {
 		return linkgen.Settings{BaseURL: s.loc.BaseURL}, id == locID
 	})
 	p := New(Config{Links: s.links, Stores: s.stores, Redeemer: s, Home: locID, Log: zerolog.New(s.logs), Now: s.now,
-		Settings: s.settings, Mail: s, Client: ClientBehind([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}),
+		Settings: s.settings, Mail: s, Staff: s.staff, Trail: s.trail, Client: ClientBehind([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}),
 		Locations: func(id string) *engine.Location {
 			if id == locID {
 				return s.loc
@@ -108,6 +113,36 @@ func (s *site) settings(id string) Settings {
 		return Settings{}
 	}
 	return s.set
+}
+
+func (s *site) staff(_ *http.Request, location string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if location != locID {
+		return "", nil
+	}
+	return s.boss, nil
+}
+
+// story returns what happened to a link, in words.
+func (s *site) story(link string) string {
+	s.Helper()
+	if err := s.trail.Flush(s.Context()); err != nil {
+		s.Fatal(err)
+	}
+	tok, err := linkgen.ParseToken(strings.TrimPrefix(link, "/l/"))
+	if err != nil {
+		s.Fatal(err)
+	}
+	entries, err := s.links.Timeline(s.Context(), s.stores, tok.Selector().ID())
+	if err != nil {
+		s.Fatal(err)
+	}
+	var said []string
+	for _, e := range entries {
+		said = append(said, strings.TrimSpace(e.What+" "+e.Why))
+	}
+	return strings.Join(said, "; ")
 }
 
 // Send implements LoginSender.
@@ -275,6 +310,23 @@ func (b *browser) press(link string) reply {
 	return b.do("POST", "/l", strings.NewReader(form), "Content-Type", "application/x-www-form-urlencoded", "Sec-Fetch-Site", "same-origin")
 }
 
+// confirm opens a link's page and presses its button, with all that its form has.
+func (b *browser) confirm(link string) reply {
+	b.Helper()
+	return b.post("/l", formOf(b.get(link), "/l"))
+}
+
+// formOf returns the hidden fields of a page's form.
+func formOf(r reply, action string) url.Values {
+	_, after, _ := strings.Cut(r.body, `action="`+action+`"`)
+	form, _, _ := strings.Cut(after, "</form>")
+	fields := url.Values{}
+	for _, m := range regexp.MustCompile(`type="hidden" name="([^"]*)" value="([^"]*)"`).FindAllStringSubmatch(form, -1) {
+		fields.Set(m[1], html.UnescapeString(m[2]))
+	}
+	return fields
+}
+
 // cookie returns what the browser holds.
 func (b *browser) cookie() string {
 	u, _ := url.Parse(b.URL)
@@ -295,5 +347,12 @@ func (b *browser) wants(r reply, status int, texts ...string) {
 		if !strings.Contains(r.body, t) {
 			b.Errorf("%s: the page does not say %q:\n%s", r.Request.Method, t, r.text())
 		}
+	}
+}
+
+func (s *site) updateShard(shard uint16, fn func(engine.Tx) error) {
+	s.Helper()
+	if err := s.stores.For(shard).Update(s.Context(), fn); err != nil {
+		s.Fatal(err)
 	}
 }

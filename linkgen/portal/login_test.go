@@ -301,6 +301,7 @@ func TestRenewalByPhone(t *testing.T) {
 			t.Errorf("sms %v: asked %+v", sms, got)
 		}
 	}
+	s.set.Login.SMS = true
 	b.wants(b.get("/login"), 200, "Send it to my phone")
 	b.post("/login", url.Values{"address": {"ada@example.com"}, "by": {"sms"}})
 	s.set.Login.SMS = false

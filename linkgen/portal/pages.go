@@ -2,6 +2,7 @@ package portal
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
@@ -17,15 +18,8 @@ import (
 	"latchkey/engine"
 )
 
-//go:embed pages.html door.html onward.html style.css inside.css
+//go:embed pages.html door.html style.css inside.css
 var files embed.FS
-
-// A doorPage is the page of a living link.
-type doorPage struct {
-	Token string
-	Who   string // the contact, masked
-	Other string // who the browser is signed in as, if that is somebody else
-}
 
 // A notice is a page of one message.
 type notice struct {
@@ -60,7 +54,7 @@ type pages struct {
 }
 
 // single are the pages of one card, which make do with the first sheet.
-var single = map[string]bool{"door": true, "notice": true, "login": true, "onward": true}
+var single = map[string]bool{"door": true, "notice": true, "login": true, "staff_door": true, "staff": true}
 
 func newPages() *pages {
 	p := &pages{tmpl: map[*tongue]*template.Template{}, style: sheet("style.css"), inside: sheet("inside.css")}
@@ -81,6 +75,11 @@ func sheet(name string) string {
 
 // serve renders the page called name around its data, in a language and with all its headers.
 func (p *pages) serve(w http.ResponseWriter, t *tongue, loc *engine.Location, status int, name, title string, page any) {
+	p.serveIn(w, t, loc, nil, status, name, title, page)
+}
+
+// serveIn is serve for a page that those sites may embed.
+func (p *pages) serveIn(w http.ResponseWriter, t *tongue, loc *engine.Location, hosts []string, status int, name, title string, page any) {
 	accent := brandOf(loc)
 	style := p.style
 	if !single[name] {
@@ -95,7 +94,7 @@ func (p *pages) serve(w http.ResponseWriter, t *tongue, loc *engine.Location, st
 	if err := p.tmpl[t].ExecuteTemplate(&body, name, f); err != nil {
 		panic(fmt.Errorf("portal page %s: %w", name, err)) // a fault of ours: each page is tested
 	}
-	setHeaders(w, style, secure(loc))
+	setHeaders(w, style, secure(loc), hosts...)
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Length", strconv.Itoa(body.Len()))
@@ -104,14 +103,15 @@ func (p *pages) serve(w http.ResponseWriter, t *tongue, loc *engine.Location, st
 }
 
 // setHeaders keeps a page, and the token that its address may hold, between the browser and us.
-func setHeaders(w http.ResponseWriter, style string, https bool) {
+// Only hosts may embed it.
+func setHeaders(w http.ResponseWriter, style string, https bool, hosts ...string) {
 	csp := "default-src 'none'; "
 	if style != "" {
 		sum := sha256.Sum256([]byte(style))
 		csp += "style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; img-src data:; "
 	}
 	h := w.Header()
-	h.Set("Content-Security-Policy", csp+"form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("Content-Security-Policy", csp+"form-action 'self'; frame-ancestors "+cmp.Or(strings.Join(hosts, " "), "'none'")+"; base-uri 'none'")
 	h.Set("Cache-Control", "no-store")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Robots-Tag", "noindex, nofollow")

@@ -37,11 +37,16 @@ type Config struct {
 	Settings func(location string) Settings
 	// Client, if set, tells whom a request comes from; default DirectClient.
 	Client func(*http.Request) netip.Addr
+	// Trail, if set, keeps links' timelines.
+	Trail *linkgen.Trail
+	// Staff, if set, returns the address of the member of a location's staff who is signed in to the console in the browser that a
+	// request comes from, or nothing.
+	Staff func(r *http.Request, location string) (string, error)
 	// Mail, if set, sends links to those who ask for one.
 	Mail LoginSender
 }
 
-// Portal serves /, /l/{token}, /l, /l/new, /login and /logout. It is an http.Handler.
+// Portal serves /, /l/{token}, /l, /l/new, /l/staff, /login, /logout, /staff and /staff/logout. It is an http.Handler.
 type Portal struct {
 	Config
 	pages   *pages
@@ -71,6 +76,12 @@ func (p *Portal) route(path string) route {
 		return route{http.MethodPost: p.redeem}
 	case path == "/l/new":
 		return route{http.MethodPost: p.renew, http.MethodGet: p.door}
+	case path == "/l/staff":
+		return route{http.MethodPost: p.enterStaff, http.MethodGet: p.door}
+	case path == "/staff":
+		return route{http.MethodGet: p.staffHome}
+	case path == "/staff/logout":
+		return route{http.MethodPost: p.leaveStaff}
 	case path == "/login":
 		return route{http.MethodGet: p.loginForm, http.MethodPost: p.login}
 	case path == "/logout":
@@ -90,7 +101,7 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	methods := p.route(r.URL.Path)
 	serve, ok := methods[method]
 	switch {
-	case methods == nil:
+	case methods == nil, p.legacy(r):
 		p.say(w, r, p.location(""), http.StatusNotFound, "not_found")
 	case !ok:
 		w.Header().Set("Allow", allowed(methods))
@@ -98,6 +109,19 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		serve(w, r)
 	}
+}
+
+// legacy reports whether a request is for a page of the portal in a location that has none: its learners go to the
+// course library.
+func (p *Portal) legacy(r *http.Request) bool {
+	if path := r.URL.Path; path == "/l" || strings.HasPrefix(path, "/l/") || path == "/login" || path == "/logout" {
+		return false
+	}
+	location := p.Home
+	if v, err := p.visitor(r); err == nil && v.session.Location != "" { // on an error the page itself says so
+		location = v.session.Location
+	}
+	return p.settings(location).Legacy
 }
 
 func allowed(methods route) string {

@@ -40,7 +40,7 @@ func TestCatalogueIsWhole(t *testing.T) {
 	}{
 		{`(?:[{ (]|t\.)(?:say|date)[ (]"([a-z_0-9.]+)"`, []string{""}},
 		{`plural[ (]"([a-z_.]+)"`, []string{".one", ".other"}},
-		{`(?:\.fill\(.*|p\.say\(.*|p\.tell\(.*|p\.asked\(.*), "([a-z_]+)"`, []string{".head", ".text", ".next"}},
+		{`(?:\.fill\(.*|p\.say\(.*|p\.tell\(.*|p\.asked\(.*|p\.tellIn\(.*), "([a-z_]+)"`, []string{".head", ".text", ".next"}},
 	} {
 		for _, m := range regexp.MustCompile(c.call).FindAllStringSubmatch(source.String(), -1) {
 			for _, part := range c.parts {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"latchkey/engine"
 	"latchkey/templates"
@@ -28,6 +29,8 @@ type Deps struct {
 	LoginLink func(tx engine.Tx, req engine.LinkRequest) (id string, url engine.Secret, err error)
 	// Settle supersedes the contact's older links of an app, now that newer ones are on their way.
 	Settle func(tx engine.Tx, location string, contact engine.ID, app string, ordinal uint64) error
+	// Sent, if set, notes that a message with links was accepted, or may have been if its outcome is unknown.
+	Sent func(tx engine.Tx, links []string, now time.Time, unknown bool) error
 }
 
 // Templates finds the files of the templates folder. What it answers may change at any time: messages are made
@@ -167,7 +170,7 @@ func (d *Deps) mint(tx engine.Tx, call engine.Call, fields []templates.LinkField
 	for _, f := range fields {
 		id, url, err := d.LoginLink(tx, engine.LinkRequest{
 			Now: call.Now, Location: call.Run.Location, Contact: call.Run.Contact, Ordinal: call.Run.Ordinal,
-			App: f.App, To: destination(f.To, &call.Run.Event), TTL: f.TTL, Uses: f.Uses,
+			App: f.App, To: destination(f.To, &call.Run.Event), TTL: f.TTL, Uses: f.Uses, Bind: f.Bind,
 			Run: call.Run.ID, Workflow: call.Run.Workflow, Step: strings.Join(call.Task.Step, "/"),
 			Channel: channel, Address: address,
 		})
@@ -194,6 +197,11 @@ func destination(to string, ev *engine.Event) string {
 func (d *Deps) settle(tx engine.Tx, call engine.Call, fields []templates.LinkField, state engine.TaskState) error {
 	if state != engine.TaskSent && state != engine.TaskUnknown || len(call.Task.Links) == 0 {
 		return nil
+	}
+	if d.Sent != nil {
+		if err := d.Sent(tx, call.Task.Links, call.Now, state == engine.TaskUnknown); err != nil {
+			return fmt.Errorf("note that links were sent: %w", err)
+		}
 	}
 	var done []string
 	for _, f := range fields {

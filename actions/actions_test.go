@@ -28,6 +28,7 @@ type bench struct {
 	mails   []actions.Mail
 	texts   []actions.Text
 	minted  []engine.LinkRequest
+	sent    []string
 	settled []string
 	answer  error // of mailer and texter
 	person  engine.Person
@@ -73,6 +74,10 @@ func newBench(t *testing.T, files map[string]string) *bench {
 		},
 		Settle: func(_ engine.Tx, location string, contact engine.ID, app string, ordinal uint64) error {
 			b.settled = append(b.settled, fmt.Sprintf("%s/%q/%d", location, app, ordinal))
+			return nil
+		},
+		Sent: func(_ engine.Tx, links []string, _ time.Time, unknown bool) error {
+			b.sent = append(b.sent, fmt.Sprint(links, " ", unknown))
 			return nil
 		},
 	}
@@ -183,6 +188,9 @@ func TestSettleForEachApp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if diff := cmp.Diff([]string{"[link1] true", "[link1] false"}, b.sent); diff != "" {
+		t.Error(diff)
+	}
 	want := []string{`academy/""/42`, `academy/"courses"/42`}
 	if diff := cmp.Diff(append(want, want...), b.settled); diff != "" {
 		t.Error(diff)
@@ -194,11 +202,13 @@ func TestSMSIsSent(t *testing.T) {
 	b := newBench(t, map[string]string{"nudge.txt": "Hi <<contact.first_name>>: <<login_url>>\n"})
 	for _, step := range []string{
 		`- sms: 'Hi <<contact.first_name>>: <<login_url>>'`, `- sms: {body: 'Hi <<contact.first_name>>: <<login_url>>'}`, `- sms: {template: nudge, max_segments: 1}`,
+		`- sms: 'Hi <<contact.first_name>>: <<login_url bind="browser">>'`,
 	} {
 		a, call := b.call(t, step)
 		b.minted, b.texts = nil, nil
 		got, receipt, err := attempt(t, a, call)
-		if err != nil || receipt.ID != "SM1" || got.To != "+14155550123" || len(b.minted) != 1 || b.minted[0].Channel != "sms" {
+		if err != nil || receipt.ID != "SM1" || got.To != "+14155550123" || len(b.minted) != 1 || b.minted[0].Channel != "sms" ||
+			b.minted[0].Bind != strings.Contains(step, "bind") {
 			t.Fatalf("%+v %+v %v", receipt, b.minted, err)
 		}
 		if x := b.texts[0]; x.Body != "Hi Ada: https://acme.test/l/SECRET-link1" || x.From != "+14155550100" {

@@ -107,7 +107,7 @@ func TestReadTemplates(t *testing.T) {
 		"templates/a.md:1:1: a.html has the same name; a workflow could not tell them apart",
 		`templates/a.md:1:3: unknown field qqqqq; for the characters themselves write <<"<<">>`,
 		`templates/b.txt:1:6: unknown field qqqqq; for the characters themselves write <<"<<">>`,
-		`templates/d.md:2:1: unknown key "subjekt"; did you mean "subject"?; a template has subject, preheader and layout`,
+		`templates/d.md:2:1: unknown key "subjekt"; did you mean "subject"?; a template has subject, preheader, layout, lang and reason`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

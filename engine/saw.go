@@ -67,10 +67,15 @@ func (e *Expr) saw(env Env) (said string) {
 		if err != nil {
 			continue // its parent is absent
 		}
+		if v != nil && NamesSecret(s.source) {
+			said += "; " + s.source + " is " + Hidden
+			continue
+		}
 		switch v := v.(type) {
 		case nil:
 			said += "; " + s.source + " is absent"
 		case string:
+			v = HideTokens(v)
 			if r := []rune(v); len(r) > sawLong {
 				v = string(r[:sawLong]) + "…"
 			}

@@ -13,7 +13,8 @@ func TestSaw(t *testing.T) {
 	loc := &Location{ID: "academy", Zone: time.UTC}
 	p := &Person{Location: "academy", Contact: Contact{
 		FirstName: "Ada", Email: strings.Repeat("é", 100),
-		Custom: Custom{"cohort": "2026-11", "n": int64(2), "ok": false, "list": []any{1}, "deep": map[string]any{"er": 1.5}},
+		Custom: Custom{"cohort": "2026-11", "n": int64(2), "ok": false, "list": []any{1}, "api_token": "sk_live_1", "Passwort": "hunter2", "pin_secret": int64(1234), "tokens": map[string]any{"a": "b"},
+			"came_by": "https://go.acme.test/l/AaIhndgx7KoAaYMZ5SY4tzQYaPX0vvr2xu6X", "deep": map[string]any{"er": 1.5}},
 	}}
 	ev := &Event{ID: "1", Type: "offer_access_granted", Offer: &Noun{ID: "gold"}, Time: now}
 	for src, want := range map[string]string{
@@ -22,6 +23,12 @@ func TestSaw(t *testing.T) {
 		`contact.custom.ok`:                              `; contact.custom.ok is false`,
 		`contact.custom.deep.er > 3`:                     `; contact.custom.deep.er is 1.5`,
 		`contact.custom["cohort"] == "x"`:                `; contact.custom.cohort is "2026-11"`,
+		`contact.custom.api_token == "x"`:                `; contact.custom.api_token is [hidden]`,
+		`contact.custom.Passwort == "x"`:                 `; contact.custom.Passwort is [hidden]`,
+		`contact.custom.pin_secret == 1`:                 `; contact.custom.pin_secret is [hidden]`,
+		`contact.custom.tokens.a == 1`:                   `; contact.custom.tokens.a is [hidden]`,
+		`contact.custom.came_by == "x"`:                  `; contact.custom.came_by is "https://go.acme.test/l/[hidden]"`,
+		`contact.custom.no_token == "x"`:                 `; contact.custom.no_token is absent`,
 		`contact.custom.none == 1`:                       `; contact.custom.none is absent`,
 		`product?.id == "x"`:                             `; product?.id is absent`,
 		`product != nil and product.id == "x"`:           ``,

@@ -3,7 +3,22 @@ package engine
 import (
 	"crypto/subtle"
 	"fmt"
+	"regexp"
 )
+
+// Hidden stands where something of an event or a contact is not shown.
+const Hidden = "[hidden]"
+
+var (
+	secretName = regexp.MustCompile(`(?i)passw|secret|token|authorization|cookie|api[-_]?key|login_url|signature`)
+	loginToken = regexp.MustCompile(`/l/[A-Za-z0-9_-]{20,}`)
+)
+
+// NamesSecret reports whether a field of that name, which others chose, holds what nobody is to see.
+func NamesSecret(name string) bool { return secretName.MatchString(name) }
+
+// HideTokens leaves out the tokens of login links.
+func HideTokens(s string) string { return loginToken.ReplaceAllLiteralString(s, "/l/"+Hidden) }
 
 const redacted = "[redacted]"
 

@@ -33,6 +33,7 @@ const (
 	SpaceSessions  Space = "sessions"  // linkgen: sessions by hash
 	SpaceAudit     Space = "audit"     // linkgen: what staff did, in order of time
 	SpaceNonces    Space = "nonces"    // linkgen: what may be used only once and was
+	SpaceSSO       Space = "sso"       // sso: codes and tokens of OpenID
 	SpaceOutbox    Space = "outbox"    // outbox: messages as delivered, without live links
 )
 
@@ -41,7 +42,7 @@ func Spaces() []Space {
 	return []Space{
 		SpaceMeta, SpacePeople, SpaceDirectory, SpaceVersions, SpaceCourses, SpaceActive, SpaceTimers, SpaceRuns,
 		SpaceDue, SpaceTasks, SpaceNotices, SpaceOwed, SpaceDecisions, SpaceHeads, SpaceLinks, SpaceUses, SpaceTrails, SpaceRevoked,
-		SpaceSessions, SpaceAudit, SpaceNonces, SpaceOutbox,
+		SpaceSessions, SpaceAudit, SpaceNonces, SpaceSSO, SpaceOutbox,
 	}
 }
 

@@ -3,7 +3,6 @@ package linkgen
 import (
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"latchkey/engine"
@@ -27,8 +26,8 @@ type AppRequest struct {
 // MintApp makes a link for a menu: it opens what the browser is signed in to, or the way to sign in, and carries no identity.
 // Several work at once. It runs on the partition of shard 0. Its errors are Final.
 func (l *Links) MintApp(tx engine.Tx, req AppRequest) (id string, url engine.Secret, err error) {
-	rec := linkRecord{Link: Link{Kind: AppOnly, Location: req.Location, App: req.App, To: req.To, By: req.By}}
-	return l.mintFor(tx, &rec, req.Now, req.TTL, "made an app link", "")
+	rec := linkRecord{Link: Link{Kind: AppOnly, Location: req.Location, App: req.App, To: cleanTo(req.To), By: req.By}}
+	return l.mintFor(tx, &rec, req.Now, req.TTL, "")
 }
 
 // A UserRequest asks for the link of a location's staff.
@@ -53,7 +52,7 @@ func (l *Links) MintUser(tx engine.Tx, req UserRequest) (id string, url engine.S
 	if err := save(tx, engine.SpaceHeads, key, h); err != nil {
 		return "", url, fmt.Errorf("mint user link: %w", err)
 	}
-	return l.mintFor(tx, &rec, req.Now, 0, "made the user link", "")
+	return l.mintFor(tx, &rec, req.Now, 0, "")
 }
 
 // A StaffRequest asks for a link that signs a member of staff in to the console.
@@ -76,20 +75,15 @@ func (l *Links) MintStaff(tx engine.Tx, req StaffRequest) (id string, url engine
 		req.TTL = StaffTTL
 	}
 	rec := linkRecord{Link: Link{Kind: Staff, Location: req.Location, Email: req.Email, By: req.By, MaxUses: 1}}
-	did := ""
-	if req.By != "" {
-		did = "made a staff link"
-	}
 	base := req.Base
 	if base == "" {
 		base = "/"
 	}
-	return l.mintFor(tx, &rec, req.Now, req.TTL, did, base)
+	return l.mintFor(tx, &rec, req.Now, req.TTL, base)
 }
 
-// mintFor stores a link of no contact, and notes that someone made it. Its URL is base and the token; without base it is that
-// of the portal.
-func (l *Links) mintFor(tx engine.Tx, rec *linkRecord, now time.Time, ttl time.Duration, did, base string) (id string, url engine.Secret, err error) {
+// mintFor stores a link of no contact. Its URL is base and the token; without base it is that of the portal.
+func (l *Links) mintFor(tx engine.Tx, rec *linkRecord, now time.Time, ttl time.Duration, base string) (id string, url engine.Secret, err error) {
 	set, err := l.of(rec.Location)
 	if err == nil && set.BaseURL == "" {
 		err = engine.Final(errNoBase)
@@ -103,9 +97,6 @@ func (l *Links) mintFor(tx engine.Tx, rec *linkRecord, now time.Time, ttl time.D
 	}
 	rec.Channel = "hand"
 	tok, err := l.store(tx, rec, 0, "")
-	if err == nil && did != "" && rec.By != "" {
-		err = Audit(tx, AuditEntry{At: rec.Created, Location: rec.Location, Who: rec.By, Did: did, On: rec.ID, Detail: strings.TrimSpace(rec.App + " " + rec.Email)})
-	}
 	if err != nil {
 		return "", url, fmt.Errorf("mint %s link: %w", rec.Kind, err)
 	}

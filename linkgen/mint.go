@@ -105,12 +105,6 @@ func (l *Links) Mint(tx engine.Tx, req engine.LinkRequest) (id string, url engin
 		return "", url, fmt.Errorf("mint link: %w", err)
 	}
 	tx.Put(engine.SpaceHeads, append(indexPrefix(req.Location, req.Contact), tok.selector[:]...), []byte{recordVersion})
-	if req.ByHand && req.By != "" {
-		err := Audit(tx, AuditEntry{At: rec.Created, Location: rec.Location, Who: req.By, Did: "made a link", On: rec.ID, Detail: contactDetail(rec.Contact)})
-		if err != nil {
-			return "", url, fmt.Errorf("mint link: %w", err)
-		}
-	}
 	return rec.ID, tok.url(set.BaseURL), nil
 }
 
@@ -144,7 +138,7 @@ func newLink(req engine.LinkRequest, set Settings) Link {
 	}
 	now := req.Now.UTC().Truncate(time.Millisecond)
 	return Link{
-		Location: req.Location, Kind: Learner, Contact: req.Contact, App: req.App, To: req.To, Ordinal: req.Ordinal,
+		Location: req.Location, Kind: Learner, Contact: req.Contact, App: req.App, To: cleanTo(req.To), Ordinal: req.Ordinal,
 		Run: req.Run, Workflow: req.Workflow, Step: req.Step, Channel: req.Channel,
 		Created: now, Expires: now.Add(min(ttl, set.MaxTTL)), MaxUses: max(uses, 0), Bind: req.Bind, By: req.By,
 	}
@@ -208,6 +202,20 @@ func (l *Links) Settle(tx engine.Tx, location string, contact engine.ID, app str
 	}
 	if err := save(tx, engine.SpaceHeads, key, h); err != nil {
 		return fmt.Errorf("settle links: %w", err)
+	}
+	return nil
+}
+
+// Sent notes in the timelines of links that a message with them was accepted, or may have been. It runs on their partition.
+func (l *Links) Sent(tx engine.Tx, links []string, now time.Time, unknown bool) error {
+	e := TrailEntry{At: now, What: Sent}
+	if unknown {
+		e.Why = "its outcome is unknown"
+	}
+	for _, id := range links {
+		if err := NoteTx(tx, id, e); err != nil {
+			return err
+		}
 	}
 	return nil
 }

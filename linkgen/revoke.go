@@ -134,10 +134,6 @@ func revokeLink(tx engine.Tx, rec linkRecord, s Selector, by string, now time.Ti
 		if err := save(tx, engine.SpaceUses, s[:], use); err != nil {
 			return err
 		}
-		err := Audit(tx, AuditEntry{At: now, Location: rec.Location, Who: by, Did: "revoked a link", On: rec.ID, Detail: contactDetail(rec.Contact)})
-		if err != nil {
-			return err
-		}
 	}
 	if rec.Contact.IsZero() {
 		return endStaffOf(tx, rec)

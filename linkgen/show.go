@@ -1,7 +1,9 @@
 package linkgen
 
 import (
+	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -80,6 +82,73 @@ func (l *Links) List(ctx context.Context, stores engine.Stores, location string,
 		slices.SortStableFunc(out, func(a, b Info) int { return b.Link.Created.Compare(a.Link.Created) })
 	}
 	return out[:min(limit, len(out))], nil
+}
+
+// Recent returns a location's links of a kind, or of all kinds if it is empty: newest first, at most limit of them, only older
+// ones than that of the id before, if it is given.
+func (l *Links) Recent(ctx context.Context, stores engine.Stores, location string, kind Kind, before string, limit int, now time.Time) ([]Info, error) {
+	to := now.Add(time.Hour) // a burst of minting may run ahead of the clock
+	end := timeKey(to)
+	if before != "" {
+		s, err := ParseID(before)
+		if err != nil {
+			return nil, fmt.Errorf("list links: %w", err)
+		}
+		to, end = s.Time(), s[:]
+	}
+	var ids []Selector
+	for _, store := range stores.All() {
+		err := store.View(ctx, func(tx engine.Tx) error {
+			part, err := lastOf(tx, location, kind, to, end, limit)
+			ids = append(ids, part...)
+			return err
+		})
+		if err != nil {
+			return nil, fmt.Errorf("list links: %w", err)
+		}
+	}
+	slices.SortFunc(ids, func(a, b Selector) int { return bytes.Compare(b[:], a[:]) })
+	var out []Info
+	for _, s := range ids[:min(limit, len(ids))] {
+		info, err := l.Show(ctx, stores, s.ID(), now)
+		if errors.Is(err, ErrNoLink) {
+			continue // forgotten meanwhile
+		}
+		if err != nil {
+			return nil, fmt.Errorf("list links: %w", err)
+		}
+		out = append(out, info)
+	}
+	return out, nil
+}
+
+// lastOf returns the selectors of a partition's last links before the key end, whose time is to. Spaces are read forwards
+// only, so it looks at ever longer times before that.
+func lastOf(tx engine.Tx, location string, kind Kind, to time.Time, end []byte, limit int) (out []Selector, err error) {
+	for step := time.Minute; len(out) < limit && err == nil; step *= 4 {
+		from := timeKey(to.Add(-step))
+		var part []Selector
+		tx.Scan(engine.SpaceLinks, from, end, func(k, v []byte) bool {
+			var rec linkRecord
+			if _, err = decode(engine.SpaceLinks, v, &rec); err != nil || len(k) != selectorSize {
+				return false
+			}
+			if rec.Location == location && (kind == "" || rec.Kind == kind) {
+				part = append(part, Selector(k))
+			}
+			return true
+		})
+		out = append(part[max(0, len(part)-(limit-len(out))):], out...)
+		if end = from; step > 100*365*24*time.Hour {
+			break
+		}
+	}
+	return out, err
+}
+
+// timeKey returns the first key that a link minted at that time may have.
+func timeKey(t time.Time) []byte {
+	return binary.BigEndian.AppendUint64(nil, uint64(max(t.UnixMilli(), 0))<<16)
 }
 
 func (l *Links) listOf(ctx context.Context, stores engine.Stores, location string, contact engine.ID, limit int, now time.Time) ([]Info, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -308,4 +309,27 @@ func mintedEntry(tx engine.Tx, rec Link) TrailEntry {
 		e.Why += fmt.Sprintf(", for event %s %s", run.Event.Type, run.Event.ID)
 	}
 	return e
+}
+
+// Says tells an entry in words.
+func (e TrailEntry) Says() string {
+	says := map[string]string{Minted: "made", Sent: "sent", Fetched: "fetched by what is probably no person", Shown: "its page was shown",
+		Redeemed: "let someone in", Refused: "let nobody in", SessionEnded: "a session that it opened ended", HandedOff: "its holder was sent on",
+		Ended: "revoked"}[e.What]
+	if says == "" {
+		says = e.What
+	}
+	if e.By != "" {
+		says += " by " + e.By
+	}
+	if e.Why != "" {
+		says += ": " + e.Why
+	}
+	if where := strings.Trim(e.Device+", "+e.Address, ", "); where != "" {
+		says += " (" + where + ")"
+	}
+	if e.Times > 1 {
+		says += fmt.Sprintf(", %d times", e.Times)
+	}
+	return says
 }

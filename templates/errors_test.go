@@ -71,11 +71,13 @@ func TestMistakes(t *testing.T) {
 		{`<<login_url ttl="31d">>`, "longer than the longest allowed, 30d (links.max_ttl)"},
 		{`<<login_url ttl="99999999999999d">>`, "is not a duration"},
 		{`<<login_url uses="0">>`, `uses is a whole number from 1, or "unlimited"`},
+		{`<<login_url bind="brwser">>`, `bind is "browser", for a link that works only in the browser that it is first used in; not "brwser"; did you mean "browser"?`},
+		{`<<login_url bind="device">>`, `bind is "browser", for a link that works only in the browser that it is first used in; not "device"`},
 		{`<<login_url app="course">>`, `no app "course" in latchkey.yaml; did you mean "courses"?`},
 		{`<<login_url to=leson>>`, `did you mean "lesson"?`},
 		{`<<login_url to="lesson:">>`, "names no lesson"},
 		{`<<login_url to="https://evil.test">>`, "to is lesson, product or category"},
-		{`<<login_url until="x">>`, "it takes to, ttl, uses and app"},
+		{`<<login_url until="x">>`, "it takes to, ttl, uses, app and bind"},
 		{`<<login_url ttl>>`, `ttl needs a value`},
 		{`<<login_url ttl=1d ttl=2d>>`, "ttl is set twice"},
 		{`<<login_url | upper>>`, "login_url takes no filters"},
@@ -181,12 +183,12 @@ func TestCheck(t *testing.T) {
 
 func TestLinkFields(t *testing.T) {
 	t.Parallel()
-	src := `<<login_url>> <<login_url to=lesson ttl="72h" uses="3" app="courses">> <<login_url app=courses uses=3 ttl=3d to="lesson">> <<login_url to="lesson:intro" uses=unlimited>>`
+	src := `<<login_url>> <<login_url to=lesson ttl="72h" uses="3" app="courses">> <<login_url app=courses uses=3 ttl=3d to="lesson">> <<login_url to="lesson:intro" uses=unlimited>> <<login_url bind="browser" uses="1">>`
 	m, _, err := NewSMS(Source{Text: src}, Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []LinkField{{}, {To: "lesson", TTL: 72 * time.Hour, Uses: 3, App: "courses"}, {To: "lesson:intro", Uses: Unlimited}}
+	want := []LinkField{{}, {To: "lesson", TTL: 72 * time.Hour, Uses: 3, App: "courses"}, {To: "lesson:intro", Uses: Unlimited}, {Uses: 1, Bind: true}}
 	got := m.Links()
 	if len(got) != len(want) {
 		t.Fatalf("got %v", got)

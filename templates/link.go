@@ -19,6 +19,7 @@ type LinkField struct {
 	TTL  time.Duration // how long it works; 0 means the project's setting
 	Uses int           // how often it may be opened; 0 means the project's setting, Unlimited no limit
 	App  string        // the app that it is for; "" is the client portal
+	Bind bool          // whether it works only in the browser that it is first used in
 }
 
 // String writes the field as an author would.
@@ -38,6 +39,9 @@ func (l LinkField) String() string {
 	}
 	if l.App != "" {
 		fmt.Fprintf(&b, " app=%q", l.App)
+	}
+	if l.Bind {
+		b.WriteString(` bind="browser"`)
 	}
 	return b.String() + ">>"
 }
@@ -100,9 +104,15 @@ func (l *LinkField) set(key, val token, opt *Options) *lexError {
 			return failAt(val.off, "no app %q in latchkey.yaml%s", val.text, didYouMean(val.text, opt.Apps))
 		}
 		l.App = val.text
+	case "bind":
+		if val.text != "browser" {
+			return failAt(val.off, `bind is "browser", for a link that works only in the browser that it is first used in; not %q%s`,
+				val.text, didYouMean(val.text, []string{"browser"}))
+		}
+		l.Bind = true
 	default:
-		return failAt(key.off, "login_url has no setting %q%s; it takes to, ttl, uses and app", key.text,
-			didYouMean(key.text, []string{"to", "ttl", "uses", "app"}))
+		return failAt(key.off, "login_url has no setting %q%s; it takes to, ttl, uses, app and bind", key.text,
+			didYouMean(key.text, []string{"to", "ttl", "uses", "app", "bind"}))
 	}
 	return nil
 }

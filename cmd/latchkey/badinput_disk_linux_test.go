@@ -216,6 +216,9 @@ func TestDiskNearlyFull(t *testing.T) {
 	if status, says := w.get("/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(says, "% free") {
 		t.Errorf("nearly full: %d %s", status, says)
 	}
+	if code, _, errs := w.command("explain", "of-bob", "--server="+w.admin("")); code != exitFailed || !strings.Contains(errs, "one event is not processed yet") {
+		t.Errorf("explain of an event that waits in the stream: %d %s", code, errs)
+	}
 	event := string(eventData("eve", map[string]string{"offer": "gold"}))
 	if status, says := w.do(http.MethodPost, "/v1/events/offer_access_granted", event, asJSON); status != http.StatusServiceUnavailable {
 		t.Errorf("an event over HTTP: %d %s", status, says)

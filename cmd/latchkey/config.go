@@ -125,8 +125,14 @@ type SessionConfig struct {
 	Absolute time.Duration
 }
 
-// AppConfig is one app that links may be for.
-type AppConfig struct{ URL, Product, Lesson string }
+// AppConfig is one app that links may be for. See sso.App.
+type AppConfig struct {
+	URL, Product, Category, Lesson, Login string
+	SSO, Audience, Param, Client, Mint    string
+	Secret                                engine.Secret
+	Redirects, Logout                     []string
+	NoPKCE                                bool
+}
 
 // EventsConfig opens POST /v1/events on the portal's listener for those who have the token; without one it is only on the
 // admin listener.
@@ -229,6 +235,7 @@ func (c *Config) finishLocation(report reporter) {
 	}
 	c.finishLogo(report)
 	c.finishPortal(report)
+	c.checkApps(report)
 }
 
 // finishStaff reports who has two roles: which one counts would be a guess.

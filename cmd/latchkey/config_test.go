@@ -96,7 +96,7 @@ func TestConfigProblems(t *testing.T) {
 		{"staff of nowhere", "links: {embed: {locations: [north]}}\n", "latchkey.yaml:1:28: links.embed.locations: there is no location north"},
 		{"a prefix without plus", "login: {sms: {prefixes: [\"44\"]}}\n", `latchkey.yaml:1:25: login.sms.prefixes: "44" is not what a phone number begins with`},
 		{"neither yes nor no", "login: {email: maybe}\n", `latchkey.yaml:1:16: login.email: "maybe" is neither true nor false`},
-		{"a later key", "apps: {courses: {sso: jwt}}\n", "latchkey.yaml:1:18: apps.courses.sso: not yet in this version"},
+		{"an unknown way into an app", "apps: {courses: {url: https://a.test, sso: jtw}}\n", `latchkey.yaml:1:44: apps.courses.sso: "jtw" is none of jwt, thinkific, discourse, oidc, moodle, minted; did you mean jwt?`},
 		{"a location without a folder", "locations: [a, b]\n", "latchkey.yaml:1:12: locations: there is no folder a"},
 		{"keys wanted", "email: hello\n", "latchkey.yaml:1:8: email: needs keys below it, not a value"},
 		{"not YAML", "name: [\n", "latchkey.yaml:2:1: not YAML"},

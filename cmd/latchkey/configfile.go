@@ -145,7 +145,8 @@ func (r *configReader) walk(file, key string, n *yaml.Node) {
 // walkList reads a sequence, for the settings that take one. Of a sequence of mappings each has its number for a name.
 func (r *configReader) walkList(file, key string, n *yaml.Node) {
 	pos := engine.Pos{File: file, Line: n.Line, Col: n.Column}
-	if !slices.ContainsFunc(r.settings, func(s setting) bool { return s.list && s.key == key }) {
+	takes := func(s setting) bool { _, ok := match(s.key, key); return ok && s.list }
+	if !slices.ContainsFunc(r.settings, takes) {
 		r.report(pos, "%s: takes one value, not a list", key)
 		return
 	}
@@ -208,11 +209,6 @@ func (r *configReader) apply(pos engine.Pos, key, value string) {
 }
 
 func (r *configReader) unknown(key string) string {
-	for _, l := range later {
-		if _, ok := match(l, key); ok {
-			return fmt.Sprintf("%s: not yet in this version", key)
-		}
-	}
 	var names []string
 	for _, s := range r.settings {
 		names = append(names, s.key)

@@ -121,12 +121,26 @@ func (a *app) explainable(ctx context.Context, c *cli.Command, cl *client) (even
 	}
 	switch cerr := cl.do(ctx, http.MethodGet, "/v1/events?"+v.Encode(), nil, &events); {
 	case errors.Is(cerr, errNotFound) && err != nil:
-		return nil, nil, fmt.Errorf("there is neither an event nor a contact %q: %w", ref, err)
+		return nil, nil, fmt.Errorf("there is neither an event nor a contact %q: %w%s", ref, err, unprocessed(ctx, cl))
 	case cerr != nil:
 		return nil, nil, cerr
 	}
 	more(a, len(events), c.Int("limit"), func() string { return events[len(events)-1].Record })
 	return events, nil, nil
+}
+
+// unprocessed says that an event may only not be known yet: those of a nearly full disk, or after a long stop, wait in the stream.
+func unprocessed(ctx context.Context, cl *client) string {
+	var status struct {
+		Unprocessed int `json:"unprocessed"`
+	}
+	switch err := cl.do(ctx, http.MethodGet, "/v1/status", nil, &status); {
+	case err != nil || status.Unprocessed == 0:
+		return ""
+	case status.Unprocessed == 1:
+		return "; one event is not processed yet, /readyz says why"
+	}
+	return fmt.Sprintf("; %d events are not processed yet, /readyz says why", status.Unprocessed)
 }
 
 func showExplained(w io.Writer, e explained) {

@@ -29,11 +29,12 @@ var rooms = map[string][]string{
 	"templates":         {},
 	"linkgen":           {"engine"},
 	"linkgen/portal":    {"engine", "linkgen"},
+	"linkgen/sso":       {"engine", "linkgen"},
 	"examples":          {},
 	"cmd/latchkey": {
 		"engine", "engine/boltstore", "engine/console", "engine/flowfile", "engine/runner", "engine/simulate",
 		"triggers", "actions", "actions/outbox", "actions/smtp", "actions/smtp/sink", "actions/twilio", "templates",
-		"linkgen", "linkgen/portal", "examples",
+		"linkgen", "linkgen/portal", "linkgen/sso", "examples",
 	},
 }
 
@@ -48,7 +49,8 @@ var owners = map[string][]string{
 	"github.com/expr-lang/expr": {"engine"},
 	"github.com/yuin/goldmark":  {"templates"},
 	"github.com/prometheus/":    {"cmd/latchkey"},
-	"github.com/go-jose/":       {"linkgen/portal"},
+	"github.com/zitadel/":       {"linkgen/sso"},
+	"github.com/go-jose/":       {"linkgen/portal", "linkgen/sso"},
 	"html/template":             {"templates", "linkgen/portal", "engine/console", "actions/outbox"},
 }
 

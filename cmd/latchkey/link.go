@@ -1,12 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -21,37 +21,45 @@ func (a *app) linkCommand() *cli.Command {
 		Usage: "make, look at and end login links",
 		Commands: []*cli.Command{
 			{
-				Name: "new", Usage: "make a login link for a contact, whose older ones stop working, or for an app", ArgsUsage: "[CONTACT]",
-				Description: "CONTACT is an id or an e-mail address. Without one the link is to an app and carries no identity.\n\nExamples:\n" +
-					"  latchkey link new ada@example.com --ttl 2h\n  latchkey link new --app courses",
+				Name: "new", Usage: "make a login link for a contact; older ones stop working", ArgsUsage: "[CONTACT]",
+				Description: "CONTACT is an id or an e-mail address. Without one, --app makes a link for a menu: it carries no identity and opens\n" +
+					"the app for whoever is signed in. Examples:\n  latchkey link new ada@example.com --ttl 2h\n  latchkey link new --app courses",
 				Flags: append(clientFlags(),
 					&cli.StringFlag{Name: "ttl", Usage: "how long it works, for instance `2h`"},
 					&cli.IntFlag{Name: "uses", Usage: "how often it works, `N` times"},
-					&cli.BoolFlag{Name: "bind", Usage: "only in the first browser that uses it"},
 					&cli.StringFlag{Name: "app", Usage: "the app that it is for, `NAME`"},
-					&cli.StringFlag{Name: "to", Usage: "where it leads, for instance `product:go-101`"}),
+					&cli.StringFlag{Name: "to", Usage: "where it leads, for instance `product:go-101`"},
+					&cli.BoolFlag{Name: "bind", Usage: "it works only in the browser that it is first used in"}),
 				Action: a.linkNew,
 			},
 			{
-				Name: "list", Usage: "list links, the newest first", Description: "Example:\n  latchkey link list --limit 20",
-				Flags: append(clientFlags(),
-					&cli.IntFlag{Name: "limit", Usage: "at most `N`", Value: 50},
-					&cli.StringFlag{Name: "before", Usage: "only links made before that `LINK`"}),
-				Action: a.linkList,
+				Name: "user", Usage: "make the location's link for its own staff; the older one stops working",
+				Description: "It is for a sidebar, inside the hosts of links.embed, and for nobody else. Example:\n  latchkey link user",
+				Flags:       clientFlags(),
+				Action:      a.linkUser,
 			},
 			{
-				Name: "show", Usage: "say what state a link is in, and why, and what happened to it", ArgsUsage: "LINK",
-				Description: "LINK is a link's id. Example:\n  latchkey link show lnk_AZ2o3kQAAAEB",
-				Flags:       clientFlags(), Action: a.linkShow,
+				Name: "list", Usage: "list a contact's links, newest first", ArgsUsage: "CONTACT",
+				Description: "Example:\n  latchkey link list ada@example.com",
+				Flags:       clientFlags(),
+				Action:      a.linkList,
 			},
 			{
-				Name: "revoke", Usage: "end a link and the sessions that it opened, or all of somebody or something", ArgsUsage: "[LINK]",
-				Description: "Examples:\n  latchkey link revoke lnk_AZ2o3kQAAAEB\n  latchkey link revoke --contact c-17",
+				Name: "show", Usage: "say what state a link is in, why, and what happened to it", ArgsUsage: "LINK",
+				Description: "LINK is a link's id, or its whole URL as a learner sent it. Example:\n  latchkey link show lnk_AZ2o3kQAAAEB",
+				Flags:       clientFlags(),
+				Action:      a.linkShow,
+			},
+			{
+				Name: "revoke", Usage: "end links, and the sessions that they opened", ArgsUsage: "[LINK]",
+				Description: "One link, or all of a contact, a run, a workflow, the location or the whole server, at once. What is made afterwards\n" +
+					"works. Examples:\n  latchkey link revoke lnk_AZ2o3kQAAAEB\n  latchkey link revoke --contact ada@example.com",
 				Flags: append(clientFlags(),
-					&cli.StringFlag{Name: "contact", Usage: "all links and sessions of a `CONTACT`"},
-					&cli.StringFlag{Name: "run", Usage: "all that messages of a `RUN` brought"},
-					&cli.StringFlag{Name: "workflow", Usage: "all that messages of a `WORKFLOW` brought"},
-					&cli.BoolFlag{Name: "all", Usage: "all of the location"}),
+					&cli.StringFlag{Name: "contact", Usage: "all links and sessions of `CONTACT`"},
+					&cli.StringFlag{Name: "run", Usage: "all of `RUN`"},
+					&cli.StringFlag{Name: "workflow", Usage: "all of `NAME`"},
+					&cli.BoolFlag{Name: "whole-location", Usage: "all of the location, those of its staff too"},
+					&cli.BoolFlag{Name: "everything", Usage: "all of all locations"}),
 				Action: a.linkRevoke,
 			},
 		},
@@ -59,100 +67,180 @@ func (a *app) linkCommand() *cli.Command {
 }
 
 func (a *app) linkNew(ctx context.Context, c *cli.Command) error {
-	if n := c.Args().Len(); n > 1 || n == 0 && c.String("app") == "" {
-		return usagef("link new takes one contact: an id or an e-mail address; or --app, for a link for nobody in particular")
+	bare := c.Args().Len() == 0 && c.IsSet("app")
+	if c.Args().Len() != 1 && !bare {
+		return usagef("link new takes one contact: an id or an e-mail address; or none, with --app")
+	}
+	req := console.NewLink{Contact: c.Args().First(), App: c.String("app"), To: c.String("to"), TTL: c.String("ttl"), Uses: c.Int("uses")}
+	if c.Bool("bind") {
+		req.Bind = "browser"
+	}
+	says := "Whoever has it is signed in as " + c.Args().First() + "."
+	if bare {
+		says = "It signs nobody in: it opens the app for whoever is."
+	}
+	return a.makeLink(ctx, c, req, says)
+}
+
+func (a *app) linkUser(ctx context.Context, c *cli.Command) error {
+	if c.Args().Present() {
+		return usagef("link user takes no arguments")
+	}
+	return a.makeLink(ctx, c, console.NewLink{Kind: console.KindUser}, "The one made before does not work any more.")
+}
+
+// makeLink has a link made. Its URL is all of stdout, the rest is for people.
+func (a *app) makeLink(ctx context.Context, c *cli.Command, req console.NewLink, says string) error {
+	cl, err := a.client(c)
+	if err != nil {
+		return err
+	}
+	var l console.Link
+	if err := cl.do(ctx, http.MethodPost, "/v1/links", req, &l); err != nil {
+		return err
+	}
+	return a.print(c, l, func(w io.Writer) {
+		fmt.Fprintln(w, l.URL)
+		until := "until " + stamp(l.Expires)
+		if l.Expires.IsZero() {
+			until = "until it is revoked"
+		}
+		fmt.Fprintf(a.err, "%s works %s. %s\n", l.ID, until, says)
+	})
+}
+
+func (a *app) linkList(ctx context.Context, c *cli.Command) error {
+	if c.Args().Len() != 1 {
+		return usagef("link list takes one contact: an id or an e-mail address")
+	}
+	cl, err := a.client(c)
+	if err != nil {
+		return err
+	}
+	var ls []console.Link
+	if err := cl.do(ctx, http.MethodGet, "/v1/contacts/"+url.PathEscape(c.Args().First())+"/links", nil, &ls); err != nil {
+		return err
+	}
+	return a.print(c, ls, func(w io.Writer) {
+		if len(ls) == 0 {
+			fmt.Fprintln(a.err, "There are none.")
+			return
+		}
+		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		fmt.Fprintln(tw, "LINK\tMADE\tSTATE\tUSES\tBY\tFOR")
+		for _, l := range ls {
+			by := l.Channel
+			if l.Workflow != "" {
+				by += ", " + l.Workflow
+			}
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\t%s\n", l.ID, stamp(l.Created), l.State, usesOf(l), by, strings.TrimSpace(l.App+" "+l.To))
+		}
+		tw.Flush()
+	})
+}
+
+// linkID returns the id of a link that is given by it or by its URL, which is not repeated: it may be live. cut says that the
+// URL is cut short.
+func linkID(text string) (id string, cut bool) {
+	_, token, ok := strings.Cut(text, "/l/")
+	if !ok {
+		return text, false
+	}
+	token = strings.TrimFunc(token, func(r rune) bool { return strings.ContainsRune(" \t\r\n<>\"'.,;)(", r) })
+	token, _, _ = strings.Cut(token, "?")
+	token, _, _ = strings.Cut(token, "#")
+	const half, whole = 12, 36
+	if len(token) < half {
+		return "a URL that is cut short", true
+	}
+	return "lnk_" + token[:half], len(token) < whole
+}
+
+func (a *app) oneLink(c *cli.Command) (id string, err error) {
+	if c.Args().Len() != 1 {
+		return "", usagef("link %s takes one link: its id, or its URL", c.Name)
+	}
+	id, cut := linkID(c.Args().First())
+	if cut {
+		fmt.Fprintln(a.err, "This URL is cut short: as it is, nobody can open it. Of the link itself:")
+	}
+	return id, nil
+}
+
+func (a *app) linkShow(ctx context.Context, c *cli.Command) error {
+	id, err := a.oneLink(c)
+	if err != nil {
+		return err
+	}
+	cl, err := a.client(c)
+	if err != nil {
+		return err
+	}
+	var l shownLink
+	path := "/v1/links/" + url.PathEscape(id)
+	if err := cl.do(ctx, http.MethodGet, path, nil, &l.Link); err != nil {
+		return err
+	}
+	if err := cl.do(ctx, http.MethodGet, path+"/timeline", nil, &l.Timeline); err != nil {
+		return err
+	}
+	return a.print(c, l, func(w io.Writer) {
+		showLink(w, l.Link)
+		fmt.Fprintln(w)
+		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		for _, e := range l.Timeline {
+			fmt.Fprintf(tw, "%s\t%s\n", stamp(e.At), e.Says)
+		}
+		tw.Flush()
+	})
+}
+
+// A shownLink is a link and what happened to it.
+type shownLink struct {
+	console.Link
+	Timeline []console.TrailLine `json:"timeline"`
+}
+
+func (a *app) linkRevoke(ctx context.Context, c *cli.Command) error {
+	w := console.What{Contact: c.String("contact"), Run: c.String("run"), Workflow: c.String("workflow"),
+		Location: c.Bool("whole-location"), Everything: c.Bool("everything")}
+	if w != (console.What{}) {
+		return a.linkRevokeMany(ctx, c, w)
+	}
+	id, err := a.oneLink(c)
+	if err != nil {
+		return err
 	}
 	cl, err := a.client(c)
 	if err != nil {
 		return err
 	}
 	var l console.Link
-	req := console.NewLink{Contact: c.Args().First(), App: c.String("app"), To: c.String("to"), TTL: c.String("ttl"), Uses: c.Int("uses")}
-	if c.Bool("bind") {
-		req.Bind = "browser"
-	}
-	if err := cl.do(ctx, http.MethodPost, "/v1/links", req, &l); err != nil {
+	if err := cl.do(ctx, http.MethodPost, "/v1/links/"+url.PathEscape(id)+"/revoke", nil, &l); err != nil {
 		return err
 	}
-	return a.print(c, l, func(w io.Writer) {
-		fmt.Fprintln(w, l.URL)
-		if l.Contact == "" {
-			fmt.Fprintf(a.err, "%s: %s\n", l.ID, l.Says)
-			return
-		}
-		fmt.Fprintf(a.err, "%s works until %s. Whoever has it is signed in as %s.\n", l.ID, stamp(l.Expires), c.Args().First())
-	})
+	return a.print(c, l, func(w io.Writer) { showLink(w, l) })
 }
 
-func (a *app) linkList(ctx context.Context, c *cli.Command) error {
-	cl, err := a.client(c)
-	if err != nil {
-		return err
-	}
-	var links []console.Link
-	path := fmt.Sprintf("/v1/links?limit=%d&before=%s", c.Int("limit"), url.QueryEscape(c.String("before")))
-	if err := cl.do(ctx, http.MethodGet, path, nil, &links); err != nil {
-		return err
-	}
-	return a.print(c, links, func(w io.Writer) {
-		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(tw, "LINK\tSTATE\tFOR\tMADE\tBY")
-		for _, l := range links {
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\t%s\n", l.ID, l.State, cmp.Or(l.Contact, l.App, l.Kind), stamp(l.Created), cmp.Or(l.Workflow, l.By, l.Channel))
+func (a *app) linkRevokeMany(ctx context.Context, c *cli.Command, w console.What) error {
+	n := 0
+	for _, set := range []bool{w.Contact != "", w.Run != "", w.Workflow != "", w.Location, w.Everything, c.Args().Present()} {
+		if set {
+			n++
 		}
-		tw.Flush()
-	})
-}
-
-func (a *app) linkShow(ctx context.Context, c *cli.Command) error {
-	if c.Args().Len() != 1 {
-		return usagef("link show takes one link's id")
+	}
+	if n != 1 {
+		return usagef("link revoke takes one link, or one of --contact, --run, --workflow, --whole-location and --everything")
 	}
 	cl, err := a.client(c)
 	if err != nil {
 		return err
 	}
-	out := struct {
-		console.Link
-		Timeline []console.TrailLine `json:"timeline"`
-	}{}
-	path := "/v1/links/" + url.PathEscape(c.Args().First())
-	if err := cl.do(ctx, http.MethodGet, path, nil, &out.Link); err != nil {
+	var done console.Ended
+	if err := cl.do(ctx, http.MethodPost, "/v1/revoke", w, &done); err != nil {
 		return err
 	}
-	if err := cl.do(ctx, http.MethodGet, path+"/timeline", nil, &out.Timeline); err != nil {
-		return err
-	}
-	return a.print(c, out, func(w io.Writer) {
-		showLink(w, out.Link)
-		fmt.Fprintln(w)
-		for _, l := range out.Timeline {
-			fmt.Fprintf(w, "%s  %s\n", stamp(l.At), l.Says)
-		}
-	})
-}
-
-func (a *app) linkRevoke(ctx context.Context, c *cli.Command) error {
-	what := console.What{Contact: c.String("contact"), Run: c.String("run"), Workflow: c.String("workflow"), Location: c.Bool("all")}
-	if many := what != (console.What{}); c.Args().Len() > 1 || many == c.Args().Present() {
-		return usagef("link revoke takes one link's id, or one of --contact, --run, --workflow and --all")
-	}
-	cl, err := a.client(c)
-	if err != nil {
-		return err
-	}
-	if c.Args().Present() {
-		var l console.Link
-		if err := cl.do(ctx, http.MethodPost, "/v1/links/"+url.PathEscape(c.Args().First())+"/revoke", nil, &l); err != nil {
-			return err
-		}
-		return a.print(c, l, func(w io.Writer) { showLink(w, l) })
-	}
-	var e console.Ended
-	if err := cl.do(ctx, http.MethodPost, "/v1/revoke", what, &e); err != nil {
-		return err
-	}
-	return a.print(c, e, func(w io.Writer) { fmt.Fprintln(w, e.Says) })
+	return a.print(c, done, func(out io.Writer) { fmt.Fprintln(out, done.Says) })
 }
 
 func showLink(w io.Writer, l console.Link) {
@@ -165,22 +253,33 @@ func showLink(w io.Writer, l console.Link) {
 		}
 	}
 	row("link", l.ID)
-	row("kind", l.Kind)
+	if l.Kind != console.KindLearner {
+		row("kind", l.Kind)
+	}
 	row("contact", l.Contact)
 	row("app", l.App)
 	row("to", l.To)
 	row("sent by", l.Channel)
+	row("made by", l.By)
 	row("workflow", l.Workflow)
 	row("run", l.Run)
 	row("step", l.Step)
 	row("made", stamp(l.Created))
 	row("expires", stamp(l.Expires))
+	row("uses", usesOf(l))
+	if l.Sessions > 0 {
+		row("sessions", fmt.Sprint(l.Sessions))
+	}
+	row("bound to", l.Bind)
+	tw.Flush()
+}
+
+func usesOf(l console.Link) string {
 	uses := fmt.Sprint(l.Uses)
 	if l.MaxUses > 0 {
 		uses += fmt.Sprintf(" of %d", l.MaxUses)
 	}
-	row("uses", uses)
-	tw.Flush()
+	return uses
 }
 
 func stamp(t time.Time) string {

@@ -241,7 +241,7 @@ func (i *instance) portalSettings(location string) portal.Settings {
 		Login: portal.Login{Email: c.Login.Email, SMS: len(c.Login.SMS.Prefixes) > 0},
 	}
 	for name, a := range c.Apps {
-		out.Apps[name] = portal.App{URL: a.URL, Product: a.Product, Lesson: a.Lesson}
+		out.Apps[name] = portal.App{URL: a.URL, Product: a.Product, Category: a.Category, Lesson: a.Lesson}
 	}
 	for _, m := range c.Portal.Menu {
 		out.Menu = append(out.Menu, portal.MenuItem(m))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -26,6 +27,7 @@ import (
 	"latchkey/engine/runner"
 	"latchkey/linkgen"
 	"latchkey/linkgen/portal"
+	"latchkey/linkgen/sso"
 	"latchkey/triggers"
 )
 
@@ -48,6 +50,8 @@ type instance struct {
 	http           *http.Client // of webhooks
 	sites          []*site      // one for each location, in the order of the configuration
 	runner         *runner.Runner
+	portal         *portal.Portal
+	sso            *sso.Handler
 	consumer       *triggers.Consumer
 	caughtUp       chan struct{}    // closed once the consumer has handled what came while nothing ran
 	hangUps        <-chan os.Signal // has the files read again; nil if nobody asks by signal
@@ -64,7 +68,7 @@ func open(ctx context.Context, cfg *Config, log zerolog.Logger) (_ *instance, er
 		}
 	}()
 	for _, part := range []func(context.Context) error{
-		i.openListeners, i.openKeys, i.openStores, i.openBus, i.openSites, i.openRunner, i.openConsumer, i.openForgotten,
+		i.openListeners, i.openKeys, i.openStores, i.openBus, i.openSites, i.openRunner, i.openPortal, i.openConsumer, i.openForgotten,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, err
@@ -235,9 +239,9 @@ func (i *instance) serve(ctx context.Context) error {
 		start("events over HTTP", s.webhook.Run)
 		start("sign-in mail", s.mailStaff)
 	}
+	start("timelines", i.trail.Run)
 	start("housekeeping", i.keepHouse)
 	start("forgetting", i.keepForgetting)
-	start("timelines", i.trail.Run)
 	start("files", i.watchFiles)
 	start("portal", func(ctx context.Context) error {
 		return serveHTTP(ctx, i.portalListener, i.portalHandler(), i.log)
@@ -265,29 +269,30 @@ func (i *instance) keepHouse(ctx context.Context) error {
 		if err := i.links.Sweep(ctx, i.stores, before, now); err != nil && ctx.Err() == nil {
 			i.log.Error().Err(err).Msg("old links are not removed, trying again later")
 		}
+		i.sweepSSO(ctx)
 		if _, err := i.outbox.Prune(ctx, before); err != nil && ctx.Err() == nil {
 			i.log.Error().Err(err).Msg("old outbox messages are not removed, trying again later")
 		}
 	}
 }
 
-func (i *instance) portalHandler() http.Handler {
-	p := portal.New(portal.Config{
+func (i *instance) openPortal(context.Context) (err error) {
+	i.portal = portal.New(portal.Config{
 		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.sites[0].cfg.Location, Log: i.log, Now: i.cfg.Now,
 		Opened: i.metrics.linkOpened, Settings: i.portalSettings, Client: portal.ClientBehind(i.cfg.Proxies),
 		Trail: i.trail, Staff: i.consoleStaff,
-		Locations: func(id string) *engine.Location {
-			if s := i.site(id); s != nil {
-				return s.inForce().loc
-			}
-			return nil
-		},
+		Locations: i.engineLocation,
 	})
+	i.sso, err = i.openSSO(i.portal)
+	return err
+}
+
+func (i *instance) portalHandler() http.Handler {
 	var origins []string
 	for _, s := range i.sites {
 		origins = append(origins, originOf(s.cfg.BaseURL))
 	}
-	h := sameOrigin(p, origins...)
+	h := ssoOr(i.sso, sameOrigin(i.portal, origins...))
 	if events := i.guardedEvents(); events != nil {
 		h = eventsOr(whileRoom(i.cfg.diskLow, events), h)
 	}
@@ -381,6 +386,9 @@ func (i *instance) status(context.Context) (map[string]any, error) {
 	s, r := i.stores.Stats(), i.runner.Stats()
 	out := map[string]any{
 		"commits": s.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "held": r.Held, "gated": r.Gated, "sending": r.Sending,
+	}
+	if lag := i.lag(); !math.IsNaN(lag) {
+		out["unprocessed"] = lag
 	}
 	if len(i.sites) == 1 {
 		out["files"], out["paused"] = i.sites[0].files.state.Load(), i.sites[0].pause()

@@ -93,7 +93,18 @@ func settings() []setting {
 		{key: "trusted_proxies", whole: true, list: true, set: setProxies},
 		{key: "apps.*.url", set: appKey(func(a *AppConfig) *string { return &a.URL })},
 		{key: "apps.*.product", set: appKey(func(a *AppConfig) *string { return &a.Product })},
+		{key: "apps.*.category", set: appKey(func(a *AppConfig) *string { return &a.Category })},
 		{key: "apps.*.lesson", set: appKey(func(a *AppConfig) *string { return &a.Lesson })},
+		{key: "apps.*.login", set: appKey(func(a *AppConfig) *string { return &a.Login })},
+		{key: "apps.*.sso", set: appKey(func(a *AppConfig) *string { return &a.SSO })},
+		{key: "apps.*.secret", secret: true, set: ofApp(func(a *AppConfig, v string) error { a.Secret = engine.NewSecret(v); return nil })},
+		{key: "apps.*.audience", set: appKey(func(a *AppConfig) *string { return &a.Audience })},
+		{key: "apps.*.param", set: appKey(func(a *AppConfig) *string { return &a.Param })},
+		{key: "apps.*.client_id", set: appKey(func(a *AppConfig) *string { return &a.Client })},
+		{key: "apps.*.redirects", list: true, set: ofApp(func(a *AppConfig, v string) error { a.Redirects = list(v); return nil })},
+		{key: "apps.*.logout", list: true, set: ofApp(func(a *AppConfig, v string) error { a.Logout = list(v); return nil })},
+		{key: "apps.*.pkce", set: ofApp(setPKCE)},
+		{key: "apps.*.mint", set: appKey(func(a *AppConfig) *string { return &a.Mint })},
 		{key: "events.token", secret: true, set: setToken},
 		{key: "custom.*", set: func(c *Config, name, v string) error { c.Custom[name] = v; return nil }},
 		{key: "secrets.*", set: setSecret},
@@ -109,9 +120,6 @@ func settings() []setting {
 	}
 }
 
-// later lists keys of the design that this version does not have.
-var later = []string{"apps.*.sso"}
-
 type setter = func(c *Config, name, value string) error
 
 func text(at func(*Config) *string) setter {
@@ -123,12 +131,30 @@ func secret(at func(*Config) *engine.Secret) setter {
 }
 
 func appKey(at func(*AppConfig) *string) setter {
+	return ofApp(func(a *AppConfig, v string) error { *at(a) = v; return nil })
+}
+
+// ofApp changes one app.
+func ofApp(change func(a *AppConfig, v string) error) setter {
 	return func(c *Config, name, v string) error {
+		if !locationPattern.MatchString(name) || len(name) > 64 {
+			return fmt.Errorf("%q is no name of an app; use a-z, 0-9 and -, for instance courses", name)
+		}
 		a := c.Apps[name]
-		*at(&a) = v
+		if err := change(&a, v); err != nil {
+			return err
+		}
 		c.Apps[name] = a
 		return nil
 	}
+}
+
+func setPKCE(a *AppConfig, v string) error {
+	if v != "required" && v != "optional" {
+		return fmt.Errorf("%q is none of required, optional", v)
+	}
+	a.NoPKCE = v == "optional"
+	return nil
 }
 
 func length(at func(*Config) *time.Duration) setter {

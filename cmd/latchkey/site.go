@@ -96,7 +96,7 @@ func (s *site) deps(cfg *Config) actions.Deps {
 	return actions.Deps{
 		Mailer: s.mailer, Texter: s.texter, HTTP: s.http, Notified: &s.staff,
 		From: cfg.Email.From, ReplyTo: cfg.Email.ReplyTo, TextFrom: cfg.SMS.From,
-		LoginLink: s.links.Mint, Settle: s.links.Settle,
+		LoginLink: s.links.Mint, Settle: s.links.Settle, Sent: s.links.Sent,
 	}
 }
 

@@ -112,7 +112,7 @@ func (b *workbench) open(ctx context.Context, stores engine.Stores, url engine.S
 	}
 	shard := tok.Selector().Shard()
 	err = stores.For(shard).Update(ctx, func(tx engine.Tx) error {
-		red, err = b.links.Redeem(tx, linkgen.Visit{Token: tok, Door: door, Fresh: linkgen.NewSID(shard), Now: now})
+		red, err = b.links.Redeem(tx, linkgen.Visit{Token: tok, Door: door, Fresh: linkgen.NewSID(shard), Now: now, Browser: linkgen.NewSID(shard)})
 		return err
 	})
 	if refused, ok := errors.AsType[*linkgen.Refusal](err); ok {

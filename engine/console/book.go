@@ -67,6 +67,8 @@ type What struct {
 	Run      string `json:"run,omitempty"`
 	Workflow string `json:"workflow,omitempty"`
 	Location bool   `json:"location,omitempty"` // must be said
+	// Everything is all links and sessions of all locations of the server.
+	Everything bool `json:"everything,omitempty"`
 }
 
 // An App is one that links may be for.

@@ -144,6 +144,8 @@ type Link struct {
 	Expires  time.Time `json:"expires,omitzero"` // zero is never
 	Uses     int       `json:"uses"`
 	MaxUses  int       `json:"max_uses,omitempty"`
+	Bind     string    `json:"bind,omitempty"`     // "browser": only the first browser that uses it
+	Sessions int       `json:"sessions,omitempty"` // living ones that it opened
 }
 
 // A Config is what the console asks and shows.

@@ -57,7 +57,7 @@ func (l *Letter) mask() {
 		masked := make([]string, len(values))
 		for i, v := range values {
 			masked[i] = Mask(v)
-			if secretName.MatchString(name) {
+			if engine.NamesSecret(name) {
 				masked[i] = hidden
 			}
 		}

@@ -22,6 +22,8 @@ var (
 	run1  = engine.NewID(noon, 7, "run 1")
 	task1 = engine.NewID(noon, 7, "task 1")
 	task2 = engine.NewID(noon, 7, "task 2")
+	task3 = engine.NewID(noon, 7, "task 3")
+	task4 = engine.NewID(noon, 7, "task 4")
 )
 
 // A past is the house's history: one run of one event.
@@ -109,8 +111,20 @@ func TestStory(t *testing.T) {
 		ID: task1.String(), Channel: "email", Step: "hello", To: "ada@example.com", Subject: "Hello", State: "sent", Attempts: 1,
 		Links: []string{"lnk_1"}, Changed: noon.Add(time.Minute),
 	}
-	retried := mail
-	retried.Attempts, retried.Links = 3, nil
+	failed := mail
+	failed.State, failed.Attempts, failed.Links = "failed", 3, nil
+	unknown, suppressed, expired := failed, failed, failed
+	unknown.ID, unknown.State = task2.String(), "unknown"
+	suppressed.ID, suppressed.State, suppressed.Attempts = task3.String(), "suppressed", 0
+	expired.ID, expired.State, expired.Attempts = task4.String(), "expired", 1
+	retried, again := mail, mail
+	retried.Attempts, retried.Changed = 2, noon.Add(2*time.Hour)
+	retried.History = []engine.Try{{N: 1, At: noon.Add(time.Minute), Result: "unknown"}, {N: 2, At: noon.Add(2 * time.Hour), Result: "sent"}}
+	again.ID, again.State, again.Attempts, again.Error, again.Changed = task2.String(), "due", 1, "550", noon.Add(3*time.Hour)
+	again.Next = again.Changed
+	again.History = []engine.Try{{N: 1, At: noon.Add(time.Minute), Result: "failed"}}
+	copied := mail
+	copied.Copies = []string{task3.String()}
 	due := mail
 	due.ID, due.State, due.Attempts, due.Error, due.Next, due.Links = task2.String(), "due", 2, "451 later", noon.Add(time.Hour), []string{"lnk_1", "lnk_2"}
 	window, hand := due, due
@@ -141,13 +155,36 @@ func TestStory(t *testing.T) {
 		"bad ends": {func(r *engine.Run) {
 			r.State, r.End, r.Ended = engine.RunStopped, "its step is gone", noon.Add(time.Hour)
 			r.Steps = []engine.StepResult{
-				step("hello", "email", "failed", task1, "550"), step("hello", "email", "unknown", task1, ""), step("hello", "email", "suppressed", task1, ""),
-				step("hello", "email", "expired", task1, ""),
+				step("hello", "email", "failed", task1, "550"), step("hello", "email", "unknown", task2, ""), step("hello", "email", "suppressed", task3, ""),
+				step("hello", "email", "expired", task4, ""),
 			}
-		}, []console.Message{retried}, []string{
-			"did not send " + named + ": failed, 3 attempts (550), message " + task1.String(), "may have sent " + named + ": nobody knows, 3 attempts, message " + task1.String(),
-			"did not send " + named + ": suppressed, 3 attempts, message " + task1.String(), "did not send " + named + ": expired, 3 attempts, message " + task1.String(),
+		}, []console.Message{failed, unknown, suppressed, expired}, []string{
+			"did not send " + named + ": failed, 3 attempts (550), message " + task1.String(), "may have sent " + named + ": nobody knows, 3 attempts, message " + task2.String(),
+			"did not send " + named + ": suppressed, message " + task3.String(), "did not send " + named + ": expired, message " + task4.String(),
 			"stopped: its step is gone",
+		}},
+		"tried again by hand": {func(r *engine.Run) { // the messages have other addresses, links and ends by now than when the steps were taken
+			r.State, r.End, r.Ended, r.Wait, r.At = engine.RunFinished, "came in", noon.Add(time.Hour), nil, nil
+			r.Steps = []engine.StepResult{step("hello", "email", "unknown", task1, "EOF"), step("hello", "email", "failed", task2, "550")}
+		}, []console.Message{retried, again}, []string{
+			"may have sent hello (\"Hello\") by email: nobody knows (EOF), message " + task1.String(),
+			"did not send hello (\"Hello\") by email: failed (550), message " + task2.String(),
+			"finished: came in",
+			"tried again by hand: sent " + named + ", 2 attempts, message " + task1.String() + ", link lnk_1",
+			"tried again by hand: it is sending " + named + ": attempt 1 failed (550), the next is at 22 Nov 2026 15:00:00 UTC, message " + task2.String() + ", link lnk_1",
+		}},
+		"goes on after a retry": {func(r *engine.Run) { // runs retry: the message's step is there twice
+			second := step("hello", "email", "sent", task1, "")
+			second.At = noon.Add(2 * time.Hour)
+			r.Steps = []engine.StepResult{step("hello", "email", "failed", task1, "550"), second}
+		}, []console.Message{retried}, []string{
+			"did not send hello (\"Hello\") by email: failed (550), message " + task1.String(),
+			"sent " + named + ", 2 attempts, message " + task1.String() + ", link lnk_1",
+			"now it waits in pause until 22 Nov 2026 13:00:00 UTC",
+		}},
+		"sent once more": {func(r *engine.Run) { r.Steps = []engine.StepResult{step("hello", "email", "sent", task1, "")} }, []console.Message{copied}, []string{
+			"sent " + named + ", message " + task1.String() + ", link lnk_1, copied by hand as message " + task3.String(),
+			"now it waits in pause until 22 Nov 2026 13:00:00 UTC",
 		}},
 		"tries again": {sending, []console.Message{due}, []string{
 			"now it is sending " + named + ": attempt 2 failed (451 later), the next is at 22 Nov 2026 13:00:00 UTC, message " + task2.String() + ", links lnk_1 lnk_2",

@@ -2,7 +2,6 @@ package console
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 )
 
@@ -68,43 +67,4 @@ func (c *Config) nameOf(r *http.Request, key string) (string, error) {
 func (c *Config) revokeLink(r *http.Request) (any, string, error) {
 	l, err := c.Links.Revoke(r.Context(), r.PathValue("id"))
 	return l, "/links/" + l.ID + "?done=revoked", err
-}
-
-// endPage asks before all links of something end: it cannot be undone.
-func (c *Config) endMany(r *http.Request) (any, error) {
-	var w What
-	if err := readBody(r, &w); err != nil {
-		return nil, err
-	}
-	return c.end(r, w)
-}
-
-func (c *Config) end(r *http.Request, w What) (Ended, error) {
-	n := 0
-	for _, set := range []bool{w.Contact != "", w.Run != "", w.Workflow != "", w.Location} {
-		if set {
-			n++
-		}
-	}
-	if n != 1 {
-		return Ended{}, fmt.Errorf("%w: one of contact, run, workflow and location: true", ErrInvalid)
-	}
-	if w.Location {
-		if _, err := c.do(r, RevokeAll, "", func() (any, error) { return nil, nil }); err != nil {
-			return Ended{}, err
-		}
-	}
-	return c.Book.End(r.Context(), c.Location.ID, w)
-}
-
-func (c *Config) listLinks(r *http.Request) (any, error) {
-	q, err := c.query(r.URL.Query(), nil, "limit", "before", "type")
-	if err != nil {
-		return nil, err
-	}
-	ls, err := c.Book.Recent(r.Context(), LinkQuery{Location: c.Location.ID, Kind: q.Type, Before: q.Before, Limit: q.Limit})
-	if ls == nil {
-		ls = []Link{}
-	}
-	return ls, err
 }

@@ -3,24 +3,24 @@ package console
 import (
 	"regexp"
 	"strings"
+
+	"latchkey/engine"
 )
 
 // What publishers wrote may hold anything. What is shown of it names no whole address or number, and no secret.
 var (
 	mailAddress = regexp.MustCompile(`([^\s"'<>()\[\]{},;:=@/\\])([^\s"'<>()\[\]{},;:=@/\\]*)(@|%40)([\pL\pN-]+(?:\.[\pL\pN-]+)+)`)
 	phoneNumber = regexp.MustCompile(`\+[0-9](?:[ ().-]{0,2}[0-9]){6,14}`)
-	loginToken  = regexp.MustCompile(`/l/[A-Za-z0-9_-]{20,}`)
-	secretName  = regexp.MustCompile(`(?i)passw|secret|token|authorization|cookie|api[-_]?key|login_url|signature`)
 	// secretValue is a member of JSON, or an assignment, whose name says that the value is none of our business.
 	secretValue = regexp.MustCompile(`(?i)("?[\w.-]*(?:passw|secret|token|authorization|api[-_]?key|login_url)[\w.-]*"?\s*[:=]\s*)("(?:[^"\\]|\\.)*"|[^\s,;&}"]+)`)
 )
 
-const hidden = "[hidden]"
+const hidden = engine.Hidden
 
 // Mask returns a text with addresses and phone numbers reduced to what lets an operator recognise one that they know, and
 // login tokens and values that are named as secrets left out.
 func Mask(s string) string {
-	s = loginToken.ReplaceAllString(s, "/l/"+hidden)
+	s = engine.HideTokens(s)
 	s = mailAddress.ReplaceAllString(s, "$1***$3$4")
 	return phoneNumber.ReplaceAllStringFunc(s, func(n string) string { return n[:2] + "***" + n[len(n)-2:] })
 }

@@ -40,9 +40,7 @@ func (c Config) routes() []route {
 		{"POST /v1/links", MakeLink, "", c.newLink},
 		{"GET /v1/links", See, "", c.listLinks},
 		{"GET /v1/links/{id}/timeline", See, "", func(r *http.Request) (any, error) { return c.Book.Timeline(r.Context(), r.PathValue("id")) }},
-		{"GET /v1/contacts/{ref}/sessions", See, "", func(r *http.Request) (any, error) {
-			return c.Book.Sessions(r.Context(), c.Location.ID, r.PathValue("ref"))
-		}},
+		{"GET /v1/contacts/{ref}/sessions", See, "", c.listSessions},
 		{"POST /v1/revoke", RevokeMany, "", c.endMany},
 		{"GET /v1/audit", SeeHouse, "", c.listAudit},
 		{"POST /v1/signin", SignStaff, "", c.newSignIn},

@@ -37,6 +37,10 @@ func (rec *RunRecord) Story(zone *time.Location) RunStory {
 	if !r.Redeemed.IsZero() {
 		s.tell(r.Redeemed, "a link of this run let the learner in for the first time")
 	}
+	newest := make(map[engine.ID]int)
+	for i := range r.Steps {
+		newest[r.Steps[i].Task] = i
+	}
 	for i := range r.Steps {
 		step := &r.Steps[i]
 		o := Step{Step: strings.Join(step.Path, "/"), Kind: step.Kind, At: step.At, Outcome: step.Outcome, Fault: step.Fault, By: step.By, Response: step.Response}
@@ -44,13 +48,22 @@ func (rec *RunRecord) Story(zone *time.Location) RunStory {
 			o.Message = step.Task.String()
 		}
 		s.Steps = append(s.Steps, o)
-		s.tell(step.At, "%s", stepSays(&o, messages[o.Message]))
+		m := messages[o.Message]
+		again := triedAgain(&o, m)
+		if again {
+			m = asOf(m, o.At)
+		}
+		s.tell(step.At, "%s", stepSays(&o, m))
+		if again && newest[step.Task] == i && (r.State.Over() || step.Task != r.Task) {
+			s.tellAgain(o, messages[o.Message], zone)
+		}
+	}
+	if r.State.Over() {
+		s.tell(r.Ended, "%s: %s", r.State, r.End)
 	}
 	// What lies apart in the run's record comes in the order of time; the sort is stable, so steps of one moment stay in theirs.
 	slices.SortStableFunc(s.Story[1:], func(a, b Line) int { return a.At.Compare(b.At) })
-	if r.State.Over() {
-		s.tell(r.Ended, "%s: %s", r.State, r.End)
-	} else {
+	if !r.State.Over() {
 		s.tell(sinceOf(r, messages), "%s", now(r, messages, zone))
 	}
 	return s
@@ -105,7 +118,11 @@ func stepSays(s *Step, m *Message) string {
 	if m != nil && m.Attempts > 1 {
 		says += fmt.Sprintf(", %d attempts", m.Attempts)
 	}
-	return says + faultSays(s.Fault) + ", message " + s.Message + linksSay(m)
+	says += faultSays(s.Fault) + ", message " + s.Message + linksSay(m)
+	if m != nil && len(m.Copies) > 0 {
+		says += ", copied by hand as message " + strings.Join(m.Copies, " and ")
+	}
+	return says
 }
 
 // goalSays is the sentence of a step that waited for something to happen, or that was left for a goal.
@@ -175,7 +192,11 @@ func now(r *engine.Run, messages map[string]*Message, zone *time.Location) strin
 	if m.Held != nil {
 		return "now it holds " + what + heldSays(m.Held, zone) + ", message " + m.ID + linksSay(m)
 	}
-	says := "now it is sending " + what
+	return "now it is sending " + what + nextSays(m, zone)
+}
+
+// nextSays is the rest of the sentence of a message that is on its way.
+func nextSays(m *Message, zone *time.Location) (says string) {
 	if m.Attempts > 0 && m.State == string(engine.TaskDue) {
 		says += fmt.Sprintf(": attempt %d failed%s, the next is at %s", m.Attempts, faultSays(m.Error), clock(m.Next, zone))
 	}

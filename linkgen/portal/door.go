@@ -197,16 +197,11 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token
 
 // land sends the browser where a link leads: into its app, or to the client portal.
 func (p *Portal) land(w http.ResponseWriter, door linkgen.Door) {
-	set := p.settings(door.Link.Location)
-	d := destinationOf(set, door.Link.App, door.Link.To)
-	if set.Legacy {
-		d.App = "courses"
+	app := door.Link.App
+	if p.settings(door.Link.Location).Legacy {
+		app = "courses"
 	}
-	if set.Apps[d.App].URL == "" {
-		p.toPortal(w, landing(door))
-		return
-	}
-	p.redirect(w, d.path())
+	p.leave(w, door.Link.Location, app, door.Link.To, landing(door))
 }
 
 // landing returns the anchor on the client portal that a link leads to: a product's card, if the learner holds it.

@@ -18,7 +18,7 @@ import (
 	"latchkey/engine"
 )
 
-//go:embed pages.html door.html style.css inside.css
+//go:embed pages.html door.html onward.html style.css inside.css
 var files embed.FS
 
 // A notice is a page of one message.
@@ -54,7 +54,7 @@ type pages struct {
 }
 
 // single are the pages of one card, which make do with the first sheet.
-var single = map[string]bool{"door": true, "notice": true, "login": true, "staff_door": true, "staff": true}
+var single = map[string]bool{"door": true, "notice": true, "login": true, "onward": true, "staff_door": true, "staff": true}
 
 func newPages() *pages {
 	p := &pages{tmpl: map[*tongue]*template.Template{}, style: sheet("style.css"), inside: sheet("inside.css")}

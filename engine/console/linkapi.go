@@ -1,0 +1,58 @@
+package console
+
+import (
+	"fmt"
+	"net/http"
+)
+
+// This file is the admin API about many links at once.
+
+func (c *Config) listLinks(r *http.Request) (any, error) {
+	q, err := c.query(r.URL.Query(), nil, "limit", "before", "type")
+	if err != nil {
+		return nil, err
+	}
+	ls, err := c.Book.Recent(r.Context(), LinkQuery{Location: c.Location.ID, Kind: q.Type, Before: q.Before, Limit: q.Limit})
+	if ls == nil {
+		ls = []Link{}
+	}
+	return ls, err
+}
+
+func (c *Config) listSessions(r *http.Request) (any, error) {
+	ss, err := c.Book.Sessions(r.Context(), c.Location.ID, r.PathValue("ref"))
+	if ss == nil {
+		ss = []LinkSession{}
+	}
+	return ss, err
+}
+
+// endMany ends all links and sessions of something.
+func (c *Config) endMany(r *http.Request) (any, error) {
+	var w What
+	if err := readBody(r, &w); err != nil {
+		return nil, err
+	}
+	return c.end(r, w)
+}
+
+func (c *Config) end(r *http.Request, w What) (Ended, error) {
+	n := 0
+	for _, set := range []bool{w.Contact != "", w.Run != "", w.Workflow != "", w.Location, w.Everything} {
+		if set {
+			n++
+		}
+	}
+	if n != 1 {
+		return Ended{}, fmt.Errorf("%w: one of contact, run, workflow, location: true and everything: true", ErrInvalid)
+	}
+	if w.Location || w.Everything {
+		if _, err := c.do(r, RevokeAll, "", func() (any, error) { return nil, nil }); err != nil {
+			return Ended{}, err
+		}
+	}
+	if w.Everything && !whoOf(r.Context()).Everywhere {
+		return Ended{}, fmt.Errorf("%w: everything ends what other locations have too: it needs a key to all of them", errRole)
+	}
+	return c.Book.End(r.Context(), c.Location.ID, w)
+}

@@ -1,0 +1,37 @@
+package linkgen
+
+import (
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// toMost bounds an id that a link leads to, in bytes.
+const toMost = 200
+
+// ParseTo reads where a link leads: "product:go-101", a noun and an id. ok is false for anything else, such as the empty
+// text, which leads nowhere in particular. An id has at most 200 bytes, no spaces around it and no control characters; it is a name
+// and never a path or an URL, so who makes one of it must escape it.
+func ParseTo(text string) (noun, id string, ok bool) {
+	noun, id, _ = strings.Cut(text, ":")
+	switch noun {
+	case "product", "category", "lesson":
+	default:
+		return "", "", false
+	}
+	hidden := func(r rune) bool {
+		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029'
+	}
+	if id == "" || len(id) > toMost || !utf8.ValidString(id) || strings.TrimSpace(id) != id || strings.ContainsFunc(id, hidden) {
+		return "", "", false
+	}
+	return noun, id, true
+}
+
+// cleanTo leaves out what leads nowhere: a publisher's id of any kind is no reason to send no link.
+func cleanTo(to string) string {
+	if _, _, ok := ParseTo(to); !ok {
+		return ""
+	}
+	return to
+}

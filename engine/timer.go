@@ -14,8 +14,12 @@ import (
 // due is 8 bytes of Unix milliseconds, rounded up; kind is one byte. The record that asks for the timer (the run, the
 // person) holds the truth, and is stored in the same commit.
 //
-// The key "timers" of SpaceMeta holds a version and how many runs wait for a time (8 bytes); the first run makes it. A store
-// that has active runs and no such key was written before there were timers: IndexTimers makes it right.
+// The key "timers" of SpaceMeta says by its version that there is an index; the first run makes it. Beside it stand, as
+//
+//	"timers" 0 location          version count
+//
+// how many runs of each location wait for a time (8 bytes). A store that has active runs and no such key was written before
+// there were timers, and one of version 1 before locations were counted: IndexTimers makes both right.
 
 // A TimerKind says what a timer's id names. It is part of stored keys: a number keeps its meaning for ever.
 type TimerKind byte
@@ -40,6 +44,8 @@ type TimerPlace [timerKeyLen]byte
 const timerKeyLen = 8 + 1 + 16
 
 var waitingKey = []byte("timers")
+
+const waitingVersion = 2 // of the key "timers"; 1 was followed by the number of all locations together
 
 // Place returns where the timer stands.
 func (t Timer) Place() TimerPlace {
@@ -96,27 +102,49 @@ func SetTimer(tx Tx, location string, kind TimerKind, id ID, old, due time.Time)
 			tx.Put(SpaceTimers, key, []byte{recordVersion})
 		}
 	}
-	if n, known := WaitingRuns(tx); known && kind == TimerRun && delta != 0 {
-		putWaitingRuns(tx, n+delta)
+	if kind == TimerRun && delta != 0 && timersIndexed(tx) {
+		putWaitingRuns(tx, location, waitingRuns(tx, location)+delta)
 	}
 }
 
-// WaitingRuns returns how many runs of the partition wait for a time; known is false for a store that has no index yet.
-func WaitingRuns(tx Tx) (n int, known bool) {
-	b := tx.Get(SpaceMeta, waitingKey)
-	if b == nil {
-		known = true
-		tx.Scan(SpaceActive, nil, nil, func(_, _ []byte) bool { known = false; return false })
-		return 0, known
+// timersIndexed reports whether the partition has an index: one without active runs needs none to begin with.
+func timersIndexed(tx Tx) bool {
+	if b := tx.Get(SpaceMeta, waitingKey); b != nil {
+		return len(b) == 1 && b[0] == waitingVersion
 	}
-	if len(b) != 9 || b[0] != recordVersion {
-		return 0, false
-	}
-	return int(binary.BigEndian.Uint64(b[1:])), true
+	none := true
+	tx.Scan(SpaceActive, nil, nil, func(_, _ []byte) bool { none = false; return false })
+	return none
 }
 
-func putWaitingRuns(tx Tx, n int) {
-	tx.Put(SpaceMeta, waitingKey, binary.BigEndian.AppendUint64([]byte{recordVersion}, uint64(n)))
+// WaitingRuns returns how many runs of the partition wait for a time, by location; known is false for a store that has no index
+// yet. Locations without any may be left out.
+func WaitingRuns(tx Tx) (n map[string]int, known bool) {
+	if !timersIndexed(tx) {
+		return nil, false
+	}
+	prefix := Key(string(waitingKey))
+	n = map[string]int{}
+	tx.Scan(SpaceMeta, prefix, PrefixEnd(prefix), func(k, v []byte) bool {
+		n[string(k[len(prefix):])] = readWaiting(v)
+		return true
+	})
+	return n, true
+}
+
+func waitingRuns(tx Tx, location string) int {
+	return readWaiting(tx.Get(SpaceMeta, Key(string(waitingKey), []byte(location))))
+}
+
+func readWaiting(v []byte) int {
+	if len(v) != 9 || v[0] != recordVersion {
+		return 0
+	}
+	return int(binary.BigEndian.Uint64(v[1:]))
+}
+
+func putWaitingRuns(tx Tx, location string, n int) {
+	tx.Put(SpaceMeta, Key(string(waitingKey), []byte(location)), binary.BigEndian.AppendUint64([]byte{recordVersion}, uint64(max(n, 0))))
 }
 
 // Timers calls fn for each timer of the location in [from, to), in order, until it returns false. A zero to is the end.
@@ -154,12 +182,18 @@ func TimerLocations(tx Tx) (locations []string) {
 }
 
 // IndexTimers makes one stretch of the index of a store that has none: the timers of up to limit active runs from the one at
-// key from, of which counted have timers. Call it with nil and 0 first, then with what it returned, each in a commit
-// of its own, until next is nil; nothing else may save runs meanwhile. What cannot be read is told to unreadable.
-func IndexTimers(tx Tx, from []byte, counted, limit int, unreadable func(key []byte, err error)) (next []byte, total int) {
-	if _, known := WaitingRuns(tx); known {
-		return nil, counted
+// key from. Call it with nil first, then with what it returned, each in a commit of its own, until next is nil; nothing
+// else may save runs meanwhile. What cannot be read is told to unreadable.
+func IndexTimers(tx Tx, from []byte, limit int, unreadable func(key []byte, err error)) (next []byte) {
+	if timersIndexed(tx) {
+		return nil
 	}
+	if from == nil { // what an interrupted try left is counted again
+		for _, location := range waitingLocations(tx) {
+			tx.Delete(SpaceMeta, Key(string(waitingKey), []byte(location)))
+		}
+	}
+	counted := map[string]int{}
 	tx.Scan(SpaceActive, from, nil, func(k, v []byte) bool {
 		if limit--; limit < 0 {
 			next = bytes.Clone(k)
@@ -171,22 +205,32 @@ func IndexTimers(tx Tx, from []byte, counted, limit int, unreadable func(key []b
 			unreadable(bytes.Clone(k), err)
 		case h.State == RunWaiting && !h.Due.IsZero():
 			SetTimer(tx, h.Location, TimerRun, h.ID, time.Time{}, h.Due)
-			counted++
+			counted[h.Location]++
 		}
 		return true
 	})
-	if next == nil {
-		putWaitingRuns(tx, counted)
+	for location, n := range counted {
+		putWaitingRuns(tx, location, waitingRuns(tx, location)+n)
 	}
-	return next, counted
+	if next == nil {
+		tx.Put(SpaceMeta, waitingKey, []byte{waitingVersion})
+	}
+	return next
+}
+
+func waitingLocations(tx Tx) (locations []string) {
+	prefix := Key(string(waitingKey))
+	tx.Scan(SpaceMeta, prefix, PrefixEnd(prefix), func(k, _ []byte) bool {
+		locations = append(locations, string(k[len(prefix):]))
+		return true
+	})
+	return locations
 }
 
 // saveRunTimer keeps the index true for a run whose record was old (nil: there was none). The run is not stored yet.
 func saveRunTimer(tx Tx, r *Run, key, old []byte) {
-	if old == nil && tx.Get(SpaceMeta, waitingKey) == nil {
-		if n, known := WaitingRuns(tx); known {
-			putWaitingRuns(tx, n)
-		}
+	if old == nil && tx.Get(SpaceMeta, waitingKey) == nil && timersIndexed(tx) {
+		tx.Put(SpaceMeta, waitingKey, []byte{waitingVersion})
 	}
 	var was, due time.Time
 	if old != nil {

@@ -109,15 +109,7 @@ func label(words string) string { return strings.ReplaceAll(words, " ", "_") }
 
 // handler serves the metrics, with what the instance can tell at that moment.
 func (m *metrics) handler(i *instance) http.Handler {
-	state := func(name string, of func(runner.Stats) int) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "latchkey", Name: "runs",
-			Help: "Runs that are not over: waiting for a time, sending a message, or held by a paused workflow.", ConstLabels: prometheus.Labels{"state": name}},
-			func() float64 { return float64(of(i.runner.Stats())) })
-	}
-	m.registry.MustRegister(channelsOpen{i},
-		state("waiting", func(s runner.Stats) int { return s.Waiting }),
-		state("sending", func(s runner.Stats) int { return s.Due + s.Later + s.Sending }),
-		state("held", func(s runner.Stats) int { return s.Held }),
+	m.registry.MustRegister(channelsOpen{i}, runsNow{i},
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "latchkey", Name: "disk_free_ratio",
 			Help: "Free part of the data folder's disk, 0 to 1."}, i.diskFree),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "latchkey", Name: "events_lag",
@@ -149,4 +141,28 @@ func (i *instance) diskFree() float64 {
 		return math.NaN()
 	}
 	return free
+}
+
+// runsNow collects what runs are doing, by location.
+type runsNow struct{ *instance }
+
+var runsDesc = prometheus.NewDesc("latchkey_runs",
+	"Runs that are not over: waiting for a time, sending a message, or held by a pause.", []string{"location", "state"}, nil)
+
+// Describe implements prometheus.Collector.
+func (runsNow) Describe(to chan<- *prometheus.Desc) { to <- runsDesc }
+
+// Collect implements prometheus.Collector.
+func (i runsNow) Collect(to chan<- prometheus.Metric) {
+	of := i.runner.StatsOf()
+	for _, s := range i.sites {
+		if _, ok := of[s.cfg.Location]; !ok {
+			of[s.cfg.Location] = runner.Stats{}
+		}
+	}
+	for location, s := range of {
+		for state, n := range map[string]int{"waiting": s.Waiting, "sending": s.Due + s.Later + s.Sending, "held": s.Held} {
+			to <- prometheus.MustNewConstMetric(runsDesc, prometheus.GaugeValue, float64(n), location, state)
+		}
+	}
 }

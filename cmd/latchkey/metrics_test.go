@@ -37,7 +37,7 @@ func TestMetrics(t *testing.T) {
 	w.until(t, "both runs wait", i, func(s runner.Stats) bool { return s.Waiting == 2 })
 	page := w.metricsPage()
 	for _, line := range []string{
-		`latchkey_runs{state="waiting"} 2`,
+		`latchkey_runs{location="academy",state="waiting"} 2`,
 		`latchkey_runs_total{location="academy",result="started"} 2`,
 	} {
 		if !strings.Contains(page, "\n"+line+"\n") {
@@ -56,7 +56,7 @@ func TestMetrics(t *testing.T) {
 		`latchkey_events_total{location="academy",result="unreadable",trigger=""} 1`,
 		`latchkey_events_total{location="",result="unreadable",trigger="user_login"} 1`,
 		`latchkey_events_lag 0`,
-		`latchkey_runs{state="waiting"} 0`,
+		`latchkey_runs{location="academy",state="waiting"} 0`,
 		`latchkey_runs_total{location="academy",result="finished"} 2`,
 		`latchkey_messages_total{channel="email",location="academy",state="sending"} 2`,
 		`latchkey_messages_total{channel="email",location="academy",state="sent"} 1`,

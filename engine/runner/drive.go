@@ -121,7 +121,9 @@ func (r *Runner) fire(ctx context.Context, p *partition) (int, error) {
 	})
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.inHand -= len(due)
+	for _, t := range due {
+		p.hand(t.place, -1)
+	}
 	now := p.now(r.cfg.Now())
 	if err != nil {
 		for _, t := range due {
@@ -151,9 +153,10 @@ func (r *Runner) takeTimers(ctx context.Context, p *partition) (due []timer, rel
 		return nil, 0, err
 	}
 	for len(due) < fireMost && p.timers.due(now) {
-		due = append(due, p.timers.pop())
+		t := p.timers.pop()
+		p.hand(t.place, 1)
+		due = append(due, t)
 	}
-	p.inHand += len(due)
 	return due, p.released, nil
 }
 

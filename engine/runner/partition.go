@@ -35,7 +35,7 @@ type partition struct {
 	released   uint64            // how often what was held was released
 	results    []result          // attempts that are over and whose outcome is not stored
 	flying     map[engine.ID]int // contacts -> attempts that are with a worker or on their way to one
-	inHand     int               // timers and tasks taken from the queues and not yet put back or settled
+	inHand     map[*place]int    // timers and tasks taken from the queues and not yet put back or settled; none is 0
 	unread     bool              // there may be notices to publish
 	publishing bool
 	published  uint64 // how often notices were looked for
@@ -83,6 +83,7 @@ func newPartition(s engine.Store) *partition {
 		lanes:    map[laneKey]lane{},
 		flying:   map[engine.ID]int{},
 		gated:    map[engine.ID]int{},
+		inHand:   map[*place]int{},
 		wake:     make(chan struct{}, 1),
 		settle:   make(chan struct{}, 1),
 		announce: make(chan struct{}, 1),
@@ -101,6 +102,13 @@ func (p *partition) ticked(t time.Time) {
 		if ms <= old || p.clock.CompareAndSwap(old, ms) {
 			return
 		}
+	}
+}
+
+// hand notes that n more of a location's were taken from the queues, or that -n are back or settled. The caller holds mu.
+func (p *partition) hand(pl *place, n int) {
+	if p.inHand[pl] += n; p.inHand[pl] == 0 {
+		delete(p.inHand, pl)
 	}
 }
 

@@ -105,7 +105,9 @@ func (r *Runner) settleSome(drain context.Context, p *partition, last bool) (lef
 	defer p.mu.Unlock()
 	if err == nil {
 		p.results = slices.Delete(p.results, 0, len(batch))
-		p.inHand -= len(batch)
+		for _, res := range batch {
+			p.hand(res.place, -1)
+		}
 	}
 	return len(p.results), err
 }

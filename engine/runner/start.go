@@ -35,8 +35,8 @@ func (r *Runner) startTasks(ctx context.Context, p *partition) (int, error) {
 		for _, it := range batch {
 			it.ch.giveBack(1)
 			p.giveBack(it)
+			p.hand(it.place, -1)
 		}
-		p.inHand -= len(batch)
 		return 0, fmt.Errorf("start tasks: %w", err)
 	}
 	for i, o := range outcomes {
@@ -53,10 +53,11 @@ func (r *Runner) take(p *partition) (batch []item, released uint64) {
 	for ch, q := range p.ready {
 		n := ch.reserve(min(q.len(), startMost-len(batch)), time.Now())
 		for range n {
-			batch = append(batch, q.pop())
+			it := q.pop()
+			p.hand(it.place, 1)
+			batch = append(batch, it)
 		}
 	}
-	p.inHand += len(batch)
 	return batch, p.released
 }
 
@@ -77,7 +78,7 @@ func (p *partition) sort(it item, o outcome, released uint64) {
 		return
 	}
 	it.ch.giveBack(1)
-	p.inHand--
+	p.hand(it.place, -1)
 	p.leave(it)
 	switch {
 	case (o.held || o.gated) && p.released != released:

@@ -75,14 +75,15 @@ func (r *Runner) indexTimers(ctx context.Context, p *partition) error {
 		return nil
 	})
 	var next []byte
-	for total := 0; err == nil && !known; known = next == nil {
-		from, before := next, total
+	for err == nil && !known {
+		from := next
 		err = p.store.Update(ctx, func(tx engine.Tx) error {
-			next, total = engine.IndexTimers(tx, from, before, indexPart, func(key []byte, err error) {
+			next = engine.IndexTimers(tx, from, indexPart, func(key []byte, err error) {
 				r.cfg.Logger.Error().Err(err).Hex("key", key).Msg("run passed over")
 			})
 			return nil
 		})
+		known = next == nil
 	}
 	return err
 }

@@ -279,7 +279,7 @@ func (i *instance) keepHouse(ctx context.Context) error {
 func (i *instance) openPortal(context.Context) (err error) {
 	i.portal = portal.New(portal.Config{
 		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.sites[0].cfg.Location, Log: i.log, Now: i.cfg.Now,
-		Opened: i.metrics.linkOpened, Settings: i.portalSettings, Client: portal.ClientBehind(i.cfg.Proxies),
+		Opened: i.metrics.linkOpened, Courses: i.runner.Courses, Settings: i.portalSettings, Client: portal.ClientBehind(i.cfg.Proxies),
 		Trail: i.trail, Staff: i.consoleStaff,
 		Locations: i.engineLocation,
 	})

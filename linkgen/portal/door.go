@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -204,31 +205,27 @@ func (p *Portal) land(w http.ResponseWriter, door linkgen.Door) {
 	p.leave(w, door.Link.Location, app, door.Link.To, landing(door))
 }
 
-// landing returns the anchor on the client portal that a link leads to: a product's card, if the learner holds it.
-// All else leads to its top.
+// landing returns the page of ours that a link leads to: a product's, if the learner holds it, or a category's or lesson's,
+// which is looked for there. All else leads to the courses.
 func landing(d linkgen.Door) string {
-	id, ok := strings.CutPrefix(d.Link.To, "product:")
-	if !ok || d.Person == nil {
+	noun, id, _ := strings.Cut(d.Link.To, ":")
+	if d.Person == nil || !knownTo(d.Link.To) {
 		return ""
+	}
+	switch id := url.PathEscape(id); noun {
+	case "category":
+		return "/c/" + id
+	case "lesson":
+		return "/s/" + id
 	}
 	if g := d.Person.Products[id]; g == nil || g.Removed {
 		return ""
 	}
-	return anchor(id)
+	return "/p/" + url.PathEscape(id)
 }
 
-// anchor returns the id of a product's card, as an URL's fragment writes it. Browsers look for a fragment as it is
-// written before they decode it.
-func anchor(product string) string { return "product-" + url.PathEscape(product) }
-
-// toPortal sends the browser to the client portal, at an anchor if there is one.
-func (p *Portal) toPortal(w http.ResponseWriter, anchor string) {
-	to := "/"
-	if anchor != "" {
-		to += "#" + anchor
-	}
-	p.redirect(w, to)
-}
+// toPortal sends the browser to a page of ours, by default that of the courses.
+func (p *Portal) toPortal(w http.ResponseWriter, path string) { p.redirect(w, cmp.Or(path, "/")) }
 
 // redirect sends the browser to one of our own paths.
 func (p *Portal) redirect(w http.ResponseWriter, to string) {

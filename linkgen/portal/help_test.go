@@ -51,6 +51,8 @@ type site struct {
 	sent error  // what asking for a link ends with
 	boss string // who is signed in to the console in every browser
 	fail error  // what the next redemptions end with
+
+	courses *engine.Courses
 }
 
 type syncBuffer struct {
@@ -77,7 +79,7 @@ func newSite(t testing.TB, partitions int) *site {
 		return linkgen.Settings{BaseURL: s.loc.BaseURL}, id == locID
 	})
 	p := New(Config{Links: s.links, Stores: s.stores, Redeemer: s, Home: locID, Log: zerolog.New(s.logs), Now: s.now,
-		Settings: s.settings, Mail: s, Staff: s.staff, Trail: s.trail, Client: ClientBehind([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}),
+		Settings: s.settings, Mail: s, Courses: s.known, Staff: s.staff, Trail: s.trail, Client: ClientBehind([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}),
 		Locations: func(id string) *engine.Location {
 			if id == locID {
 				return s.loc
@@ -143,6 +145,31 @@ func (s *site) story(link string) string {
 		said = append(said, strings.TrimSpace(e.What+" "+e.Why))
 	}
 	return strings.Join(said, "; ")
+}
+
+func (s *site) known(_ context.Context, id string) (*engine.Courses, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id != locID {
+		return nil, nil
+	}
+	return s.courses, s.fail
+}
+
+// happen has an event happen to a learner now: its type, then nouns as "lesson=id" or "lesson=id/title".
+func (s *site) happen(p *engine.Person, spec ...string) {
+	s.Helper()
+	ev := engine.Event{ID: fmt.Sprint(s.now(), spec), Type: spec[0], Location: locID, Time: s.now()}
+	for _, w := range spec[1:] {
+		kind, name, _ := strings.Cut(w, "=")
+		id, title, _ := strings.Cut(name, "/")
+		*map[string]**engine.Noun{"offer": &ev.Offer, "product": &ev.Product, "category": &ev.Category, "lesson": &ev.Lesson}[kind] = &engine.Noun{ID: id, Title: title}
+	}
+	*p, _, _, _ = engine.Plan(engine.NewSet(s.loc, nil), *p, ev, s.now())
+	s.save(p)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.courses, _ = s.courses.After(&ev, ev.Time)
 }
 
 // Send implements LoginSender.

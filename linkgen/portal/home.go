@@ -5,39 +5,24 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"latchkey/engine"
 )
 
 // home serves the client portal: what is granted to the learner now, and nothing else.
 func (p *Portal) home(w http.ResponseWriter, r *http.Request) {
-	v, err := p.visitor(r)
-	if err != nil {
-		p.fail(w, r, err)
-		return
-	}
-	if v.person == nil {
-		p.say(w, r, p.location(""), http.StatusOK, "signed_out")
-		return
-	}
-	loc := p.location(v.session.Location)
-	t := speakTo(r, loc, v.person)
-	if !v.person.HasAccess() { // which ended the session, unless nobody told us of it
-		if err := p.end(r, p.presented(r)); err != nil {
+	p.inside(w, r, func(l *learner) {
+		courses, err := p.courses(r, l.loc.ID)
+		if err != nil {
 			p.fail(w, r, err)
 			return
 		}
-		p.clearCookie(w)
-		p.tell(w, t, loc, http.StatusForbidden, "access_lost")
-		return
-	}
-	if !v.live {
-		p.tell(w, t, loc, http.StatusOK, "signed_out")
-		return
-	}
-	p.touch(r, v)
-	p.pages.serve(w, t, loc, http.StatusOK, "home", loc.Name, t.homeOf(v.person, loc))
+		page := homePage{insidePage: l.page("/"), Hello: l.t.say("hello_nobody"), Offers: l.offers(), Courses: l.cards(courses)}
+		if first := clean(l.person.Contact.FirstName); first != "" {
+			page.Hello = l.t.say("hello", first)
+		}
+		p.pages.serve(w, l.t, l.loc, http.StatusOK, "home", l.loc.Name, page)
+	})
 }
 
 // logout ends the session. It is safe to repeat.
@@ -52,60 +37,66 @@ func (p *Portal) logout(w http.ResponseWriter, r *http.Request) {
 
 // A homePage is the client portal of one learner.
 type homePage struct {
-	Name     string // as in the header
-	Hello    string
-	Offers   []granted
-	Products []granted
-	Support  string
+	insidePage
+	Hello   string
+	Offers  []granted
+	Courses []card
 }
 
-// A granted is one offer or product.
-type granted struct {
+// A granted is one offer.
+type granted struct{ Title, Since string }
+
+// A card is a product on the home page.
+type card struct {
 	Title string
-	ID    string // of a product's card, for links that lead to it
+	Path  string // of its page
+	Via   string // the offers that it came with
 	Since string
-	Via   string // the offers that a product came with
+	Done  progress
+	Lead  *lead
 }
 
-func (t *tongue) homeOf(person *engine.Person, loc *engine.Location) homePage {
-	zone := person.Zone(loc)
-	page := homePage{Name: t.displayName(&person.Contact), Hello: t.say("hello_nobody"), Support: support(loc),
-		Offers: t.grants(person.Offers, nil, zone), Products: t.grants(person.Products, person.Offers, zone)}
-	if first := clean(person.Contact.FirstName); first != "" {
-		page.Hello = t.say("hello", first)
-	}
-	return page
-}
-
-// grants lists what is held now, by title.
-func (t *tongue) grants(held, offers map[string]*engine.Grant, zone *time.Location) []granted {
+// offers lists those held now, by title.
+func (l *learner) offers() []granted {
 	var out []granted
-	for id, g := range held {
-		if g.Removed {
-			continue
+	for id, g := range l.person.Offers {
+		if !g.Removed {
+			out = append(out, granted{named(g.Title, id), l.t.say("since", l.day(g.At))})
 		}
-		var via []string
-		for _, o := range g.Via {
-			if og := offers[o]; og != nil && !og.Removed {
-				via = append(via, title(o, og))
-			}
-		}
-		slices.Sort(via)
-		item := granted{Title: title(id, g), ID: anchor(id), Since: t.say("since", t.day(g.At, zone))}
-		if len(via) > 0 {
-			item.Via = t.say("via", strings.Join(via, ", "))
-		}
-		out = append(out, item)
 	}
-	slices.SortFunc(out, func(a, b granted) int {
-		return cmp.Or(strings.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)), strings.Compare(a.Title, b.Title))
-	})
+	slices.SortFunc(out, func(a, b granted) int { return byTitle(a.Title, b.Title) })
 	return out
 }
 
-func title(id string, g *engine.Grant) string {
-	if t := clean(g.Title); t != "" {
-		return t
+// cards lists the products held now, by title.
+func (l *learner) cards(courses *engine.Courses) []card {
+	var out []card
+	for id, g := range l.person.Products {
+		if g.Removed {
+			continue
+		}
+		c := l.course(id, courses)
+		out = append(out, card{Title: c.title, Path: c.path(), Via: l.via(g), Since: l.t.say("since", l.day(g.At)), Done: c.progress(), Lead: c.lead()})
 	}
-	return clean(id)
+	slices.SortFunc(out, func(a, b card) int { return cmp.Or(byTitle(a.Title, b.Title), strings.Compare(a.Path, b.Path)) })
+	return out
+}
+
+// via names the offers held that a product came with.
+func (l *learner) via(g *engine.Grant) string {
+	var via []string
+	for _, id := range g.Via {
+		if o := l.person.Offers[id]; o != nil && !o.Removed {
+			via = append(via, named(o.Title, id))
+		}
+	}
+	if len(via) == 0 {
+		return ""
+	}
+	slices.Sort(via)
+	return l.t.say("via", strings.Join(via, ", "))
+}
+
+func byTitle(a, b string) int {
+	return cmp.Or(strings.Compare(strings.ToLower(a), strings.ToLower(b)), strings.Compare(a, b))
 }

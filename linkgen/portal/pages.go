@@ -18,7 +18,7 @@ import (
 	"latchkey/engine"
 )
 
-//go:embed pages.html door.html onward.html style.css inside.css
+//go:embed *.html *.css
 var files embed.FS
 
 // A notice is a page of one message.

@@ -42,11 +42,14 @@ type Config struct {
 	// Staff, if set, returns the address of the member of a location's staff who is signed in to the console in the browser that a
 	// request comes from, or nothing.
 	Staff func(r *http.Request, location string) (string, error)
+	// Courses, if set, returns what is known of a location's courses.
+	Courses func(ctx context.Context, location string) (*engine.Courses, error)
 	// Mail, if set, sends links to those who ask for one.
 	Mail LoginSender
 }
 
-// Portal serves /, /l/{token}, /l, /l/new, /l/staff, /login, /logout, /staff and /staff/logout. It is an http.Handler.
+// Portal serves /, /p/…, /c/…, /s/…, /sessions, /l/{token}, /l, /l/new, /l/staff, /login, /logout, /staff and /staff/logout. It is an
+// http.Handler.
 type Portal struct {
 	Config
 	pages   *pages
@@ -84,6 +87,12 @@ func (p *Portal) route(path string) route {
 		return route{http.MethodPost: p.leaveStaff}
 	case path == "/login":
 		return route{http.MethodGet: p.loginForm, http.MethodPost: p.login}
+	case strings.HasPrefix(path, "/p/"):
+		return route{http.MethodGet: p.under}
+	case strings.HasPrefix(path, "/c/"), strings.HasPrefix(path, "/s/"):
+		return route{http.MethodGet: p.find}
+	case path == "/sessions":
+		return route{http.MethodGet: p.sessions, http.MethodPost: p.endSessions}
 	case path == "/logout":
 		return route{http.MethodPost: p.logout}
 	case strings.HasPrefix(path, "/l/"):

@@ -172,36 +172,6 @@ func TestSessionEndsWithAccess(t *testing.T) {
 	shut.wants(shut.get("/"), 200, "Ada offer")
 }
 
-// A link that leads to a product opens the portal at its card, if the learner holds it.
-func TestLinkLeadsToProduct(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, 1)
-	for _, id := range []string{"go-101", `a b/"c"<d>#%é`, "gone"} {
-		s.ada.Products[id] = &engine.Grant{Title: "Course " + id, At: t0, Removed: id == "gone"}
-	}
-	s.save(s.ada)
-	for to, want := range map[string]string{
-		"product:go-101": "product-go-101", `product:a b/"c"<d>#%é`: "product-a%20b%2F%22c%22%3Cd%3E%23%25%C3%A9",
-		"product:gone": "", "product:unknown": "", "product:p-c-18": "", "product:": "", "lesson:go-101": "", "category:go-101": "", "go-101": "", "": "",
-	} {
-		b, link := s.browser(), s.mint(s.ada, engine.LinkRequest{To: to})
-		in := b.press(link)
-		again := b.press(link) // by the browser that is in
-		land := "/"
-		if want != "" {
-			land = "/#" + want
-		}
-		for _, r := range []reply{in, again} {
-			if r.StatusCode != 303 || r.Header.Get("Location") != land {
-				t.Errorf("to %q: %d to %q, want %q", to, r.StatusCode, r.Header.Get("Location"), land)
-			}
-		}
-		if home := b.get("/"); want != "" && strings.Count(home.body, ` id="`+want+`"`) != 1 {
-			t.Errorf("to %q: no card %q:\n%s", to, want, home.body)
-		}
-	}
-}
-
 func TestMethodsAndForms(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)

@@ -67,9 +67,9 @@ func (p *Portal) LeadOn(w http.ResponseWriter, r *http.Request, location, to str
 }
 
 // leave sends a learner who came in by a link where it leads: into its app, or to the client portal.
-func (p *Portal) leave(w http.ResponseWriter, location, app, to, anchor string) {
+func (p *Portal) leave(w http.ResponseWriter, location, app, to, path string) {
 	if a, ok := p.settings(location).Apps[app]; !ok || a.URL == "" {
-		p.toPortal(w, anchor)
+		p.toPortal(w, path)
 		return
 	}
 	setHeaders(w, "", p.https())

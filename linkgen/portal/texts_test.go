@@ -38,7 +38,7 @@ func TestCatalogueIsWhole(t *testing.T) {
 		call  string
 		parts []string
 	}{
-		{`(?:[{ (]|t\.)(?:say|date)[ (]"([a-z_0-9.]+)"`, []string{""}},
+		{`(?:[{ (]|[lt]\.)(?:say|date|moment)[ (]"([a-z_0-9.]+)"`, []string{""}},
 		{`plural[ (]"([a-z_.]+)"`, []string{".one", ".other"}},
 		{`(?:\.fill\(.*|p\.say\(.*|p\.tell\(.*|p\.asked\(.*|p\.tellIn\(.*), "([a-z_]+)"`, []string{".head", ".text", ".next"}},
 	} {

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -10,7 +11,8 @@ import (
 )
 
 const (
-	maxShown = 60 // runes of a name that somebody else chose
+	maxTitle = 120 // runes of a title
+	maxShown = 60  // runes of a name that somebody else chose
 	dots     = "•••"
 )
 
@@ -73,7 +75,13 @@ func first(s string) string {
 
 // clean makes a text that somebody else chose fit to stand on a page: without characters that are not seen or turn the
 // direction of what follows, and not too long.
-func clean(s string) string {
+func clean(s string) string { return shown(s, maxShown) }
+
+// shown is clean with a length of its own.
+func shown(s string, most int) string {
+	if len(s) > 16*most { // what follows is not looked at
+		s = s[:16*most]
+	}
 	s = strings.Map(func(r rune) rune {
 		switch {
 		case unicode.IsSpace(r):
@@ -86,9 +94,11 @@ func clean(s string) string {
 	s = strings.Join(strings.Fields(s), " ")
 	n := 0
 	for i := range s {
-		if n++; n > maxShown {
+		if n++; n > most {
 			return strings.TrimSpace(s[:i]) + "…"
 		}
 	}
 	return s
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }

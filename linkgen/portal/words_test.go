@@ -62,10 +62,13 @@ func TestAccentContrast(t *testing.T) {
 	t.Parallel()
 	for n := 0; n < 1<<24; n += 4099 {
 		a := brandOf(&engine.Location{Brand: fmt.Sprintf("#%06x", n)})
-		bg, _ := luminance(a.fill)
-		fg, _ := luminance(a.text)
-		if c := (max(bg, fg) + 0.05) / (min(bg, fg) + 0.05); c < 4.5 {
-			t.Fatalf("%s on %s: %.2f", a.text, a.fill, c)
+		for _, c := range []struct {
+			colour, beside string
+			least          float64
+		}{{a.text, a.fill, 4.5}, {a.line, besideLight, 3}, {a.line, "#ffffff", 3}, {a.line, "#f4f4f5", 3}, {a.darkLine, besideDark, 3}, {a.darkLine, "#1d1d20", 3}, {a.darkLine, "#121214", 3}} {
+			if got := contrast(c.colour, c.beside); got < c.least {
+				t.Fatalf("%s beside %s: %.2f, want %v", c.colour, c.beside, got, c.least)
+			}
 		}
 	}
 	for _, bad := range []string{"", "red", "#12345", "#12345g", "#1234567", "#+1234f", "}body{display:none"} {

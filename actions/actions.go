@@ -25,6 +25,8 @@ type Deps struct {
 	Secrets                 map[string]engine.Secret // by the names that workflows give
 	// Notified bounds the mails to staff; it outlives this Deps.
 	Notified *Budget
+	// Login is what links are like that somebody asked for.
+	Login LoginPolicy
 	// LoginLink mints a link inside the commit that starts an attempt.
 	LoginLink func(tx engine.Tx, req engine.LinkRequest) (id string, url engine.Secret, err error)
 	// Settle supersedes the contact's older links of an app, now that newer ones are on their way.
@@ -168,9 +170,10 @@ type minted struct {
 func (d *Deps) mint(tx engine.Tx, call engine.Call, fields []templates.LinkField, channel, address string) ([]minted, error) {
 	links := make([]minted, 0, len(fields))
 	for _, f := range fields {
+		as := d.asked(f, &call.Run.Event)
 		id, url, err := d.LoginLink(tx, engine.LinkRequest{
 			Now: call.Now, Location: call.Run.Location, Contact: call.Run.Contact, Ordinal: call.Run.Ordinal,
-			App: f.App, To: destination(f.To, &call.Run.Event), TTL: f.TTL, Uses: f.Uses, Bind: f.Bind,
+			App: as.App, To: destination(as.To, &call.Run.Event), TTL: as.TTL, Uses: as.Uses, Bind: as.Bind,
 			Run: call.Run.ID, Workflow: call.Run.Workflow, Step: strings.Join(call.Task.Step, "/"),
 			Channel: channel, Address: address,
 		})
@@ -205,6 +208,7 @@ func (d *Deps) settle(tx engine.Tx, call engine.Call, fields []templates.LinkFie
 	}
 	var done []string
 	for _, f := range fields {
+		f = d.asked(f, &call.Run.Event)
 		if slices.Contains(done, f.App) {
 			continue
 		}

@@ -7,6 +7,13 @@ import (
 	"time"
 )
 
+// The types of the events that start the workflows which send a contact a login link at somebody's wish. They are no triggers, so
+// that nobody publishes them. Their custom holds channel, language, app, to, and staff (true) if it is not the contact's own wish.
+const (
+	EventLogin  = "login.requested"
+	EventInvite = "invite.requested"
+)
+
 // byHand is in the ordinal of an event that no stream brought, beside a hash of what the event is. It keeps the event's record
 // apart from those of the stream's; links are never minted under it (see Run.Ordinal).
 const byHand = 1 << 63
@@ -31,7 +38,7 @@ type Rate struct {
 // decision says until when (Until), and nothing else is changed.
 func StartByHand(set *Set, p Person, ev Event, workflow string, ordinal uint64, rates []Rate, now time.Time) (Person, []Run, []Command, Decision) {
 	d := Decision{Workflow: workflow}
-	if at := p.roomFor(rates, now); at.After(now) {
+	if at := p.AskedRoom(rates, now); at.After(now) {
 		d.Reason, d.Until = "it was asked for too often: not before "+instant(at), at
 		return p, nil, nil, d
 	}
@@ -50,17 +57,25 @@ func StartByHand(set *Set, p Person, ev Event, workflow string, ordinal uint64, 
 	return pl.p, pl.runs, pl.commands, d
 }
 
-// roomFor returns when the rates let the person be asked for again: now, if they do.
-func (p *Person) roomFor(rates []Rate, now time.Time) time.Time {
-	at := now
+// AskedRoom returns when the rates let the person be asked for again: now, if they do.
+func (p *Person) AskedRoom(rates []Rate, now time.Time) time.Time { return room(p.Asked, rates, now) }
+
+// HasRoom reports whether the rates let something happen now that happened at those times, which are in order.
+func HasRoom(at []time.Time, rates []Rate, now time.Time) bool {
+	return !room(at, rates, now).After(now)
+}
+
+// room returns when the rates let it happen again, not before now.
+func room(at []time.Time, rates []Rate, now time.Time) time.Time {
+	free := now
 	for _, r := range rates {
-		if n := len(p.Asked) - r.N; n >= 0 {
-			if free := p.Asked[n].Add(r.In); free.After(at) {
-				at = free
+		if n := len(at) - r.N; n >= 0 {
+			if t := at[n].Add(r.In); t.After(free) {
+				free = t
 			}
 		}
 	}
-	return at
+	return free
 }
 
 // ask notes that the person was asked for, and forgets what no rate asks about any more.

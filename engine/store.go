@@ -34,6 +34,7 @@ const (
 	SpaceAudit     Space = "audit"     // linkgen: what staff did, in order of time
 	SpaceNonces    Space = "nonces"    // linkgen: what may be used only once and was
 	SpaceSSO       Space = "sso"       // sso: codes and tokens of OpenID
+	SpaceBudgets   Space = "budgets"   // command: what was sent at strangers' wish, by location and channel (global partition)
 	SpaceOutbox    Space = "outbox"    // outbox: messages as delivered, without live links
 )
 
@@ -42,7 +43,7 @@ func Spaces() []Space {
 	return []Space{
 		SpaceMeta, SpacePeople, SpaceDirectory, SpaceVersions, SpaceCourses, SpaceActive, SpaceTimers, SpaceRuns,
 		SpaceDue, SpaceTasks, SpaceNotices, SpaceOwed, SpaceDecisions, SpaceHeads, SpaceLinks, SpaceUses, SpaceTrails, SpaceRevoked,
-		SpaceSessions, SpaceAudit, SpaceNonces, SpaceSSO, SpaceOutbox,
+		SpaceSessions, SpaceAudit, SpaceNonces, SpaceSSO, SpaceBudgets, SpaceOutbox,
 	}
 }
 

@@ -161,7 +161,7 @@ func defaultConfig(dir string) *Config {
 		Links:      LinksConfig{TTL: day, Keep: 1, Supersede: "on_handoff", MaxTTL: 30 * day},
 		Apps:       map[string]AppConfig{},
 		Session:    SessionConfig{Idle: linkgen.SessionIdle, Absolute: linkgen.SessionLife},
-		Login:      LoginConfig{Email: true, PerHour: 300, SMS: LoginSMSConfig{PerHour: 30}},
+		Login:      LoginConfig{Email: true, TTL: loginTTL, Uses: 1, PerHour: 300, SMS: LoginSMSConfig{PerHour: 30}},
 		Staff:      map[console.Role][]string{},
 		Custom:     map[string]string{},
 		Secrets:    map[string]engine.Secret{},
@@ -235,6 +235,7 @@ func (c *Config) finishLocation(report reporter) {
 	}
 	c.finishLogo(report)
 	c.finishPortal(report)
+	c.finishLogin(report)
 	c.checkApps(report)
 }
 

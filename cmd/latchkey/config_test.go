@@ -95,6 +95,8 @@ func TestConfigProblems(t *testing.T) {
 		{"keys without hosts", "links: {embed: {keys: {crm: 0123456789abcdef0123456789abcdef}}}\n", "links.embed.keys: needs links.embed.hosts"},
 		{"staff of nowhere", "links: {embed: {locations: [north]}}\n", "latchkey.yaml:1:28: links.embed.locations: there is no location north"},
 		{"a prefix without plus", "login: {sms: {prefixes: [\"44\"]}}\n", `latchkey.yaml:1:25: login.sms.prefixes: "44" is not what a phone number begins with`},
+		{"login links for longer than any", "login: {ttl: 60d}\n", "latchkey.yaml:1:14: login.ttl: is longer than links.max_ttl"},
+		{"login links by SMS without a sender", "email: {from: a@a.test, smtp: {host: 127.0.0.1}}\nlogin: {sms: {prefixes: [\"+44\"]}}\n", "login.sms.prefixes: no SMS can be sent"},
 		{"neither yes nor no", "login: {email: maybe}\n", `latchkey.yaml:1:16: login.email: "maybe" is neither true nor false`},
 		{"an unknown way into an app", "apps: {courses: {url: https://a.test, sso: jtw}}\n", `latchkey.yaml:1:44: apps.courses.sso: "jtw" is none of jwt, thinkific, discourse, oidc, moodle, minted; did you mean jwt?`},
 		{"a location without a folder", "locations: [a, b]\n", "latchkey.yaml:1:12: locations: there is no folder a"},

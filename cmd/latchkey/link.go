@@ -32,6 +32,7 @@ func (a *app) linkCommand() *cli.Command {
 					&cli.BoolFlag{Name: "bind", Usage: "it works only in the browser that it is first used in"}),
 				Action: a.linkNew,
 			},
+			a.linkSendCommand(),
 			{
 				Name: "user", Usage: "make the location's link for its own staff; the older one stops working",
 				Description: "It is for a sidebar, inside the hosts of links.embed, and for nobody else. Example:\n  latchkey link user",

@@ -24,7 +24,7 @@ type metrics struct {
 	registry *prometheus.Registry
 
 	events, runs, messages *prometheus.CounterVec
-	minted, opened         *prometheus.CounterVec
+	minted, opened, logins *prometheus.CounterVec
 	late                   *prometheus.HistogramVec
 	commit, batch          prometheus.Histogram
 }
@@ -38,6 +38,8 @@ func newMetrics() *metrics {
 			"location", "channel", "state"),
 		minted: counter("links_minted_total", "Login links that were made.", "location", "channel"),
 		opened: counter("links_opened_total", "Link pages asked for, by mail scanners too, and their buttons pressed, by what the link then was.", "location", "by", "result"),
+		logins: counter("login_requests_total", "Login links that visitors asked for, by what became of it: started, or why nothing was sent.",
+			"location", "channel", "result"),
 		late: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "latchkey", Name: "timer_late_seconds",
 			Help: "How long after its time a wait ended.", Buckets: []float64{.001, .01, .1, 1, 10, 60, 600, 3600, 86400}}, []string{"location"}),
 		commit: histogram("commit_seconds", "How long a commit took to the disk.", .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5),
@@ -46,7 +48,7 @@ func newMetrics() *metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "latchkey", Name: "build_info", Help: "Always 1; what runs is in the labels.",
 		ConstLabels: prometheus.Labels{"version": version, "revision": revision(), "go": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(m.events, m.runs, m.messages, m.minted, m.opened, m.late, m.commit, m.batch, build,
+	m.registry.MustRegister(m.events, m.runs, m.messages, m.minted, m.opened, m.logins, m.late, m.commit, m.batch, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -85,6 +87,10 @@ func (m meter) Message(channel string, state engine.TaskState, links int) {
 func (m meter) Late(d time.Duration) { m.late.WithLabelValues(m.location).Observe(d.Seconds()) }
 
 func (m *metrics) mintedByHand(location string) { m.minted.WithLabelValues(location, "hand").Inc() }
+
+func (m *metrics) loginAsked(location, channel, result string) {
+	m.logins.WithLabelValues(location, channel, label(result)).Inc()
+}
 
 func (m *metrics) committed(c boltstore.Commit) {
 	m.commit.Observe(c.Took.Seconds())

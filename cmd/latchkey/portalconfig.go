@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"latchkey/engine"
 	"latchkey/engine/console"
@@ -32,7 +33,9 @@ type MenuItem struct{ Label, App, URL string }
 // LoginConfig says who may ask for a login link on the pages.
 type LoginConfig struct {
 	Email   bool
-	PerHour int // messages of a location in an hour, SMS among them
+	TTL     time.Duration // how long a link works that somebody asked for
+	Uses    int           // how often; 0 is unlimited
+	PerHour int           // messages of a location in an hour, SMS among them
 	SMS     LoginSMSConfig
 }
 

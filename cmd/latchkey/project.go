@@ -21,6 +21,7 @@ type project struct {
 	cfg       *Config
 	loc       *engine.Location
 	workflows []*engine.Workflow
+	builtins  []*engine.Workflow // those that every project has; see builtin.go
 	templates *actions.Library
 	catalog   *engine.Catalog   // with these templates and settings
 	sources   map[string][]byte // each file as it was read, by its path in the project
@@ -53,10 +54,12 @@ func readProjectHolding(held map[string][]byte, cfg *Config, deps actions.Deps) 
 	var problems []engine.Problem
 	p.templates, problems = actions.ReadTemplates(fsys, "templates", deps.Options)
 	p.problems = append(p.problems, problems...)
-	deps.Templates, deps.Secrets = p.templates, cfg.Secrets
+	deps.Templates, deps.Secrets = layered{p.templates, builtinTemplates(deps)}, cfg.Secrets
+	deps.Login = actions.LoginPolicy{TTL: cfg.Login.TTL, Uses: cfg.Login.Uses}
 	p.catalog = catalog(deps)
 	p.workflows, problems = flowfile.LoadDir(fsys, "workflows", p.catalog, p.loc)
 	p.problems = append(p.problems, problems...)
+	p.addBuiltins()
 	p.problems = append(p.problems, p.checkChannels()...)
 	sortProblems(p.problems)
 	return p

@@ -299,7 +299,7 @@ func differing(a, b map[string][]byte) (names []string) {
 // putInForce swaps the project. Templates and settings come first: a new workflow must find its templates.
 func (i *site) putInForce(ctx context.Context, next *project) error {
 	prior := i.project.Swap(next)
-	if err := i.runner.SetWorkflows(ctx, engine.NewSet(next.loc, next.workflows)); err != nil {
+	if err := i.runner.SetWorkflows(ctx, next.set()); err != nil {
 		i.project.Store(prior)
 		i.files.seen = nil // so that it is tried again
 		return err

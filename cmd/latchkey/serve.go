@@ -56,6 +56,7 @@ type instance struct {
 	caughtUp       chan struct{}    // closed once the consumer has handled what came while nothing ran
 	hangUps        <-chan os.Signal // has the files read again; nil if nobody asks by signal
 	forgetter      forgetter
+	logins         *loginDesk
 	closers        []func() // in the order of opening
 }
 
@@ -68,7 +69,7 @@ func open(ctx context.Context, cfg *Config, log zerolog.Logger) (_ *instance, er
 		}
 	}()
 	for _, part := range []func(context.Context) error{
-		i.openListeners, i.openKeys, i.openStores, i.openBus, i.openSites, i.openRunner, i.openPortal, i.openConsumer, i.openForgotten,
+		i.openListeners, i.openKeys, i.openStores, i.openBus, i.openSites, i.openRunner, i.openLogins, i.openPortal, i.openConsumer, i.openForgotten,
 	} {
 		if err := part(ctx); err != nil {
 			return nil, err
@@ -200,7 +201,7 @@ func (i *instance) openRunner(ctx context.Context) (err error) {
 		return err
 	}
 	for _, s := range i.sites {
-		if err := i.runner.SetWorkflows(ctx, engine.NewSet(s.inForce().loc, s.inForce().workflows)); err != nil {
+		if err := i.runner.SetWorkflows(ctx, s.inForce().set()); err != nil {
 			return err
 		}
 	}
@@ -242,6 +243,7 @@ func (i *instance) serve(ctx context.Context) error {
 	start("timelines", i.trail.Run)
 	start("housekeeping", i.keepHouse)
 	start("forgetting", i.keepForgetting)
+	start("login links", i.logins.run)
 	start("files", i.watchFiles)
 	start("portal", func(ctx context.Context) error {
 		return serveHTTP(ctx, i.portalListener, i.portalHandler(), i.log)
@@ -280,6 +282,7 @@ func (i *instance) openPortal(context.Context) (err error) {
 	i.portal = portal.New(portal.Config{
 		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.sites[0].cfg.Location, Log: i.log, Now: i.cfg.Now,
 		Opened: i.metrics.linkOpened, Courses: i.runner.Courses, Settings: i.portalSettings, Client: portal.ClientBehind(i.cfg.Proxies),
+		Mail:  i.logins,
 		Trail: i.trail, Staff: i.consoleStaff,
 		Locations: i.engineLocation,
 	})

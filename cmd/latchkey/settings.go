@@ -87,6 +87,8 @@ func settings() []setting {
 		{key: "portal.menu.*.app", set: menuKey(func(m *MenuItem) *string { return &m.App })},
 		{key: "portal.menu.*.url", set: menuKey(func(m *MenuItem) *string { return &m.URL })},
 		{key: "login.email", set: yesNo(func(c *Config) *bool { return &c.Login.Email })},
+		{key: "login.ttl", set: length(func(c *Config) *time.Duration { return &c.Login.TTL })},
+		{key: "login.uses", set: func(c *Config, _, v string) error { return countOr(&c.Login.Uses, v, "unlimited") }},
 		{key: "login.per_hour", set: func(c *Config, _, v string) (err error) { c.Login.PerHour, err = between(v, 1, 1_000_000); return }},
 		{key: "login.sms.prefixes", list: true, set: setPrefixes},
 		{key: "login.sms.per_hour", set: func(c *Config, _, v string) (err error) { c.Login.SMS.PerHour, err = between(v, 1, 1_000_000); return }},

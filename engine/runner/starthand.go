@@ -117,16 +117,10 @@ func startByHand(set *engine.Set, p *engine.Person, ev engine.Event, h *HandStar
 	return changed, runs, cmds, d, nil
 }
 
-// newestHandled returns the ordinal of the newest event up to which the partition has processed its stream.
-func newestHandled(tx engine.Tx) (ordinal uint64) {
-	prefix := positionKey("")
-	tx.Scan(engine.SpaceMeta, prefix, engine.PrefixEnd(prefix), func(k, _ []byte) bool {
-		if pos, ok := loadPosition(tx, string(k[len(prefix):])); ok {
-			ordinal = max(ordinal, pos.generation<<48|pos.seq)
-		}
-		return true
-	})
-	return ordinal
+// newestHandled returns the ordinal of the newest event up to which the partition has processed the stream.
+func newestHandled(tx engine.Tx) uint64 {
+	pos, _ := loadPosition(tx, coursesStream)
+	return pos.generation<<48 | pos.seq
 }
 
 // LookupAddress returns the keys of the contacts that have that e-mail address, and unlike Lookup takes no text for an id. None is no

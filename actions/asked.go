@@ -1,0 +1,42 @@
+package actions
+
+import (
+	"slices"
+	"time"
+
+	"latchkey/engine"
+	"latchkey/templates"
+)
+
+// A LoginPolicy is what login links are like that a learner, or whoever says to be one, asked for. Zero fields are as the
+// location's links are.
+type LoginPolicy struct {
+	TTL  time.Duration
+	Uses int // engine.LinkRequest's; 0 is unlimited here
+}
+
+// asked returns a link field as the run's event wants it, if it is one that asks for a link: where it leads, and for how long
+// and how often it works if no operator sent it. What the field says itself counts first.
+func (d *Deps) asked(f templates.LinkField, ev *engine.Event) templates.LinkField {
+	if ev.Type != engine.EventLogin && ev.Type != engine.EventInvite {
+		return f
+	}
+	if f.App == "" && f.To == "" {
+		f.To, _ = ev.Custom["to"].(string)
+		if app, _ := ev.Custom["app"].(string); slices.Contains(d.Options.Apps, app) { // it may have gone since
+			f.App = app
+		}
+	}
+	if staff, _ := ev.Custom["staff"].(bool); staff || ev.Type == engine.EventInvite {
+		return f
+	}
+	if f.TTL == 0 {
+		f.TTL = d.Login.TTL
+	}
+	if f.Uses == 0 {
+		if f.Uses = d.Login.Uses; f.Uses == 0 {
+			f.Uses = templates.Unlimited
+		}
+	}
+	return f
+}

@@ -1,0 +1,267 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"latchkey/engine"
+	"latchkey/engine/runner"
+	"latchkey/linkgen/portal"
+	"latchkey/templates"
+)
+
+// This file sends login links that visitors ask for. Whoever asks learns nothing: a request is queued before anyone is looked up,
+// and all that comes of it goes to the address on file.
+
+const (
+	loginQueue = 1000            // requests that wait, at most
+	loginGrace = 2 * time.Second // for those that wait when the instance ends
+	warnEvery  = 10 * time.Minute
+	loginTTL   = 15 * time.Minute // of a link, where latchkey.yaml does not say
+)
+
+// loginRates are how often a contact is sent links that somebody asked for.
+var loginRates = []engine.Rate{{N: 1, In: time.Minute}, {N: 3, In: time.Hour}, {N: 6, In: 24 * time.Hour}}
+
+// What becomes of a request, as the metric has it.
+const (
+	loginStarted   = "started"
+	loginOff       = "off"       // the location does not send that
+	loginBusy      = "busy"      // the queue was full
+	loginClient    = "client"    // the visitor's address asked too often
+	loginUnknown   = "unknown"   // no contact
+	loginAmbiguous = "ambiguous" // several
+	loginPrefix    = "prefix"    // a phone number that is not to be sent to
+	loginNoAccess  = "no access" // a link would let nobody in
+	loginTooOften  = "too often" // for the contact
+	loginBudget    = "budget"    // of the location
+	loginFailed    = "failed"    // the store, or the budget, could not be had
+	loginRepeated  = "repeated"  // cannot be, but for an id that came twice
+	loginRefused   = "refused"   // the workflow refused it
+)
+
+// A loginDesk takes the requests of all locations, and serves one after the other.
+type loginDesk struct {
+	*instance
+	queue   chan portal.LoginRequest
+	clients clientLimits
+	warned  map[string]time.Time // when it was last told that a budget is used up; run's alone
+}
+
+var _ portal.LoginSender = (*loginDesk)(nil)
+
+func (i *instance) openLogins(context.Context) error {
+	i.logins = &loginDesk{instance: i, queue: make(chan portal.LoginRequest, loginQueue), warned: map[string]time.Time{}}
+	return nil
+}
+
+// Send implements portal.LoginSender.
+func (d *loginDesk) Send(_ context.Context, r portal.LoginRequest) error {
+	if !d.clients.allow(r.Client, d.cfg.Now()) {
+		d.tell(&r, loginClient, engine.ID{}, nil)
+		return portal.ErrTooOften
+	}
+	select {
+	case d.queue <- r:
+		return nil
+	default:
+		d.tell(&r, loginBusy, engine.ID{}, nil)
+		return portal.ErrBusy
+	}
+}
+
+// run serves requests until ctx ends, and then those that wait, for a moment.
+func (d *loginDesk) run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		select {
+		case <-ctx.Done():
+		case r := <-d.queue:
+			d.serve(ctx, &r)
+		}
+	}
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginGrace)
+	defer cancel()
+	for late.Err() == nil {
+		select {
+		case r := <-d.queue:
+			d.serve(late, &r)
+		default:
+			return nil
+		}
+	}
+	d.log.Warn().Int("requests", len(d.queue)).Msg("requests for login links are left undone")
+	return nil
+}
+
+// serve does what one request asks for, if it may.
+func (d *loginDesk) serve(ctx context.Context, r *portal.LoginRequest) {
+	result, who, err := d.decide(ctx, r)
+	d.tell(r, result, who, err)
+}
+
+// tell counts and logs a result. Nothing says whose address it was.
+func (d *loginDesk) tell(r *portal.LoginRequest, result string, who engine.ID, cause error) {
+	d.metrics.loginAsked(r.Location, channelOf(r), result)
+	level := zerolog.InfoLevel
+	switch result {
+	case loginFailed:
+		level = zerolog.ErrorLevel
+	case loginUnknown, loginClient, loginBusy: // a flood of them is in the metric
+		level = zerolog.DebugLevel
+	case loginBudget:
+		level = d.budgetLevel(r)
+	}
+	ev := d.log.WithLevel(level).Str("location", r.Location).Str("channel", channelOf(r)).Str("reason", r.Reason).Str("result", result)
+	if !who.IsZero() {
+		ev = ev.Stringer("contact", who)
+	}
+	if cause != nil {
+		ev = ev.AnErr("cause", cause)
+	}
+	ev.Msg("login link asked for")
+}
+
+// budgetLevel warns of a budget that is used up, once in a while.
+func (d *loginDesk) budgetLevel(r *portal.LoginRequest) zerolog.Level {
+	key, now := r.Location+" "+channelOf(r), d.cfg.Now()
+	if last, ok := d.warned[key]; ok && now.Sub(last) < warnEvery {
+		return zerolog.DebugLevel
+	}
+	d.warned[key] = now
+	return zerolog.WarnLevel
+}
+
+// channelOf is "email" unless a request says "sms".
+func channelOf(r *portal.LoginRequest) string {
+	if r.Channel == "sms" {
+		return "sms"
+	}
+	return "email"
+}
+
+// decide returns what becomes of a request, and for whom.
+func (d *loginDesk) decide(ctx context.Context, r *portal.LoginRequest) (result string, who engine.ID, err error) {
+	s, channel := d.site(r.Location), channelOf(r)
+	if s == nil || !s.inForce().cfg.sendsLogins(channel) {
+		return loginOff, who, nil
+	}
+	cfg := s.inForce().cfg
+	p, result, err := s.whoAsks(ctx, r)
+	if p == nil {
+		return result, who, err
+	}
+	who = p.Key
+	if channel == "sms" && p.Contact.Phone != "" && !slices.ContainsFunc(cfg.Login.SMS.Prefixes, func(x string) bool { return strings.HasPrefix(p.Contact.Phone, x) }) {
+		return loginPrefix, who, nil
+	}
+	now := d.cfg.Now()
+	if p.AskedRoom(loginRates, now).After(now) {
+		return loginTooOften, who, nil
+	}
+	if p.HasAccess() { // else nothing is sent: it is decided below, and kept, why
+		if ok, err := d.spend(ctx, r.Location, channel, cfg.Login, now); err != nil || !ok {
+			return map[bool]string{true: loginFailed, false: loginBudget}[err != nil], who, err
+		}
+	}
+	out, err := d.runner.StartByHand(ctx, runner.HandStart{
+		Location: r.Location, Contact: p.Key, Workflow: loginFlow, Type: engine.EventLogin, Source: "latchkey", ID: rand.Text(),
+		Custom: wishes(channel, r.App, r.To, languageFor(p, r.Lang, s.inForce().loc), map[string]any{"reason": r.Reason}), Rates: loginRates,
+	})
+	switch {
+	case err != nil:
+		return loginFailed, who, err
+	case out.Repeated:
+		return loginRepeated, who, nil
+	case !out.Decision.Until.IsZero():
+		return loginTooOften, who, nil
+	case out.Decision.Run.IsZero() && !p.HasAccess():
+		return loginNoAccess, who, nil
+	case out.Decision.Run.IsZero():
+		return loginRefused, who, errors.New(out.Decision.Reason)
+	}
+	return loginStarted, who, nil
+}
+
+// finishLogin checks what spans several keys of login.
+func (c *Config) finishLogin(report reporter) {
+	if c.Login.TTL > c.Links.MaxTTL && c.Login.TTL != loginTTL {
+		report("login.ttl", false, "is longer than links.max_ttl")
+	}
+	if len(c.Login.SMS.Prefixes) > 0 && !c.canSend("sms") {
+		report("login.sms.prefixes", false, "no SMS can be sent: latchkey.yaml has no sms.twilio")
+	}
+}
+
+// sendsLogins reports whether visitors may ask for links by a channel.
+func (c *Config) sendsLogins(channel string) bool {
+	if channel == "sms" {
+		return len(c.Login.SMS.Prefixes) > 0 && c.canSend(channel)
+	}
+	return c.Login.Email && c.canSend(channel)
+}
+
+// canSend reports whether messages of a channel leave: both go to the outbox if neither has a sender.
+func (c *Config) canSend(channel string) bool {
+	mail, text := c.Email.SMTP.Host != "", c.SMS.Twilio.AccountSID != ""
+	if channel == "sms" {
+		return text || !mail
+	}
+	return mail || !text
+}
+
+// whoAsks finds the one contact that a request is about; nil, and what became of it, if there is not exactly one.
+func (s *site) whoAsks(ctx context.Context, r *portal.LoginRequest) (*engine.Person, string, error) {
+	keys, err := []engine.ID{r.Contact}, error(nil)
+	switch {
+	case !r.Contact.IsZero():
+	default:
+		keys, err = s.runner.LookupAddress(ctx, r.Location, r.Address)
+	}
+	switch {
+	case err != nil:
+		return nil, loginFailed, err
+	case len(keys) == 0:
+		return nil, loginUnknown, nil
+	case len(keys) > 1:
+		return nil, loginAmbiguous, nil
+	}
+	p, err := s.runner.Person(ctx, r.Location, keys[0])
+	switch {
+	case err != nil:
+		return nil, loginFailed, err
+	case p == nil:
+		return nil, loginUnknown, nil
+	}
+	return p, "", nil
+}
+
+// wishes are the custom of an event that asks for a link.
+func wishes(channel, app, to, language string, further map[string]any) engine.Custom {
+	c := engine.Custom{"channel": channel, "language": language, "app": app, "to": to}
+	for name, v := range further {
+		c[name] = v
+	}
+	for name, v := range c {
+		if v == "" {
+			delete(c, name)
+		}
+	}
+	return c
+}
+
+// languageFor returns the language of a message that somebody asked for: the contact's, that of the page, or the location's.
+func languageFor(p *engine.Person, page string, loc *engine.Location) string {
+	for _, tag := range []string{p.Contact.Locale, page, loc.Language} {
+		base, _, _ := strings.Cut(strings.ReplaceAll(strings.ToLower(tag), "_", "-"), "-")
+		if slices.Contains(templates.Languages(), base) {
+			return base
+		}
+	}
+	return "en"
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"latchkey/engine"
 	"latchkey/engine/console"
@@ -16,8 +17,12 @@ type adminAudit struct{ *site }
 // Note implements console.Audit.
 func (a adminAudit) Note(ctx context.Context, e console.AuditEntry) error {
 	wall := a.cfg.Now()
-	return a.stores.For(0).Update(ctx, func(tx engine.Tx) error {
-		return linkgen.Audit(tx, linkgen.AuditEntry{At: engine.Tick(tx, wall), Location: a.cfg.Location, Who: e.Who, Did: e.Did, On: e.On, Detail: e.Detail})
+	shard, detail := uint16(0), e.Detail
+	if key, err := engine.ParseID(e.Contact); err == nil { // where it is forgotten with them
+		shard, detail = key.Shard(), strings.TrimSpace("contact "+e.Contact+" "+detail)
+	}
+	return a.stores.For(shard).Update(ctx, func(tx engine.Tx) error {
+		return linkgen.Audit(tx, linkgen.AuditEntry{At: engine.Tick(tx, wall), Location: a.cfg.Location, Who: e.Who, Did: e.Did, On: e.On, Detail: detail})
 	})
 }
 
@@ -38,6 +43,9 @@ func (a adminAudit) Entries(ctx context.Context, q console.AuditQuery) ([]consol
 		}
 		for _, e := range list {
 			entry := console.AuditEntry{ID: e.ID, At: e.At, Who: e.Who, Did: e.Did, On: e.On, Detail: e.Detail}
+			if rest, ok := strings.CutPrefix(e.Detail, "contact "); ok {
+				entry.Contact, entry.Detail, _ = strings.Cut(rest, " ")
+			}
 			if q.Fits(entry) && len(out) < q.Limit {
 				out = append(out, entry)
 			}

@@ -63,8 +63,9 @@ func visitor(t *testing.T, browser context.Context, width, height int64) context
 // A sent is one line of the demo: a message, and the link beneath it.
 type sent struct{ to, link string }
 
-// runDemo runs the README's command and returns the messages with links that it prints before it points the way.
-func runDemo(t *testing.T) []sent {
+// runDemo runs the README's command and returns the messages with links that it prints before it points the way, and the link
+// that it prints then, which signs the owner in.
+func runDemo(t *testing.T) (all []sent, signIn string) {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -85,7 +86,6 @@ func runDemo(t *testing.T) []sent {
 		_ = syscall.Kill(-c.Process.Pid, syscall.SIGINT)
 		_ = c.Wait()
 	})
-	var all []sent
 	to := ""
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
@@ -95,16 +95,16 @@ func runDemo(t *testing.T) []sent {
 			to = fields[2]
 		case len(fields) == 1 && strings.Contains(fields[0], "/l/"):
 			all = append(all, sent{to, fields[0]})
-		case strings.HasPrefix(lines.Text(), "Open a link"):
+		case len(fields) == 1 && strings.Contains(fields[0], "/signin/"):
 			go func() { // keep the pipe empty
 				for lines.Scan() {
 				}
 			}()
-			return all
+			return all, fields[0]
 		}
 	}
 	t.Fatalf("the demo ended: %v", c.Wait())
-	return nil
+	return nil, ""
 }
 
 // The titles that the example's events grant, and to whom; Ben's course was taken away again.
@@ -116,7 +116,7 @@ var grantedTitles = map[string][]string{
 
 func TestBrowserOpensEachDemoLink(t *testing.T) {
 	chrome := browser(t)
-	messages := runDemo(t)
+	messages, _ := runDemo(t)
 	if len(messages) != 5 {
 		t.Fatalf("%d messages with links", len(messages))
 	}

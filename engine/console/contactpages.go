@@ -94,7 +94,7 @@ type contactView struct {
 	Links    []linkLine
 	Sessions []LinkSession
 	Messages []Message
-	Runs     []Run
+	Runs     []runLine
 	Apps     []App
 }
 
@@ -139,7 +139,7 @@ func (c *Config) contactPage(r *http.Request) (any, error) {
 	}
 	runs, err := c.History.Runs(ctx, Query{Location: c.Location.ID, Contact: key, Limit: 20})
 	for i := range runs {
-		v.Runs = append(v.Runs, RunOf(&runs[i]))
+		v.Runs = append(v.Runs, runLine{RunOf(&runs[i]), v.Title})
 	}
 	return v, err
 }

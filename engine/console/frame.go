@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"time"
 )
@@ -412,4 +413,41 @@ func (p *page) OnPath(e AuditEntry) string {
 		return p.To("/messages", e.On)
 	}
 	return ""
+}
+
+// Count says how many of something there are.
+func (p *page) Count(n int, what string) string { return plural(n, what) }
+
+// A state is what colour and word a state has.
+type state struct{ Class, Word string }
+
+// State words a state: those of links are linkgen's reasons.
+func (p *page) State(s any) state {
+	word := fmt.Sprint(s)
+	class := strings.ReplaceAll(word, " ", "-")
+	if word == "ok" {
+		word = "works"
+	}
+	return state{class, word}
+}
+
+// A piece is a stretch of a sentence, perhaps an id that has a page.
+type piece struct{ Text, Path string }
+
+var idInText = regexp.MustCompile(`lnk_[A-Za-z0-9_-]{12}\b|\b(message|run|contact) [0-9a-hjkmnp-tv-z]{26}\b`)
+
+// Pieces cuts a sentence at the ids in it, each of which becomes a link.
+func (p *page) Pieces(says string) (out []piece) {
+	for {
+		at := idInText.FindStringIndex(says)
+		if at == nil {
+			return append(out, piece{Text: says})
+		}
+		found := says[at[0]:at[1]]
+		before, path := says[:at[0]], p.To("/links", found)
+		if kind, id, ok := strings.Cut(found, " "); ok {
+			before, found, path = before+kind+" ", id, p.To("/"+kind+"s", id)
+		}
+		out, says = append(out, piece{Text: before}, piece{found, path}), says[at[1]:]
+	}
 }

@@ -31,7 +31,7 @@ type Entry struct {
 	Device     string        // the browser's own words
 }
 
-// Audit keeps what staff did. What Links and LinkBook do they note themselves, in the commit that does it.
+// Audit keeps what staff did. What LinkBook ends it notes itself, in the commit that does it.
 type Audit interface {
 	// Note adds an entry, of which At and ID are given by the keeper.
 	Note(ctx context.Context, e AuditEntry) error
@@ -47,6 +47,8 @@ type AuditEntry struct {
 	Did    string    `json:"did"`              // "revoked a link"
 	On     string    `json:"on,omitempty"`     // an id
 	Detail string    `json:"detail,omitempty"` // one line
+	// Contact is the key of whom it concerns, if anybody: the entry goes with them.
+	Contact string `json:"contact,omitempty"`
 }
 
 // An AuditQuery selects audit entries. Zero fields select all.
@@ -127,8 +129,8 @@ func (c Config) do(r *http.Request, a Action, did string, fn func() (any, error)
 	if err != nil || did == "" || c.Audit == nil {
 		return v, err
 	}
-	e := AuditEntry{Who: who.Name, Did: did}
-	if e.On, e.Detail = aboutDone(v); e.On == "" {
+	e := aboutDone(v)
+	if e.Who, e.Did = who.Name, or(e.Did, did); e.On == "" {
 		e.On = r.PathValue("id")
 	}
 	// Whoever asked may have gone; what was done is noted all the same.
@@ -139,24 +141,37 @@ func (c Config) do(r *http.Request, a Action, did string, fn func() (any, error)
 }
 
 // aboutDone says what something was done to, and one line about it. Contacts are named by their keys.
-func aboutDone(v any) (on, detail string) {
+func aboutDone(v any) AuditEntry {
 	switch v := v.(type) {
+	case Link:
+		e := AuditEntry{On: v.ID, Contact: v.Contact, Detail: v.App}
+		if v.To != "" {
+			e.Detail = strings.TrimSpace(e.Detail + " to " + v.To)
+		}
+		if v.URL != "" { // it was made just now
+			e.Did = map[string]string{KindApp: "made a link to an app", KindUser: "made the staff link"}[v.Kind]
+		}
+		return e
 	case Removed:
-		return v.Contact, ""
-	case Pause:
-		return v.Location, v.Reason
-	case ImportResult:
-		return "", fmt.Sprintf("%d added, %d updated", v.Added, v.Updated)
+		return AuditEntry{On: v.Contact}
+	case Run:
+		return AuditEntry{On: v.ID, Contact: v.Contact}
+	case Message:
+		return AuditEntry{On: v.ID, Contact: v.Contact}
 	case Mailed:
-		return v.Run, ""
+		return AuditEntry{On: v.Run, Contact: v.Contact}
+	case SignIn:
+		return AuditEntry{Detail: "for " + v.For}
+	case Pause:
+		return AuditEntry{On: v.Location, Detail: v.Reason}
+	case ImportResult:
+		return AuditEntry{Detail: fmt.Sprintf("%d added, %d updated", v.Added, v.Updated)}
 	case Replayed:
-		return fmt.Sprint("dead letter ", v.Letter.Letter), v.Error
+		return AuditEntry{On: fmt.Sprint("dead letter ", v.Letter.Letter), Detail: v.Error}
 	case []Replayed:
-		return "", fmt.Sprintf("%d dead letters", len(v))
-	case Ended:
-		return v.On, v.Detail
+		return AuditEntry{Detail: plural(len(v), "dead letter")}
 	}
-	return "", ""
+	return AuditEntry{}
 }
 
 // Ended says what many links were ended of, for the audit list and the answer.

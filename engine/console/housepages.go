@@ -13,7 +13,7 @@ import (
 
 type overview struct {
 	Failed  []Message
-	Runs    []Run
+	Runs    []runLine
 	Charts  []chart
 	Figures []figure
 	Paused  bool
@@ -44,8 +44,8 @@ func (c *Config) overviewPage(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	for i := range runs {
-		v.Runs = append(v.Runs, RunOf(&runs[i]))
+	if v.Runs, err = c.runLines(r, runs); err != nil {
+		return nil, err
 	}
 	v.Empty = len(runs) == 0
 	v.Charts, err = c.charts(ctx)
@@ -139,5 +139,5 @@ func (c *Config) listAudit(r *http.Request) (any, error) {
 // Fits reports whether an entry is one that a query asks for.
 func (q AuditQuery) Fits(e AuditEntry) bool {
 	has := func(s, part string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(part)) }
-	return has(e.Who, q.Who) && has(e.Did, q.Did) && has(e.On+" "+e.Detail, q.On)
+	return has(e.Who, q.Who) && has(e.Did, q.Did) && has(e.On+" "+e.Contact+" "+e.Detail, q.On)
 }

@@ -24,7 +24,7 @@ const (
 type Mailing struct {
 	Location string `json:"-"`
 	Kind     string `json:"kind,omitempty"`    // MailLogin unless set
-	Contact  string `json:"-"`                 // id, address or key
+	Contact  string `json:"-"`                 // a key
 	Channel  string `json:"channel,omitempty"` // "email" unless set; or "sms"
 	App      string `json:"app,omitempty"`
 	To       string `json:"to,omitempty"`
@@ -35,6 +35,7 @@ type Mailing struct {
 type Mailed struct {
 	Run     string    `json:"run,omitempty"`
 	Message string    `json:"message,omitempty"` // may not be known yet
+	Contact string    `json:"contact,omitempty"` // a key; the console fills it in
 	At      time.Time `json:"at"`
 	Says    string    `json:"says"` // a sentence: "On its way to a•••@e•••.com."
 }

@@ -52,7 +52,7 @@ func (c *Config) generate(w http.ResponseWriter, r *http.Request) {
 	if n.Kind == KindUser {
 		action = MakeUser
 	}
-	made, err := c.do(r, action, "", func() (any, error) {
+	made, err := c.do(r, action, "made a link", func() (any, error) {
 		if err := n.complete(); err != nil {
 			return nil, err
 		}

@@ -37,15 +37,15 @@ func (c Config) routes() []route {
 		{"POST /v1/contacts/{ref}/forget", Forget, "forgot a contact", c.forgetContact},
 		{"POST /v1/contacts/{ref}/send", SendLogin, "sent a login message", c.sendMailing},
 		{"POST /v1/contacts", Invite, "imported contacts", c.importContacts},
-		{"POST /v1/links", MakeLink, "", c.newLink},
+		{"POST /v1/links", MakeLink, "made a link", c.newLink},
 		{"GET /v1/links", See, "", c.listLinks},
 		{"GET /v1/links/{id}/timeline", See, "", func(r *http.Request) (any, error) { return c.Book.Timeline(r.Context(), r.PathValue("id")) }},
 		{"GET /v1/contacts/{ref}/sessions", See, "", c.listSessions},
 		{"POST /v1/revoke", RevokeMany, "", c.endMany},
 		{"GET /v1/audit", SeeHouse, "", c.listAudit},
-		{"POST /v1/signin", SignStaff, "", c.newSignIn},
+		{"POST /v1/signin", SignStaff, "made a sign-in link", c.newSignIn},
 		{"GET /v1/links/{id}", See, "", func(r *http.Request) (any, error) { return c.Links.Link(r.Context(), r.PathValue("id")) }},
-		{"POST /v1/links/{id}/revoke", RevokeLink, "", func(r *http.Request) (any, error) {
+		{"POST /v1/links/{id}/revoke", RevokeLink, "revoked a link", func(r *http.Request) (any, error) {
 			return c.Links.Revoke(r.Context(), r.PathValue("id"))
 		}},
 	}
@@ -71,8 +71,14 @@ func (c Config) mail(r *http.Request, m Mailing) (Mailed, error) {
 	if m.Channel == "" {
 		m.Channel = "email"
 	}
-	m.Location, m.By = c.Location.ID, By(r.Context())
-	return c.Mailings.Send(r.Context(), m)
+	p, err := c.Contacts.Contact(r.Context(), c.Location.ID, m.Contact)
+	if err != nil {
+		return Mailed{}, err
+	}
+	m.Location, m.By, m.Contact = c.Location.ID, By(r.Context()), p.Key.String()
+	out, err := c.Mailings.Send(r.Context(), m)
+	out.Contact = m.Contact
+	return out, err
 }
 
 // pageRoutes mounts the pages.
@@ -104,7 +110,7 @@ func (c *Config) pageRoutes(mux *http.ServeMux) {
 		did string
 		fn  form
 	}{
-		"POST /links/{id}/revoke":    {"/links", RevokeLink, "", c.revokeLink},
+		"POST /links/{id}/revoke":    {"/links", RevokeLink, "revoked a link", c.revokeLink},
 		"POST /contacts/{ref}/send":  {"/contacts", SendLogin, "sent a login message", c.sendLogin},
 		"POST /contacts/{ref}/end":   {"/contacts", RevokeMany, "", c.endContact},
 		"POST /runs/{id}/end":        {"/runs", RevokeMany, "", c.endRun},

@@ -3,6 +3,8 @@ package console
 import (
 	"net/http"
 	"net/url"
+
+	"latchkey/engine"
 )
 
 // This file is the pages about what was sent and what workflows did.
@@ -86,8 +88,32 @@ func (c *Config) steer(r *http.Request, do steering, path, done string) (any, st
 	return v, path + url.PathEscape(id) + "?done=" + done, err
 }
 
+// A runLine is a run with its contact's name.
+type runLine struct {
+	Run
+	Name string
+}
+
+// runLines names the contacts of runs, each looked up once.
+func (c *Config) runLines(r *http.Request, runs []engine.Run) ([]runLine, error) {
+	names := map[engine.ID]string{}
+	out := make([]runLine, 0, len(runs))
+	for i := range runs {
+		key := runs[i].Contact
+		if _, known := names[key]; !known {
+			name, err := c.nameOf(r, key.String())
+			if err != nil {
+				return nil, err
+			}
+			names[key] = name
+		}
+		out = append(out, runLine{RunOf(&runs[i]), names[key]})
+	}
+	return out, nil
+}
+
 type runList struct {
-	Runs   []Run
+	Runs   []runLine
 	States []string
 	Flows  []string
 	Older  string
@@ -99,9 +125,12 @@ func (c *Config) runsPage(r *http.Request) (any, error) {
 		return nil, err
 	}
 	runs, err := c.History.Runs(r.Context(), q)
+	if err != nil {
+		return nil, err
+	}
 	v := runList{States: RunStates(), Flows: c.flowNames()}
-	for i := range runs {
-		v.Runs = append(v.Runs, RunOf(&runs[i]))
+	if v.Runs, err = c.runLines(r, runs); err != nil {
+		return nil, err
 	}
 	if len(runs) == pageSize {
 		v.Older = v.Runs[pageSize-1].ID

@@ -16,7 +16,8 @@ func (r *Runner) People(ctx context.Context, location, text string, before engin
 	return newest(ctx, r, Filter{Location: location, Before: before, Limit: limit}, records[engine.Person]{
 		spaces: []engine.Space{engine.SpacePeople},
 		wanted: func(k, v []byte) bool {
-			if len(k) != len(location)+1+len(engine.ID{}) || !hasWords(bytes.ToLower(v), words) { // beside a person stand its events
+			// Beside a person, whose key ends in a zero byte, stand its events.
+			if len(k) != len(location)+2+len(engine.ID{}) || k[len(k)-1] != 0 || !hasWords(bytes.ToLower(v), words) {
 				return false
 			}
 			p, err := engine.DecodePerson(v)

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/chromedp"
+)
+
+// TestBrowserConsole does what a member of staff does on their first day: they sign in by the link that the demo prints, find a
+// learner, generate a magic link and open it in another browser, which is that learner then.
+func TestBrowserConsole(t *testing.T) {
+	chrome := browser(t)
+	_, signIn := runDemo(t)
+	staff := visitor(t, chrome, 1280, 900)
+	door, err := pageText(staff, signIn)
+	if err != nil || !strings.Contains(door, "Sign in to the console") {
+		t.Fatal(err, door)
+	}
+	press(t, staff, "main form button")
+	admin, _ := url.Parse(signIn)
+	if at, _ := chromedp.Run(staff, chromedp.Location()); at != "http://"+admin.Host+"/" {
+		t.Errorf("signed in at %s", strings.ReplaceAll(at, admin.Path, "[redacted]"))
+	}
+	again, err := pageText(visitor(t, chrome, 1280, 900), signIn)
+	if err != nil || !strings.Contains(again, "no longer works") || strings.Contains(again, "Continue") {
+		t.Errorf("the link a second time: %v %s", err, again)
+	}
+	at := func(path string) string { return "http://" + admin.Host + path }
+	find, err := pageText(staff, at("/contacts?q=lovelace+ADA"))
+	if err != nil || !strings.Contains(find, "ada@example.com") || strings.Contains(find, "ben@example.com") {
+		t.Fatal(err, find)
+	}
+	press(t, staff, "tbody a")
+	press(t, staff, ".actions a")
+	press(t, staff, "details form button")
+	made, err := chromedp.Run(staff, chromedp.Value(chromedp.CSS("#made")))
+	if err != nil || !strings.Contains(made, "/l/") {
+		t.Fatal("no link was made", err)
+	}
+	learner := visitor(t, chrome, 390, 844)
+	if _, err := pageText(learner, made); err != nil {
+		t.Fatal(err)
+	}
+	press(t, learner, "form button")
+	inside, err := chromedp.Run(learner, chromedp.Text(chromedp.CSS("body")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkTitles(t, "ada@example.com", inside)
+
+	press(t, staff, ".made .soft a")
+	story, err := chromedp.Run(staff, chromedp.Text(chromedp.CSS("body")))
+	if err != nil || !strings.Contains(story, "This link works until") || !strings.Contains(story, "owner") {
+		t.Errorf("the link's story: %v %s", err, story)
+	}
+	audit, err := pageText(staff, at("/audit"))
+	if err != nil || !strings.Contains(audit, "made a link") || !strings.Contains(audit, "signed in") {
+		t.Errorf("audit: %v %s", err, audit)
+	}
+	if strings.Contains(story+audit, made[strings.LastIndex(made, "/")+1:]) {
+		t.Error("a page shows a token")
+	}
+	shootConsole(t, staff, at)
+	press(t, staff, ".who button")
+	if out, err := pageText(staff, at("/contacts")); err != nil || !strings.Contains(out, "Mail me a sign-in link") {
+		t.Errorf("signed out: %v %s", err, out)
+	}
+}
+
+func press(t *testing.T, ctx context.Context, button string) {
+	t.Helper()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(button))); err != nil {
+		t.Fatalf("press %s: %v", button, err)
+	}
+}
+
+// shootConsole looks at each page, on a desktop and a phone, light and dark: none is wider than the window. With LATCHKEY_SCREENS
+// it leaves pictures in that folder.
+func shootConsole(t *testing.T, ctx context.Context, at func(string) string) {
+	t.Helper()
+	contact, err := chromedp.Run(ctx, hrefOf(at("/contacts?q=ada@example.com"), "tbody a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, _ := chromedp.Run(ctx, hrefOf(at("/links"), "tbody td:nth-child(2) a"))
+	run, _ := chromedp.Run(ctx, hrefOf(at("/runs"), "tbody td:nth-child(2) a"))
+	message, _ := chromedp.Run(ctx, hrefOf(at("/messages"), "tbody td:nth-child(2) a"))
+	pages := map[string]string{"overview": "/", "workflows": "/workflows", "workflow": "/workflows/welcome", "runs": "/runs", "run": run,
+		"messages": "/messages", "message": message, "contacts": "/contacts", "contact": contact, "links": "/links", "link": link,
+		"portal": "/portal", "dead": "/dead", "audit": "/audit", "nothing": "/nothing"}
+	for name, path := range pages {
+		for size, width := range map[string]int64{"desktop": 1280, "phone": 390} {
+			for _, scheme := range []string{"light", "dark"} {
+				if os.Getenv("LATCHKEY_SCREENS") == "" && scheme == "dark" {
+					continue
+				}
+				height := map[string]int64{"desktop": 900, "phone": 844}[size]
+				err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height), colours(scheme), chromedp.Navigate(at(path)))
+				if err != nil {
+					t.Fatal(name, err)
+				}
+				wide, err := chromedp.Run(ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
+				if err != nil || wide > width {
+					t.Errorf("%s on a %s: %d wide, %v", name, size, wide, err)
+				}
+				shoot(t, ctx, "console-"+name+"-"+size+"-"+scheme)
+			}
+		}
+	}
+	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 900), colours("light")); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func shoot(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	dir := os.Getenv("LATCHKEY_SCREENS")
+	if dir == "" {
+		return
+	}
+	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hrefOf returns where a link of a page leads.
+func hrefOf(page, sel string) chromedp.Action[string] {
+	return func(ctx context.Context, t *chromedp.Target) (string, error) {
+		if _, err := chromedp.Navigate(page)(ctx, t); err != nil {
+			return "", err
+		}
+		return chromedp.Evaluate[string](`document.querySelector("`+sel+`").getAttribute("href")`)(ctx, t)
+	}
+}
+
+func colours(scheme string) chromedp.Action[chromedp.Void] {
+	return chromedp.Func(func(ctx context.Context, t *chromedp.Target) error {
+		_, err := cdp.Call(ctx, t, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{
+			Features: []*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}})
+		return err
+	})
+}

@@ -38,6 +38,7 @@ func (a *app) benchCommand() *cli.Command {
 			},
 			a.benchRunsCommand(),
 			a.benchMatchCommand(),
+			a.benchLinksCommand(),
 			a.sinkCommand(),
 		},
 	}

@@ -1,10 +1,16 @@
 package linkgen
 
 import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"pgregory.net/rapid"
 
 	"latchkey/engine"
 )
@@ -102,4 +108,33 @@ func TestAttack22KeysAndStoredHashes(t *testing.T) {
 	}
 	use(strings.Fields(k1)[0] + " " + strings.Fields(k2)[1]) // another key under the known id
 	b.want(old, Unknown)
+}
+
+// The keyed hash is the library's, by any key and message.
+func TestHMAC(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		key, msg := rapid.SliceOfN(rapid.Byte(), 0, 64).Draw(t, "key"), rapid.SliceOfN(rapid.Byte(), 0, 700).Draw(t, "message")
+		h := hmac.New(sha256.New, key)
+		h.Write(msg)
+		if got := hmacSHA256(key, msg); !bytes.Equal(got, h.Sum(nil)) {
+			t.Fatalf("%x", got)
+		}
+	})
+}
+
+// What was stored under a key stays what it is: a change here ends every link.
+func TestStoredHashesStay(t *testing.T) {
+	t.Parallel()
+	k, err := deriveKey("k1", bytes.Repeat([]byte{7}, keySize))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tok := Token{Selector{1, 2, 3, 4, 5, 6, 7, 8, 9}, engine.NewSecret("0123456789abcdefgh")}
+	if got := hex.EncodeToString(k.linkMAC(Learner, loc, tok)); got != "ffdd4edccb02a4b9c42804b23ddb456620dae7c1213897be1d36dde028ce08fd" {
+		t.Errorf("link: %s", got)
+	}
+	if got := hex.EncodeToString(k.addressMAC(loc, " Ada@Example.com")); got != "0249c6c0521a78ca99262d961f14e0a7" {
+		t.Errorf("address: %s", got)
+	}
 }

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/tidwall/btree"
 	"go.etcd.io/bbolt"
 
 	"latchkey/engine"
@@ -109,7 +108,7 @@ func itemLess(a, b item) bool { return bytes.Compare(a.key, b.key) < 0 }
 type writes struct {
 	space   engine.Space
 	dropped bool // before the items were written
-	items   *btree.BTreeG[item]
+	items   items
 	scans   int // scans of the space that are under way
 }
 
@@ -138,7 +137,7 @@ func (o *overlay) open(space engine.Space) *writes {
 			o.refuse(space, errors.New("no name of a space"))
 			return nil
 		}
-		w = &writes{space: space, items: btree.NewBTreeGOptions(itemLess, btree.Options{NoLocks: true})}
+		w = &writes{space: space}
 		o.spaces = append(o.spaces, w)
 	}
 	if w.scans > 0 {
@@ -173,7 +172,7 @@ func (o *overlay) check(space engine.Space, key, value []byte) bool {
 
 func (o *overlay) Get(space engine.Space, key []byte) []byte {
 	if w := o.find(space); w != nil {
-		if it, ok := w.items.Get(item{key: key}); ok {
+		if it, ok := w.items.Get(key); ok {
 			return it.value
 		}
 		if w.dropped {
@@ -228,8 +227,8 @@ func (o *overlay) Scan(space engine.Space, from, to []byte, fn func(key, value [
 	w.scans++
 	defer func() { w.scans-- }()
 
-	own := w.items.Iter()
-	hasOwn := own.Seek(item{key: from})
+	own := w.items.From(from)
+	hasOwn := own.ok
 	var cursor *bbolt.Cursor
 	var key, value []byte
 	if b := o.get(space); b != nil && !w.dropped {

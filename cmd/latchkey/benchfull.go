@@ -67,7 +67,7 @@ func (b *bench) knownContact(i int) engine.Contact {
 
 // storeContacts imports contacts as an instance does, into the store of one that does not run. Nothing is flushed.
 func (b *bench) storeContacts(ctx context.Context, n int) error {
-	stores, err := boltstore.Open(filepath.Join(b.dir, "data", "store"), boltstore.Options{NoSync: true})
+	stores, err := boltstore.Open(filepath.Join(b.dir, "data", "store"), boltstore.Options{NoSync: true, Partitions: b.partitions})
 	if err != nil {
 		return err
 	}

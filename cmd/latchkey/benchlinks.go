@@ -34,6 +34,7 @@ func (a *app) benchLinksCommand() *cli.Command {
 			&cli.IntFlag{Name: "redeeming", Value: 30_000, Usage: "then `N` links redeemed, each of another contact if there are enough"},
 			&cli.IntFlag{Name: "rate", Value: 200, Usage: "then at this `RATE` a second, for the latency"},
 			&cli.DurationFlag{Name: "for", Value: 15 * time.Second, Usage: "how long at that rate"},
+			&cli.IntFlag{Name: "partitions", Value: 1, Usage: "how many files the store is split into"},
 			&cli.IntFlag{Name: "rounds", Value: 100, Usage: "then so many links replaced and revoked"},
 			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`text` or json"},
 			&cli.StringFlag{Name: "keep", Usage: "leave the project in `FOLDER` instead of a temporary one"},
@@ -46,6 +47,7 @@ func (a *app) benchLinksCommand() *cli.Command {
 type linkFigures struct {
 	Links       int     `json:"links"`
 	Contacts    int     `json:"contacts"`
+	Partitions  int     `json:"partitions"`
 	StoreMiB    float64 `json:"store_mib"`
 	Minted      int     `json:"minted"`
 	MintPerSec  float64 `json:"minted_per_second"`
@@ -66,7 +68,7 @@ type linkFigures struct {
 }
 
 func (f *linkFigures) rows(row func(k, format string, args ...any)) {
-	row("links stored", "%d, of %d contacts; the store is %.0f MiB", f.Links, f.Contacts, f.StoreMiB)
+	row("links stored", "%d, of %d contacts; the store is %.0f MiB in %d partitions", f.Links, f.Contacts, f.StoreMiB, f.Partitions)
 	row("minted", "%.0f a second, %d by %d minters, %.0f in a commit; CPU %.0f us each", f.MintPerSec, f.Minted, benchMinters, f.MintCommits, f.MintCPU)
 	row("redeemed", "%.0f a second over HTTP, %d; CPU of the server %.0f us each", f.PerSecond, f.Redeemed, f.CPU)
 	row("latency", "p50 %.1f ms, p99 %.1f ms at %d a second", f.P50, f.P99, f.Rate)
@@ -93,9 +95,9 @@ type linkBench struct {
 
 func (a *app) benchLinks(ctx context.Context, c *cli.Command) error {
 	l := &linkBench{f: linkFigures{Links: c.Int("n"), Contacts: c.Int("contacts"), Minted: c.Int("minting"), Redeemed: c.Int("redeeming"),
-		Rate: c.Int("rate"), Rounds: c.Int("rounds")}}
+		Rate: c.Int("rate"), Rounds: c.Int("rounds"), Partitions: c.Int("partitions")}}
 	return a.benchIn(c, func(b *bench) error {
-		l.bench = b
+		l.bench, b.partitions = b, l.f.Partitions
 		steady := int(c.Duration("for").Seconds() * float64(l.f.Rate))
 		for _, step := range []struct {
 			says string
@@ -135,7 +137,7 @@ func (l *linkBench) storePeople(ctx context.Context) error {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	err = l.writeProject(map[string]string{
-		"latchkey.yaml":        fmt.Sprintf(benchRunsConfig, ports[0], ports[1], ports[2]),
+		"latchkey.yaml":        fmt.Sprintf(benchRunsConfig, ports[0], ports[1], ports[2]) + fmt.Sprintf("partitions: %d\n", l.f.Partitions),
 		"workflows/bench.yaml": benchRunsWorkflow,
 	})
 	if err != nil {
@@ -145,7 +147,7 @@ func (l *linkBench) storePeople(ctx context.Context) error {
 }
 
 // open opens the store that the instance uses, and the keys of its links.
-func (l *linkBench) open(opts boltstore.Options) (*boltstore.Stores, error) {
+func (l *linkBench) open(noSync bool) (*boltstore.Stores, error) {
 	cfg, err := l.app.config(l.dir, nil)
 	if err != nil {
 		return nil, err
@@ -155,75 +157,96 @@ func (l *linkBench) open(opts boltstore.Options) (*boltstore.Stores, error) {
 		return nil, err
 	}
 	l.links = linkgen.New(keys, func(string) (linkgen.Settings, bool) { return cfg.Sites[0].linkSettings(), true })
-	return boltstore.Open(filepath.Join(l.dir, "data", "store"), opts)
+	return boltstore.Open(filepath.Join(l.dir, "data", "store"), boltstore.Options{NoSync: noSync, Partitions: l.f.Partitions})
 }
 
 // storeLinks stores links of all contacts in turn, and keeps some of them for later. Nothing is flushed.
 func (l *linkBench) storeLinks(ctx context.Context, keep int) error {
-	stores, err := l.open(boltstore.Options{NoSync: true})
+	stores, err := l.open(true)
 	if err != nil {
 		return err
 	}
 	err = l.readPeople(ctx, stores)
 	l.f.Links = max(l.f.Links, keep)
-	begin := l.f.Links - keep // the last ones: one contact's first links are superseded by nothing here
+	l.tokens = make([]engine.Secret, keep)
 	for from := 0; from < l.f.Links && err == nil; from += 500 {
-		err = stores.Global().Update(ctx, func(tx engine.Tx) error {
-			l.tokens = l.tokens[:max(0, min(len(l.tokens), from-begin))]
-			for i := from; i < min(from+500, l.f.Links); i++ {
-				_, url, err := l.links.Mint(tx, l.request(i, 1))
-				if err != nil {
-					return err
-				}
-				if i >= begin {
-					l.tokens = append(l.tokens, url)
-				}
-			}
-			return nil
-		})
+		parts := map[engine.Store][]int{}
+		for i := from; i < min(from+500, l.f.Links); i++ {
+			s := stores.For(l.whose(i).key.Shard())
+			parts[s] = append(parts[s], i)
+		}
+		for s, part := range parts {
+			err = errors.Join(err, s.Update(ctx, func(tx engine.Tx) error { return l.storeSome(tx, part, l.f.Links-keep) }))
+		}
 	}
 	return errors.Join(err, stores.Close())
 }
 
+// storeSome mints the links of those numbers, and keeps those from the number begin on.
+func (l *linkBench) storeSome(tx engine.Tx, part []int, begin int) error {
+	for _, i := range part {
+		_, url, err := l.links.Mint(tx, l.request(i, 1))
+		if err != nil {
+			return err
+		}
+		if i >= begin {
+			l.tokens[i-begin] = url
+		}
+	}
+	return nil
+}
+
 // readPeople notes the contacts that are stored.
 func (l *linkBench) readPeople(ctx context.Context, stores *boltstore.Stores) error {
-	return stores.Global().View(ctx, func(tx engine.Tx) (err error) {
-		prefix := engine.Key("bench")
-		tx.Scan(engine.SpacePeople, prefix, engine.PrefixEnd(prefix), func(k, v []byte) bool {
-			if len(k) != len(prefix)+17 || k[len(k)-1] != 0 {
-				return true
-			}
-			var p *engine.Person
-			if p, err = engine.DecodePerson(v); err == nil {
-				l.who = append(l.who, benchContact{p.Key, p.Contact.Email})
-			}
-			return err == nil
-		})
-		if err == nil && len(l.who) == 0 {
-			err = errors.New("no contacts are stored")
+	for _, s := range stores.All() {
+		if err := s.View(ctx, l.readSome); err != nil {
+			return err
 		}
-		return err
+	}
+	if len(l.who) == 0 {
+		return errors.New("no contacts are stored")
+	}
+	return nil
+}
+
+func (l *linkBench) readSome(tx engine.Tx) (err error) {
+	prefix := engine.Key("bench")
+	tx.Scan(engine.SpacePeople, prefix, engine.PrefixEnd(prefix), func(k, v []byte) bool {
+		if len(k) != len(prefix)+17 || k[len(k)-1] != 0 {
+			return true
+		}
+		var p *engine.Person
+		if p, err = engine.DecodePerson(v); err == nil {
+			l.who = append(l.who, benchContact{p.Key, p.Contact.Email})
+		}
+		return err == nil
 	})
+	return err
+}
+
+// whose returns the contact of the i-th link.
+func (l *linkBench) whose(i int) benchContact {
+	const stride = 7_368_787 // a prime, and no divisor of the number of contacts
+	return l.who[i*stride%len(l.who)]
 }
 
 // request is what a workflow asks for of the i-th contact.
 func (l *linkBench) request(i int, ordinal uint64) engine.LinkRequest {
-	const stride = 7_368_787 // a prime, and no divisor of the number of contacts
-	who := l.who[i*stride%len(l.who)]
+	who := l.whose(i)
 	return engine.LinkRequest{Now: time.Now(), Location: "bench", Contact: who.key, Ordinal: ordinal, Workflow: "welcome", Step: "email1",
 		Channel: "email", Address: who.email, TTL: 7 * 24 * time.Hour}
 }
 
 // mintMany has all minters mint, each link in a function of its own and on disk before the next one.
 func (l *linkBench) mintMany(ctx context.Context) error {
-	stores, err := l.open(boltstore.Options{})
+	stores, err := l.open(false)
 	if err != nil {
 		return err
 	}
 	before := stores.Stats()
 	cpu, start := cpuSeconds(os.Getpid()), time.Now()
 	err = together(benchMinters, l.f.Minted, func(i int) error {
-		return stores.Global().Update(ctx, func(tx engine.Tx) error {
+		return stores.For(l.whose(i).key.Shard()).Update(ctx, func(tx engine.Tx) error {
 			_, _, err := l.links.Mint(tx, l.request(i, 2))
 			return err
 		})

@@ -30,6 +30,7 @@ type bench struct {
 	nats        string
 	published   int
 	known       int // contacts that the store holds; events are of theirs
+	partitions  int // of the store; 0 is 1
 }
 
 func (b *bench) close() {

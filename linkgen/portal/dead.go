@@ -71,7 +71,7 @@ func (p *Portal) say(w http.ResponseWriter, r *http.Request, loc *engine.Locatio
 
 // tell is say in a language.
 func (p *Portal) tell(w http.ResponseWriter, t *tongue, loc *engine.Location, status int, key string) {
-	page := notice{Support: support(loc), Login: p.loginFor(loc, key)}
+	page := notice{Support: support(loc), Login: p.loginFor(loc, key), Again: key == "sent"}
 	page.fill(t, key, loc.Name)
 	p.pages.serve(w, t, loc, status, "notice", page.Head, page)
 }

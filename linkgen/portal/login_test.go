@@ -39,7 +39,7 @@ func TestLoginFormKeepsItsDestination(t *testing.T) {
 				fields.Set(name, v)
 			}
 		}
-		b.wants(b.post("/login", fields), 202, "Look at your messages")
+		b.wants(b.post("/login", fields), 202, "Check your messages")
 		want.Location, want.Address, want.Channel, want.Lang, want.Reason = locID, "ada@example.com", "email", "en", "form"
 		got := s.asked()
 		if len(got) != 1 {
@@ -251,7 +251,7 @@ func TestAttack26Resend(t *testing.T) {
 	b.wants(b.get(link), 410, "This link has expired", `action="/l/new"`, `value="`+link[3:]+`"`, "a•••@e•••.com")
 	before := s.dump()
 	r := b.post("/l/new", url.Values{"t": {link[3:]}, "address": {"eve@evil.test"}, "email": {"eve@evil.test"}, "contact": {"c-18"}, "to": {"product:x"}})
-	b.wants(r, 202, "Look at your messages")
+	b.wants(r, 202, "Check your messages")
 	got := s.asked()
 	if len(got) != 1 || got[0].Contact != s.ada.Key || got[0].Address != "" || got[0].App != "courses" || got[0].To != "lesson:intro" || got[0].Reason != "expired" || got[0].Channel != "email" {
 		t.Fatalf("asked %+v", got)

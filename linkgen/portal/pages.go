@@ -28,6 +28,7 @@ type notice struct {
 	Support          string
 	Renew            *renewal
 	Login            string // where a link can be asked for
+	Again            bool   // it was already
 	SignedIn         bool   // whether the browser holds a living session
 }
 

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"slices"
@@ -24,6 +25,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // a library logs there what requests say; what matters of it we log
 	a := &app{env: os.Environ(), in: os.Stdin, out: os.Stdout, err: os.Stderr}
 	code := a.run(ctx, os.Args)
 	stop()

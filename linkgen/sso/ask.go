@@ -48,7 +48,7 @@ type breaker struct {
 
 func newAsker(t http.RoundTripper, now func() time.Time) *asker {
 	return &asker{now: now, state: map[string]*breaker{}, client: &http.Client{
-		Transport: t, Timeout: askTimeout,
+		Transport:     t,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }

@@ -31,12 +31,13 @@ type site struct {
 	links  *linkgen.Links
 	stores engine.Stores
 	loc    *engine.Location
-	sso    *sso.Handler
+	portal *portal.Portal
 	ada    *engine.Person
 	logs   *syncBuffer
 	keys   string
 
 	mu      sync.Mutex
+	sso     *sso.Handler
 	apps    []sso.App
 	ahead   time.Duration
 	handed  []sso.HandOff
@@ -85,10 +86,11 @@ func newSite(t testing.TB, apps ...sso.App) *site {
 		}})
 	s.visitor = p.SignedIn
 	s.use(apps...)
-	s.sso = s.open(p)
+	s.portal = p
+	s.restart()
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if sso.Serves(r.URL.Path) {
-			s.sso.ServeHTTP(w, r)
+			s.handler().ServeHTTP(w, r)
 			return
 		}
 		p.ServeHTTP(w, r)
@@ -97,9 +99,16 @@ func newSite(t testing.TB, apps ...sso.App) *site {
 	return s
 }
 
-// open makes the hand-off, as it is made after a restart.
-func (s *site) open(p *portal.Portal) *sso.Handler {
+func (s *site) handler() *sso.Handler {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sso
+}
+
+// restart makes the hand-off anew.
+func (s *site) restart() {
 	s.Helper()
+	p := s.portal
 	h, err := sso.New(sso.Config{
 		Links: s.links, Stores: s.stores, Keys: s.keys, Home: locID, Log: zerolog.New(s.logs), Now: s.now, Apps: s.config,
 		Location: p.Locations, LeadOn: p.LeadOn,
@@ -116,7 +125,9 @@ func (s *site) open(p *portal.Portal) *sso.Handler {
 	if err != nil {
 		s.Fatal(err)
 	}
-	return h
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sso = h
 }
 
 // use puts apps into force.

@@ -133,7 +133,7 @@ func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
 		err = p.acceptable(&app, req, r.Form)
 	}
 	if err != nil {
-		op.AuthRequestError(w, r, req, err, p.op)
+		p.deny(w, r, req, err)
 		return
 	}
 	s, person, err := p.h.Visitor(r)
@@ -146,20 +146,38 @@ func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
 	case s.As != "" && !silent:
 		p.h.Trouble(w, r, app.Location, Viewing)
 	case s.As != "":
-		op.AuthRequestError(w, r, req, oidc.ErrLoginRequired(), p.op)
+		p.deny(w, r, req, oidc.ErrLoginRequired())
 	case person != nil && s.Location == app.Location && hint != "" && hint != person.Key.String():
-		op.AuthRequestError(w, r, req, oidc.ErrLoginRequired().WithDescription("somebody else is signed in"), p.op)
+		p.deny(w, r, req, oidc.ErrLoginRequired().WithDescription("somebody else is signed in"))
 	case person != nil && s.Location == app.Location && p.recent(r, req, s):
 		if !person.HasAccess() {
-			op.AuthRequestError(w, r, req, oidc.ErrAccessDenied().WithDescription("no course is granted"), p.op)
+			p.deny(w, r, req, oidc.ErrAccessDenied().WithDescription("no course is granted"))
 			return
 		}
 		p.grant(w, r, app, req, s, person)
 	case silent:
-		op.AuthRequestError(w, r, req, oidc.ErrLoginRequired(), p.op)
+		p.deny(w, r, req, oidc.ErrLoginRequired())
 	default:
 		p.ask(w, r, app, req, s, person)
 	}
+}
+
+// deny sends the browser back with what was wrong. The library's own way writes the request into the log of the process.
+func (p *provider) deny(w http.ResponseWriter, r *http.Request, req *oidc.AuthRequest, err error) {
+	e := oidc.ErrServerError()
+	if !errors.As(err, &e) {
+		p.h.Log.Error().Err(err).Msg("cannot answer an OpenID request")
+	} else {
+		p.h.Log.Info().Str("client", req.ClientID).Str("error", string(e.ErrorType)).Str("why", e.Description).Msg("OpenID request denied")
+	}
+	params := []string{"error", string(e.ErrorType)}
+	for name, v := range map[string]string{"error_description": e.Description, "state": req.State} {
+		if v != "" {
+			params = append(params, name, v)
+		}
+	}
+	w.Header().Set("Location", withQuery(req.RedirectURI, params...))
+	w.WriteHeader(http.StatusFound)
 }
 
 // requested finds the client of a request and where its answers go. Until both are known nothing is sent anywhere, so what
@@ -236,7 +254,7 @@ func (p *provider) ask(w http.ResponseWriter, r *http.Request, app App, req *oid
 		}
 	}
 	if !p.h.wait(w, app, authorizePath+"?"+r.Form.Encode()) {
-		op.AuthRequestError(w, r, req, oidc.ErrInvalidRequest().WithDescription("the request is too long"), p.op)
+		p.deny(w, r, req, oidc.ErrInvalidRequest().WithDescription("the request is too long"))
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"latchkey/engine"
+	"latchkey/linkgen"
 	"latchkey/linkgen/portal"
 	"latchkey/linkgen/sso"
 )
@@ -59,8 +60,11 @@ func (i *instance) openSSO(p *portal.Portal) (*sso.Handler, error) {
 		},
 		Location: i.engineLocation,
 		Courses:  i.runner.Courses,
-		Visitor:  p.SignedIn,
-		LeadOn:   p.LeadOn,
+		HandedOff: func(_ context.Context, h sso.HandOff) {
+			i.trail.Note(h.Session.Link, linkgen.TrailEntry{At: h.At, What: linkgen.HandedOff, Why: h.App, Device: h.Session.Device, Address: h.Session.Address})
+		},
+		Visitor: p.SignedIn,
+		LeadOn:  p.LeadOn,
 		Trouble: func(w http.ResponseWriter, r *http.Request, location string, why sso.Trouble) {
 			p.Trouble(w, r, cmp.Or(location, i.sites[0].cfg.Location), portal.Trouble(why))
 		},

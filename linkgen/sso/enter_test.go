@@ -117,7 +117,7 @@ func TestLinkForAnApp(t *testing.T) {
 	if r := b.get("/go/courses?to=lesson%3Aintro"); r.to() != "https://learn.acme.test/school/courses/go-101/lessons/intro" {
 		t.Errorf("into the app: %s", r.to())
 	}
-	if r := s.browser().press(s.mint(s.ada, engine.LinkRequest{App: "gone", To: "product:go-101"})); r.to() != "/#product-go-101" {
+	if r := s.browser().press(s.mint(s.ada, engine.LinkRequest{App: "gone", To: "product:go-101"})); r.to() != "/p/go-101" {
 		t.Errorf("an app that is no more: %s", r.to())
 	}
 }

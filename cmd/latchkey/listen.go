@@ -123,13 +123,18 @@ func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 // sameOrigin refuses writes that another site's page makes with the visitor's browser. Programs, which send neither
 // Origin nor Sec-Fetch-Site, pass.
 func sameOrigin(next http.Handler, origins ...string) http.Handler {
+	return sameOriginOr(func(w http.ResponseWriter, _ *http.Request) {
+		console.WriteProblem(w, http.StatusForbidden, "this request came from another site's page")
+	}, next, origins...)
+}
+
+// sameOriginOr is sameOrigin with another answer to such writes.
+func sameOriginOr(deny http.HandlerFunc, next http.Handler, origins ...string) http.Handler {
 	cop := http.NewCrossOriginProtection()
 	for _, o := range origins {
 		_ = cop.AddTrustedOrigin(o) // base_url was checked when the file was read
 	}
-	cop.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		console.WriteProblem(w, http.StatusForbidden, "this request came from another site's page")
-	}))
+	cop.SetDenyHandler(deny)
 	return cop.Handler(next)
 }
 

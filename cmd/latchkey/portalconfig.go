@@ -241,7 +241,7 @@ func (i *instance) portalSettings(location string) portal.Settings {
 	c := s.inForce().cfg
 	out := portal.Settings{
 		Legacy: c.Legacy, Apps: map[string]portal.App{}, Embed: c.embed(),
-		Login: portal.Login{Email: c.Login.Email, SMS: len(c.Login.SMS.Prefixes) > 0},
+		Login: portal.Login{Email: c.sendsLogins("email"), SMS: c.sendsLogins("sms")},
 	}
 	for name, a := range c.Apps {
 		out.Apps[name] = portal.App{URL: a.URL, Product: a.Product, Category: a.Category, Lesson: a.Lesson}
@@ -292,4 +292,12 @@ func (i *instance) consoleStaff(r *http.Request, location string) (string, error
 		return "", err
 	}
 	return who.Name, nil
+}
+
+// consoleURL returns where a location's console is.
+func (i *instance) consoleURL(location string) string {
+	if len(i.sites) == 1 {
+		return i.adminURL()
+	}
+	return i.adminURL() + "/?location=" + location
 }

@@ -283,7 +283,7 @@ func (i *instance) openPortal(context.Context) (err error) {
 		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.sites[0].cfg.Location, Log: i.log, Now: i.cfg.Now,
 		Opened: i.metrics.linkOpened, Courses: i.runner.Courses, Settings: i.portalSettings, Client: portal.ClientBehind(i.cfg.Proxies),
 		Mail:  i.logins,
-		Trail: i.trail, Staff: i.consoleStaff,
+		Trail: i.trail, Staff: i.consoleStaff, Console: i.consoleURL,
 		Locations: i.engineLocation,
 	})
 	i.sso, err = i.openSSO(i.portal)
@@ -295,7 +295,7 @@ func (i *instance) portalHandler() http.Handler {
 	for _, s := range i.sites {
 		origins = append(origins, originOf(s.cfg.BaseURL))
 	}
-	h := ssoOr(i.sso, sameOrigin(i.portal, origins...))
+	h := ssoOr(i.sso, sameOriginOr(i.portal.Foreign, i.portal, origins...))
 	if events := i.guardedEvents(); events != nil {
 		h = eventsOr(whileRoom(i.cfg.diskLow, events), h)
 	}

@@ -19,6 +19,7 @@ type doorPage struct {
 	Other string // who else the browser is signed in as
 	Over  string // the id of that session: it ends if they go on
 	Staff string // the member of staff who opened it
+	Back  string // where they go who do not go on
 	Bind  bool   // whether it will work in this browser only
 }
 
@@ -81,7 +82,10 @@ func (p *Portal) learnerDoor(w http.ResponseWriter, r *http.Request, door linkge
 func (p *Portal) showDoor(w http.ResponseWriter, r *http.Request, door linkgen.Door, text string, v visitor, staff string) {
 	loc := p.location(door.Link.Location)
 	t := speakTo(r, loc, door.Person)
-	page := doorPage{Token: text, Who: t.mask(&door.Person.Contact), Staff: staff, Bind: door.Link.Bind}
+	page := doorPage{Token: text, Who: t.mask(&door.Person.Contact), Staff: staff, Back: "/", Bind: door.Link.Bind}
+	if staff != "" && p.Console != nil {
+		page.Back = p.Console(loc.ID)
+	}
 	if v.other(door) {
 		page.Other, page.Over = t.displayName(&v.person.Contact), v.session.ID
 	}

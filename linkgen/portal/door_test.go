@@ -21,8 +21,8 @@ func TestAttack14StaffOpensALearnersLink(t *testing.T) {
 		link, b := s.mint(s.ada, engine.LinkRequest{Uses: 1}), s.browser()
 		s.boss = "sam@acme.test"
 		page := b.get(link)
-		b.wants(page, 200, "You are signed in as sam@acme.test, of the staff", "a•••@e•••.com", "View as this learner", "Cancel")
-		b.wants(b.press(link), 200, "of the staff") // a form from before they signed in
+		b.wants(page, 200, "You are signed in as sam@acme.test (staff)", "a•••@e•••.com", "View as this learner", "Cancel")
+		b.wants(b.press(link), 200, "(staff)") // a form from before they signed in
 		if b.cookie() != "" || len(s.redemptions()) != 0 {
 			t.Fatal("someone came in without being asked")
 		}

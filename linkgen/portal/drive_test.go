@@ -181,7 +181,7 @@ func TestDriveLinkPage(t *testing.T) {
 		b.opens(s.URL+s.mint(s.bob, engine.LinkRequest{}), "switch")
 		b.presses("form button", "switched", "Rust 201")
 		s.boss = "sam@acme.test"
-		b.opens(s.URL+s.mint(s.ada, engine.LinkRequest{Bind: true}), "staff", "You are signed in as sam@acme.test, of the staff", "View as this learner")
+		b.opens(s.URL+s.mint(s.ada, engine.LinkRequest{Bind: true}), "staff", "You are signed in as sam@acme.test (staff)", "View as this learner")
 		b.presses("form button", "viewed", "Go 101", "You, sam@acme.test, see this page as Ada Lovelace sees it.", "End this view")
 		s.boss = ""
 		c.tab(look).opens(s.URL+s.mint(s.ada, engine.LinkRequest{Bind: true}), "bound", "Continue", "in this browser only")

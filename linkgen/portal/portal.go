@@ -42,6 +42,8 @@ type Config struct {
 	// Staff, if set, returns the address of the member of a location's staff who is signed in to the console in the browser that a
 	// request comes from, or nothing.
 	Staff func(r *http.Request, location string) (string, error)
+	// Console, if set, returns where a location's console is.
+	Console func(location string) string
 	// Courses, if set, returns what is known of a location's courses.
 	Courses func(ctx context.Context, location string) (*engine.Courses, error)
 	// Mail, if set, sends links to those who ask for one.
@@ -118,6 +120,11 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		serve(w, r)
 	}
+}
+
+// Foreign answers a request that another site's page made with the visitor's browser.
+func (p *Portal) Foreign(w http.ResponseWriter, r *http.Request) {
+	p.say(w, r, p.location(""), http.StatusForbidden, "foreign")
 }
 
 // legacy reports whether a request is for a page of the portal in a location that has none: its learners go to the

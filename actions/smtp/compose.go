@@ -1,12 +1,14 @@
 package smtp
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
 	netmail "net/mail"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"github.com/wneessen/go-mail"
 
@@ -57,7 +59,7 @@ func compose(m actions.Mail) (letter, error) {
 		}
 		l.msg.ReplyToMailAddress(reply)
 	}
-	l.msg.Subject(m.Subject)
+	l.msg.Subject(noEncodedWords(m.Subject))
 	l.msg.SetMessageIDWithValue(m.MessageID)
 	l.msg.SetDateWithValue(m.Date)
 	l.msg.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834: no out-of-office notes to us, please
@@ -67,6 +69,27 @@ func compose(m actions.Mail) (letter, error) {
 		}
 	}
 	return l, l.body(m.Text, m.HTML)
+}
+
+// encodedBytes is how many bytes of text one encoded word holds (RFC 2047: 75 characters, its own marks among them).
+const encodedBytes = 45
+
+// noEncodedWords returns a subject that reads as it is written even if it looks like an encoded word, which an encoder leaves
+// alone and readers would decode: "=?utf-8?q?=0D=0A…?=" in a contact's name.
+func noEncodedWords(s string) string {
+	if !strings.Contains(s, "=?") {
+		return s
+	}
+	var words []string
+	for s != "" {
+		n := min(len(s), encodedBytes)
+		for n < len(s) && n > encodedBytes-utf8.UTFMax && !utf8.RuneStart(s[n]) {
+			n--
+		}
+		words = append(words, "=?UTF-8?b?"+base64.StdEncoding.EncodeToString([]byte(s[:n]))+"?=")
+		s = s[n:]
+	}
+	return strings.Join(words, " ")
 }
 
 // body sets the parts: text first, HTML as the better alternative.

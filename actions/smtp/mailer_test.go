@@ -92,13 +92,14 @@ func TestSendArrivesAsWritten(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 2000)
 	for name, change := range map[string]func(*actions.Mail){
-		"both":       func(*actions.Mail) {},
-		"text alone": func(m *actions.Mail) { m.HTML = "" },
-		"html alone": func(m *actions.Mail) { m.Text = "" },
-		"long line":  func(m *actions.Mail) { m.HTML += long },
-		"NUL":        func(m *actions.Mail) { m.Text += "\x00" },
-		"boundary":   func(m *actions.Mail) { m.Text += "\n--partabc123acmetest\n--partabc123acmetest--\n" },
-		"ascii":      func(m *actions.Mail) { m.HTML, m.Subject = "<p>plain</p>", "plain" },
+		"both":         func(*actions.Mail) {},
+		"text alone":   func(m *actions.Mail) { m.HTML = "" },
+		"html alone":   func(m *actions.Mail) { m.Text = "" },
+		"long line":    func(m *actions.Mail) { m.HTML += long },
+		"NUL":          func(m *actions.Mail) { m.Text += "\x00" },
+		"boundary":     func(m *actions.Mail) { m.Text += "\n--partabc123acmetest\n--partabc123acmetest--\n" },
+		"ascii":        func(m *actions.Mail) { m.HTML, m.Subject = "<p>plain</p>", "plain" },
+		"encoded word": func(m *actions.Mail) { m.Subject = "=?utf-8?q?=0D=0A?= " + strings.Repeat("für ", 40) + "=?x" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

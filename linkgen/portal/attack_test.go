@@ -64,37 +64,6 @@ func TestAttack03TwoPressesOfASingleUse(t *testing.T) {
 	}
 }
 
-func TestAttack07AccessLostMidSession(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, 1)
-	link, b := s.mint(s.ada, engine.LinkRequest{}), s.browser()
-	page := b.get(link)
-	b.wants(page, 200)
-	b.wants(b.press(link), 303)
-	b.wants(b.get("/"), 200, "Go 101")
-	held := b.cookie()
-	for _, g := range s.ada.Products {
-		g.Removed = true
-	}
-	s.save(s.ada)
-	home := b.get("/")
-	b.wants(home, 200, "Ada offer", "You have no course yet.")
-	if strings.Contains(home.body, "Go 101") {
-		t.Error("a product that was taken away is shown")
-	}
-	for _, g := range s.ada.Offers {
-		g.Removed = true
-	}
-	s.save(s.ada)
-	b.wants(b.get("/"), 403, "Your access has ended", "help@acme.test")
-	b.wants(b.press(link), 410, "You have no course here yet")
-	for _, g := range s.ada.Offers {
-		g.Removed = false
-	}
-	s.save(s.ada)
-	b.wants(b.do("GET", "/", nil, "Cookie", loopbackCookie+"="+held), 200, "You are not signed in")
-}
-
 func TestAttack09And10DeadPageIsOne(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 4)
@@ -155,29 +124,6 @@ func TestAttack11HostIsNeverRead(t *testing.T) {
 	}
 }
 
-func TestAttack13SessionFixation(t *testing.T) {
-	t.Parallel()
-	s := newSite(t, 1)
-	evil := s.browser()
-	evil.press(s.mint(s.bob, engine.LinkRequest{}))
-	for name, planted := range map[string]string{"made up": linkgen.NewSID(s.ada.Key.Shard()).Reveal(), "the attacker's own": evil.cookie(), "nonsense": "x"} {
-		b := s.browser()
-		u, _ := url.Parse(s.URL)
-		b.Jar.SetCookies(u, []*http.Cookie{{Name: loopbackCookie, Value: planted, Path: "/"}})
-		r := b.confirm(s.mint(s.ada, engine.LinkRequest{}))
-		b.wants(r, 303)
-		if b.cookie() == planted || b.cookie() == "" {
-			t.Errorf("%s: the browser holds what it held", name)
-		}
-		_, flags, _ := strings.Cut(r.Header.Get("Set-Cookie"), "; ")
-		if flags != "Path=/; Max-Age=1209600; HttpOnly; SameSite=Lax" {
-			t.Errorf("cookie flags: %s", flags)
-		}
-		other := s.browser()
-		other.wants(other.do("GET", "/", nil, "Cookie", loopbackCookie+"="+planted), 200, "You are not signed in")
-	}
-}
-
 func TestAttack15And16CrossOrigin(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)
@@ -194,30 +140,6 @@ func TestAttack15And16CrossOrigin(t *testing.T) {
 	b.wants(b.do("GET", link, nil, "Sec-Fetch-Site", "cross-site"), 200, "Sign in as", "b•••@u•••.edu")
 	if b.cookie() != "" || len(s.redemptions()) != 0 {
 		t.Error("someone came in without a press")
-	}
-}
-
-func TestAttack19HostileNames(t *testing.T) {
-	t.Parallel()
-	for _, name := range []string{`"><script>alert(1)</script>`, "<<login_url>>", "{{.Token}}", "\u202egnp.exe", "a\r\nSet-Cookie: x=y", "\x00\x1b[31m",
-		strings.Repeat("A", 10<<10), strings.Repeat("\u0301", 500), "%s%s%d", "שלום", "\u2066\u2067"} {
-		s := newSite(t, 1)
-		s.ada.Contact.FirstName, s.ada.Contact.LastName, s.ada.Contact.Email = name, name, name+"@"+name+".com"
-		s.ada.Offers["o-c-17"].Title, s.ada.Products["p-c-17"].Title = name, name
-		s.save(s.ada)
-		link, b := s.mint(s.ada, engine.LinkRequest{}), s.browser()
-		pages := []reply{b.get(link), b.press(link), b.get("/"), b.get(s.mint(s.bob, engine.LinkRequest{}))}
-		for i, r := range pages {
-			if r.StatusCode >= 400 || len(r.body) > 10<<10 || r.Header.Get("X") != "" {
-				t.Errorf("%.20q: page %d: %d, %d bytes", name, i, r.StatusCode, len(r.body))
-			}
-			for _, bad := range []string{"<script", "\u202e", "\x00", "\x1b", "\u2066", "<<login", "%!"} {
-				if strings.Contains(r.body, bad) {
-					t.Errorf("%.20q: page %d has %q", name, i, bad)
-				}
-			}
-		}
-		b.wants(pages[2], 200, "Sign out")
 	}
 }
 

@@ -18,9 +18,11 @@ func hashOf(s string) string {
 
 func hexOf(c byte) string { return fmt.Sprintf("%02x", c) }
 
-func styleSheet(t testing.TB) string {
+func styleSheet(t testing.TB) string { t.Helper(); return sheetNamed(t, "style.css") }
+
+func sheetNamed(t testing.TB, name string) string {
 	t.Helper()
-	b, err := os.ReadFile("style.css")
+	b, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}

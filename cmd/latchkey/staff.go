@@ -12,7 +12,6 @@ import (
 	"latchkey/engine"
 	"latchkey/engine/console"
 	"latchkey/linkgen"
-	"latchkey/linkgen/portal"
 )
 
 // This file knows who works here: the staff of latchkey.yaml, their sessions, and the keys.
@@ -112,9 +111,6 @@ func (s adminStaff) bySession(ctx context.Context, sid engine.Secret) (console.W
 
 // today says what somebody who signed in some time ago is now.
 func (s *site) today(ses linkgen.StaffSession) (console.Who, bool, error) {
-	if ses.Via == portal.ViaHost { // another site vouched for them, to see the portal
-		return console.Who{}, false, nil
-	}
 	if id, ok := strings.CutPrefix(ses.Via, viaKey); ok {
 		if id == s.ownKeyID() {
 			return console.Who{Name: ses.Email, Role: console.Owner, Everywhere: true}, true, nil
@@ -127,6 +123,9 @@ func (s *site) today(ses linkgen.StaffSession) (console.Who, bool, error) {
 			return console.Who{}, false, err
 		}
 		return k.who(), true, nil
+	}
+	if ses.Via != "link" { // another site vouched for them (portal.ViaHost), for its sidebar and no more
+		return console.Who{}, false, nil
 	}
 	if ses.Email == theOwner {
 		return console.Who{Name: theOwner, Role: console.Owner}, true, nil

@@ -56,6 +56,7 @@ func (c *Config) generate(w http.ResponseWriter, r *http.Request) {
 		if err := n.complete(); err != nil {
 			return nil, err
 		}
+		n.Location = c.Location.ID
 		return c.Links.New(r.Context(), n)
 	})
 	if errors.Is(err, errRole) {

@@ -81,10 +81,9 @@ func (c Config) mail(r *http.Request, m Mailing) (Mailed, error) {
 	return out, err
 }
 
-// pageRoutes mounts the pages.
-func (c *Config) pageRoutes(mux *http.ServeMux) {
-	assets(mux)
-	for pattern, l := range map[string]leaf{
+// pages are those to look at, by their patterns.
+func (c *Config) pages() map[string]leaf {
+	return map[string]leaf{
 		"GET /{$}":            {"overview", "Overview", "/", See, c.overviewPage},
 		"GET /workflows":      {"workflows", "Workflows", "/workflows", See, c.workflowsPage},
 		"GET /workflows/{id}": {"workflow", "Workflow", "/workflows", See, c.workflowPage},
@@ -100,16 +99,19 @@ func (c *Config) pageRoutes(mux *http.ServeMux) {
 		"GET /dead":           {"dead", "Dead letters", "/dead", SeeHouse, c.deadPage},
 		"GET /dead/{letter}":  {"letter", "Dead letter", "/dead", SeeHouse, c.letterPage},
 		"GET /audit":          {"audit", "Audit", "/audit", SeeHouse, c.auditPage},
-	} {
-		mux.HandleFunc(pattern, c.leaf(l))
 	}
-	type form = func(*http.Request) (any, string, error)
-	for pattern, f := range map[string]struct {
-		at  string
-		a   Action
-		did string
-		fn  form
-	}{
+}
+
+// A button is a form of a page: who may press it, what the audit list says then, and what it does.
+type button struct {
+	at     string // the page's entry of the rail
+	action Action
+	did    string
+	fn     func(*http.Request) (v any, to string, err error)
+}
+
+func (c *Config) buttons() map[string]button {
+	return map[string]button{
 		"POST /links/{id}/revoke":    {"/links", RevokeLink, "revoked a link", c.revokeLink},
 		"POST /contacts/{ref}/send":  {"/contacts", SendLogin, "sent a login message", c.sendLogin},
 		"POST /contacts/{ref}/end":   {"/contacts", RevokeMany, "", c.endContact},
@@ -123,10 +125,36 @@ func (c *Config) pageRoutes(mux *http.ServeMux) {
 		"POST /pause":                {"/", Steer, "paused sending", c.pauseForm},
 		"POST /resume":               {"/", Steer, "resumed sending", c.resumeForm},
 		"POST /portal/invite":        {"/portal", Invite, "invited a learner", c.invite},
-	} {
-		mux.HandleFunc(pattern, c.form(f.at, f.a, f.did, f.fn))
 	}
-	mux.HandleFunc("POST /portal", c.generate)
+}
+
+// Routes returns the patterns of all that a role decides about, for tests.
+func Routes() (all []string) {
+	var c Config
+	for _, r := range c.routes() {
+		all = append(all, r.pattern)
+	}
+	for pattern := range c.pages() {
+		all = append(all, pattern)
+	}
+	for pattern := range c.buttons() {
+		all = append(all, pattern)
+	}
+	return append(all, generatePattern)
+}
+
+const generatePattern = "POST /portal"
+
+// pageRoutes mounts the pages.
+func (c *Config) pageRoutes(mux *http.ServeMux) {
+	assets(mux)
+	for pattern, l := range c.pages() {
+		mux.HandleFunc(pattern, c.leaf(l))
+	}
+	for pattern, b := range c.buttons() {
+		mux.HandleFunc(pattern, c.form(b.at, b.action, b.did, b.fn))
+	}
+	mux.HandleFunc(generatePattern, c.generate)
 	c.signinRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,17 +136,17 @@ func (c *Config) signOut(w http.ResponseWriter, r *http.Request) {
 // safeNext returns the address if it is one of the console's own pages, without its location; else "".
 func safeNext(next string) string {
 	u, err := url.Parse(next)
-	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || u.Opaque != "" || strings.ContainsAny(next, "\\\r\n\t") {
+	if err != nil || u.Scheme != "" || u.Host != "" || u.User != nil || strings.ContainsAny(next, "\\\r\n\t") ||
+		strings.Contains(u.Path, "//") || strings.Contains(u.Path, "..") {
 		return ""
 	}
-	for _, it := range rail[1:] {
-		if u.Path == it.Path || strings.HasPrefix(u.Path, it.Path+"/") && u.EscapedPath() == (&url.URL{Path: u.Path}).EscapedPath() && !strings.Contains(u.Path, "//") && !strings.Contains(u.Path, "..") {
-			q := u.Query()
-			q.Del("location")
-			return strings.TrimSuffix(u.EscapedPath()+"?"+q.Encode(), "?")
-		}
+	own := func(it railItem) bool { return u.Path == it.Path || strings.HasPrefix(u.Path, it.Path+"/") }
+	if !slices.ContainsFunc(rail[1:], own) {
+		return ""
 	}
-	return ""
+	q := u.Query()
+	q.Del("location")
+	return strings.TrimSuffix(u.EscapedPath()+"?"+q.Encode(), "?")
 }
 
 // A SignIn is a link that signs a member of staff in, once.

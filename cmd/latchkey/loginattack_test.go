@@ -32,7 +32,9 @@ type answer struct {
 func ask(t *testing.T, server, client, address string) answer {
 	t.Helper()
 	form := url.Values{"address": {address}}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server+"/login", strings.NewReader(form.Encode()))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server+"/login", strings.NewReader(form.Encode()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +103,7 @@ func (w *world) askNobody() {
 // TestAttack17Latency compares how long the form takes for addresses that are known and that are not, in turn: the medians differ by less
 // than a millisecond. The machine may be busy, so that the best of a few rounds counts.
 //
-// Red when Send begins with d.whoAsks for an address and sleeps for 2 ms if there is one.
+// Red when Send first calls whoAsks, and sleeps for 2 ms if that finds somebody.
 func TestAttack17Latency(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": "trusted_proxies: [127.0.0.0/8]\nlogin: {per_hour: 100000}"})
@@ -137,7 +139,7 @@ func TestAttack17Latency(t *testing.T) {
 
 // TestAttack26FloodIsCapped asks for one contact from everywhere for a day, and for everybody within an hour; a restart forgets nothing.
 //
-// Red when Rates: loginRates is left out of decide's HandStart and AskedRoom of it; and when spend returns true, nil.
+// Red when Rates: loginRates is left out of decide's HandStart; and when spend returns true, nil at its end.
 func TestAttack26FloodIsCapped(t *testing.T) {
 	t.Parallel()
 	const perHour = 40
@@ -217,7 +219,7 @@ func TestAttack26FloodIsCapped(t *testing.T) {
 // TestAttack28SMSPumping asks for SMS to a thousand numbers of one prefix: so many go out as one hour may cost, and to other prefixes
 // none. Where the budget cannot be read nothing goes out.
 //
-// Red when spend leaves out limits["sms"]; and when its error is taken for true.
+// Red when spend leaves out limits["sms"]; and when decide goes on after its error (`!ok && err == nil`).
 func TestAttack28SMSPumping(t *testing.T) {
 	t.Parallel()
 	const perHour = 20
@@ -273,7 +275,7 @@ func TestAttack28SMSPumping(t *testing.T) {
 // TestAttack35LoginMailKilled kills the process while the mail server has just taken a login mail. Its next life sends it once more at
 // most: as the same message, by its Message-ID, and the links of both let in.
 //
-// Red when StartByHand's task were made anew: with a fresh id in messageID (actions/email.go) the copy is another message.
+// Red when messageID (actions/email.go) hashes the time of day beside the task: the copy is another message.
 func TestAttack35LoginMailKilled(t *testing.T) {
 	t.Parallel()
 	c := newCrashWorld(t, helloWorkflow, "")

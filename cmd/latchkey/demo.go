@@ -18,6 +18,7 @@ import (
 	"latchkey/actions/outbox"
 	"latchkey/engine"
 	"latchkey/examples"
+	"latchkey/examples/coursesite"
 )
 
 func (a *app) demoCommand() *cli.Command {
@@ -47,11 +48,12 @@ func (a *app) demoCommand() *cli.Command {
 // A demo is one run of the example academy.
 type demo struct {
 	*instance
-	app    *app
-	dir    string
-	mu     sync.Mutex
-	shown  []outbox.Message // messages in the order in which they went out
-	events []engine.Event
+	app        *app
+	dir        string
+	courseSite net.Listener // of the example that links for the app courses lead to
+	mu         sync.Mutex
+	shown      []outbox.Message // messages in the order in which they went out
+	events     []engine.Event
 }
 
 func (a *app) openDemo(ctx context.Context, c *cli.Command) (_ *demo, err error) {
@@ -77,7 +79,7 @@ func (a *app) openDemo(ctx context.Context, c *cli.Command) (_ *demo, err error)
 	}
 	cfg, problems := loadConfig(d.dir, nil, map[string]string{
 		"listen": ports[0], "base_url": "http://" + ports[0], "admin.listen": ports[1], "nats.listen": ports[2],
-		"log.level": c.String("log-level"),
+		"apps.courses.url": "http://" + ports[3], "log.level": c.String("log-level"),
 	})
 	if err := a.report(d.dir, problems); err != nil {
 		return nil, err
@@ -86,18 +88,25 @@ func (a *app) openDemo(ctx context.Context, c *cli.Command) (_ *demo, err error)
 	if d.events, err = a.readEvents(filepath.Join(d.dir, "events.jsonl"), "", cfg.Location); err != nil {
 		return nil, err
 	}
+	if d.courseSite, err = listen("the course site", ports[3]); err != nil {
+		return nil, err
+	}
 	d.instance, err = open(ctx, cfg, newLogger(cfg.Log, a.err))
+	if err != nil {
+		d.courseSite.Close()
+	}
 	return d, err
 }
 
 func (d *demo) close() {
 	d.instance.close()
+	d.courseSite.Close()
 	os.RemoveAll(d.dir)
 }
 
 // demoPorts returns the example's own addresses, or others if one of them is taken.
 func demoPorts() ([]string, error) {
-	own := []string{"127.0.0.1:8080", "127.0.0.1:8081", "127.0.0.1:4222"}
+	own := []string{"127.0.0.1:8080", "127.0.0.1:8081", "127.0.0.1:4222", "127.0.0.1:8090"}
 	for _, addr := range own {
 		l, err := net.Listen("tcp", addr)
 		if err != nil {
@@ -122,8 +131,14 @@ func (d *demo) run(ctx context.Context, once bool) error {
 	defer stop()
 	done := make(chan error, 1)
 	go func() {
+		var site sync.WaitGroup
+		site.Go(func() {
+			courses := coursesite.New(d.cfg.BaseURL, "http://"+d.courseSite.Addr().String(), "")
+			_ = serveHTTP(serving, d.courseSite, courses, d.log) // it ends as the rest does
+		})
 		err := d.serve(serving)
 		stop() // a part that failed ends the waiting below
+		site.Wait()
 		done <- err
 	}()
 	unsubscribe := d.outbox.Subscribe(d.show)
@@ -232,9 +247,10 @@ func (d *demo) pointTheWay(ctx context.Context) error {
 	}
 	admin := "http://" + dialable(d.adminListener.Addr().String())
 	fmt.Fprintf(d.app.out, `
-Open a link from above, press the button, and you are that learner.
+Open a link from above, press the button, and you are that learner; the one for a first lesson leads on into the course site.
   %-28s  every message as its reader sees it
   %-28s  what a learner sees
+  %-28s  a course site of 120 lines, which takes learners in: examples/coursesite
   %-28s  a day of waiting lasts %v here: an SMS follows to whoever has not come in
 Publish more:  latchkey publish new_sign_up --nats %s --contact c-you --email you@example.com --offer gold=Gold
 Ctrl-C ends it and leaves nothing behind.
@@ -242,6 +258,6 @@ Ctrl-C ends it and leaves nothing behind.
 Your own console: press Continue there, once:
   %s
 
-`, admin+"/outbox", d.cfg.BaseURL, "", d.cfg.Day, d.bus.URL(), console)
+`, admin+"/outbox", d.cfg.BaseURL, "http://"+d.courseSite.Addr().String(), "", d.cfg.Day, d.bus.URL(), console)
 	return nil
 }

@@ -19,7 +19,7 @@ import (
 
 // comeIn does what a learner does: it opens a link of a mail, presses the button, and looks at the page behind it.
 func (d *demo) comeIn(ctx context.Context) error {
-	m, link := d.firstLink()
+	m, link := d.firstLink(ctx)
 	if link == "" {
 		return errors.New("demo: no message with a login link went out")
 	}
@@ -61,13 +61,17 @@ func (d *demo) comeIn(ctx context.Context) error {
 	return nil
 }
 
-// firstLink returns a message with a link that works: the last one to the contact of the first event, since whose mail
-// is first is left to chance.
-func (d *demo) firstLink() (outbox.Message, string) {
+// firstLink returns a message with a link that works and leads to the portal: the last one to the contact of the first event,
+// since whose mail is first is left to chance.
+func (d *demo) firstLink(ctx context.Context) (outbox.Message, string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for n := len(d.shown) - 1; n >= 0; n-- {
-		if m := d.shown[n]; len(m.Links) > 0 && m.To == d.events[0].Contact.Email {
+		m := d.shown[n]
+		if len(m.Links) == 0 || m.To != d.events[0].Contact.Email {
+			continue
+		}
+		if l, err := d.links.Show(ctx, d.stores, m.Links[0].Now.ID, d.cfg.Now()); err == nil && l.Link.App == "" {
 			return m, m.Links[0].Now.URL.Reveal()
 		}
 	}

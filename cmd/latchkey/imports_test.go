@@ -13,28 +13,30 @@ import (
 // rooms says who may import whom: for each package of ours, the packages of ours that it may import. A package
 // that is not in the table has no room, and fails.
 var rooms = map[string][]string{
-	"engine":            {},
-	"engine/boltstore":  {"engine"},
-	"engine/console":    {"engine"},
-	"engine/enginetest": {"engine"},
-	"engine/flowfile":   {"engine"},
-	"engine/runner":     {"engine"},
-	"engine/simulate":   {"engine"},
-	"triggers":          {"engine"},
-	"actions":           {"engine", "templates"},
-	"actions/outbox":    {"actions", "engine"},
-	"actions/smtp":      {"actions", "engine"},
-	"actions/smtp/sink": {},
-	"actions/twilio":    {"actions", "engine"},
-	"templates":         {},
-	"linkgen":           {"engine"},
-	"linkgen/portal":    {"engine", "linkgen"},
-	"linkgen/sso":       {"engine", "linkgen"},
-	"examples":          {},
+	"engine":                  {},
+	"engine/boltstore":        {"engine"},
+	"engine/console":          {"engine"},
+	"engine/enginetest":       {"engine"},
+	"engine/flowfile":         {"engine"},
+	"engine/runner":           {"engine"},
+	"engine/simulate":         {"engine"},
+	"triggers":                {"engine"},
+	"actions":                 {"engine", "templates"},
+	"actions/outbox":          {"actions", "engine"},
+	"actions/smtp":            {"actions", "engine"},
+	"actions/smtp/sink":       {},
+	"actions/twilio":          {"actions", "engine"},
+	"templates":               {},
+	"linkgen":                 {"engine"},
+	"linkgen/portal":          {"engine", "linkgen"},
+	"linkgen/sso":             {"engine", "linkgen"},
+	"examples":                {},
+	"examples/coursesite":     {},
+	"examples/coursesite/run": {"examples/coursesite"},
 	"cmd/latchkey": {
 		"engine", "engine/boltstore", "engine/console", "engine/flowfile", "engine/runner", "engine/simulate",
 		"triggers", "actions", "actions/outbox", "actions/smtp", "actions/smtp/sink", "actions/twilio", "templates",
-		"linkgen", "linkgen/portal", "linkgen/sso", "examples",
+		"linkgen", "linkgen/portal", "linkgen/sso", "examples", "examples/coursesite",
 	},
 }
 
@@ -51,7 +53,7 @@ var owners = map[string][]string{
 	"github.com/prometheus/":    {"cmd/latchkey"},
 	"github.com/zitadel/":       {"linkgen/sso"},
 	"github.com/go-jose/":       {"linkgen/portal", "linkgen/sso"},
-	"html/template":             {"templates", "linkgen/portal", "engine/console", "actions/outbox"},
+	"html/template":             {"templates", "linkgen/portal", "engine/console", "actions/outbox", "examples/coursesite"},
 }
 
 type listed struct {

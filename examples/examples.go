@@ -6,5 +6,5 @@ import "embed"
 
 // Academy is a small course site's project, under the folder "academy", without its pictures.
 //
-//go:embed academy/*.yaml academy/*.jsonl academy/workflows academy/templates
+//go:embed academy/*.yaml academy/*.jsonl academy/*.svg academy/workflows academy/templates
 var Academy embed.FS

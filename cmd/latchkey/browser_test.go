@@ -109,7 +109,7 @@ func runDemo(t *testing.T) (all []sent, signIn string) {
 
 // The titles that the example's events grant, and to whom; Ben's course was taken away again.
 var grantedTitles = map[string][]string{
-	"ada@example.com": {"Gold Membership", "Go from the Ground Up"},
+	"ada@example.com": {"Gold Membership", "Go from the Ground Up", "Git Without Tears"},
 	"ben@example.com": {"Silver Membership"},
 	"eve@example.com": {"Design in Seven Evenings"},
 }

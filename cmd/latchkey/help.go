@@ -26,6 +26,7 @@ var topics = []struct{ name, about string }{
 	{"test", "tests of workflows, on a virtual clock"},
 	{"template", "the << >> language of messages"},
 	{"links", "login links: how long they live, what ends them"},
+	{"portal", "the learners' pages: progress, look, languages, sessions"},
 	{"sso", "the way into the course site: tokens, OpenID, Discourse, Moodle"},
 	{"console", "the pages for your staff: signing in, roles, keys, links by hand"},
 	{"runs", "what happened: runs, messages, why an event started nothing"},

@@ -155,9 +155,13 @@ func readPage(r io.Reader) (page, error) {
 	return p, nil
 }
 
+// hidden reports whether a text is not one to be read: it is a style, decoration, or a way around the header for keyboards.
 func hidden(n *html.Node) bool {
 	for p := range n.Ancestors() {
-		if p.Type == html.ElementNode && (p.Data == "style" || p.Data == "title" || p.Data == "head") {
+		if p.Type != html.ElementNode {
+			continue
+		}
+		if p.Data == "style" || p.Data == "title" || p.Data == "head" || attr(p, "aria-hidden") == "true" || attr(p, "class") == "skip" {
 			return true
 		}
 	}

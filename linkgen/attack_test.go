@@ -17,7 +17,7 @@ func refusedFor(err error, want Reason) bool {
 	return ok && r.Reason == want
 }
 
-// Of a link for N uses, however many press the button at once, N come in.
+// Of a link for N uses, however many press the button at once, N come in. `>` for `>=` of MaxUses in state turns it red.
 func TestAttack03ConcurrentUses(t *testing.T) {
 	t.Parallel()
 	for _, uses := range []int{1, 3, 0} {
@@ -53,6 +53,8 @@ func TestAttack03ConcurrentUses(t *testing.T) {
 	}
 }
 
+// A newer run's message ends the links of older ones, and both messages of one run work. A head.accept that never raises the
+// floor turns it red.
 func TestAttack04NewerRunKillsOlder(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -71,6 +73,7 @@ func TestAttack04NewerRunKillsOlder(t *testing.T) {
 	b.want(next, OK)
 }
 
+// A late retry of an older run gets a link that works and ends nothing. A joinFamily that returns next where it joins turns it red.
 func TestAttack05RetryAfterNewerRun(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -84,7 +87,8 @@ func TestAttack05RetryAfterNewerRun(t *testing.T) {
 	b.want(retry, OK)
 }
 
-// A commit that is not made leaves nothing, and the attempt after it works.
+// A commit that is not made leaves nothing, and the attempt after it works. A joinFamily that always accepts the family at once
+// turns it red.
 func TestAttack06CrashBeforeCommit(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -140,7 +144,8 @@ func TestAttack07AccessLost(t *testing.T) {
 	b.want(stranger, NoAccess)
 }
 
-// What is under the hash cannot be rewritten in the store: kind, location, and which link it is.
+// What is under the hash cannot be rewritten in the store: kind, location, and which link it is. A linkMAC without the kind
+// turns it red.
 func TestAttack08RecordMovedToAnother(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -177,6 +182,7 @@ func TestAttack08RecordMovedToAnother(t *testing.T) {
 	}
 }
 
+// The settings of the location say what a link begins with. A Mint that takes it from anywhere else turns it red.
 func TestAttack11BaseURLIsTheLocations(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -231,6 +237,7 @@ func TestAttack21NothingAtRest(t *testing.T) {
 	}
 }
 
+// All links and sessions of a contact end at once, and nobody else's. A revokeContact that leaves the epoch turns it red.
 func TestAttack23RevokeContact(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)

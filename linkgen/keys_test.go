@@ -74,7 +74,8 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// What is stored does not let anyone in: not without the key, and not by writing it elsewhere. Keys rotate.
+// What is stored does not let anyone in: not without the key, and not by writing it elsewhere. Keys rotate. A
+// genuine that takes the minting key for one that it does not find turns it red.
 func TestAttack22KeysAndStoredHashes(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)

@@ -20,6 +20,7 @@ type modelLink struct {
 	fam     family
 	expires time.Time
 	gone    bool
+	flow    bool // whether it is of the workflow
 }
 
 // A model tells which links live by counting, for each, the newer families whose message was accepted.
@@ -35,6 +36,15 @@ type model struct {
 func (m *model) mint(t *rapid.T, ordinal uint64, byHand bool) {
 	app := rapid.SampledFrom([]string{"", "", "courses"}).Draw(t, "app")
 	ttl := rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(t, "ttl")
+	tok := m.bench.mint(engine.LinkRequest{Ordinal: ordinal, App: app, TTL: ttl, ByHand: byHand, Workflow: "welcome"})
+	m.minted(app, ordinal, byHand, ttl, tok)
+	if got := m.look(tok); got != OK {
+		t.Fatalf("a link just minted is %s", got)
+	}
+}
+
+// minted notes links that were minted for one ordinal.
+func (m *model) minted(app string, ordinal uint64, byHand bool, ttl time.Duration, toks ...Token) {
 	fam := m.newest[app]
 	switch {
 	case byHand:
@@ -46,14 +56,11 @@ func (m *model) mint(t *rapid.T, ordinal uint64, byHand bool) {
 		m.accept(app, fam)
 	}
 	m.newest[app] = fam
-	tok := m.bench.mint(engine.LinkRequest{Ordinal: ordinal, App: app, TTL: ttl, ByHand: byHand})
-	life := ttl
-	if life == 0 {
-		life = 24 * time.Hour
+	if ttl == 0 {
+		ttl = 24 * time.Hour
 	}
-	m.links = append(m.links, &modelLink{tok: tok, app: app, fam: fam, expires: m.now.Add(life)})
-	if got := m.look(tok); got != OK {
-		t.Fatalf("a link just minted is %s", got)
+	for _, tok := range toks {
+		m.links = append(m.links, &modelLink{tok: tok, app: app, fam: fam, expires: m.now.Add(ttl), flow: true})
 	}
 }
 

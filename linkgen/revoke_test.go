@@ -16,7 +16,8 @@ func (b *bench) revoke(s Scope) {
 }
 
 // What is ended by its contact, run, workflow, location or with everything is refused at once, its sessions too; all else
-// lives, and what is minted in the same millisecond after it does.
+// lives, and what is minted in the same millisecond after it does. `<=` for `<` of the floor in revokedWith turns it red, as does a
+// state that does not ask it.
 func TestAttack23RevokeScopes(t *testing.T) {
 	t.Parallel()
 	for _, parts := range []int{1, 4, 64} {
@@ -63,6 +64,13 @@ func TestAttack23RevokeScopes(t *testing.T) {
 					t.Fatal(err)
 				}
 				b.revoke(c.scope(b, run))
+				byKey := NewSID(0)
+				if err := b.stores.For(0).Update(t.Context(), func(tx engine.Tx) error {
+					_, err := b.links.BeginStaff(tx, StaffEntry{Now: b.now, Location: loc, Email: "kim@acme.test", Via: "key", Fresh: byKey})
+					return err
+				}); err != nil || !b.liveStaff(byKey) {
+					t.Errorf("staff who sign in right afterwards: %v", err)
+				}
 				for i, tok := range toks {
 					want := OK
 					if gone[i] {

@@ -37,7 +37,7 @@ func TestPauseOfSending(t *testing.T) {
 				t.Fatalf("while sending is paused: %v", got)
 			}
 			for path, want := range map[string]string{"/readyz": "sending: paused since ", "/v1/status": `"reason": "the relay is moved"`, "/": "the relay is moved"} {
-				if status, says := w.get(path); status != http.StatusOK || !strings.Contains(says, want) {
+				if status, says := w.do(http.MethodGet, path, "", header("Authorization", "Bearer "+i.apiKey.Reveal())); status != http.StatusOK || !strings.Contains(says, want) {
 					t.Errorf("%s: %d %s", path, status, says)
 				}
 			}

@@ -385,10 +385,12 @@ func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (i *instance) status(context.Context) (map[string]any, error) {
-	s, r := i.stores.Stats(), i.runner.Stats()
+// status is what GET /v1/status says. Of other locations it says something to those alone who have a key to all.
+func (s *site) status(ctx context.Context) (map[string]any, error) {
+	i := s.instance
+	stats, r := i.stores.Stats(), i.runner.Stats()
 	out := map[string]any{
-		"commits": s.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "held": r.Held, "gated": r.Gated, "sending": r.Sending,
+		"commits": stats.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "held": r.Held, "gated": r.Gated, "sending": r.Sending,
 	}
 	if lag := i.lag(); !math.IsNaN(lag) {
 		out["unprocessed"] = lag
@@ -397,8 +399,10 @@ func (i *instance) status(context.Context) (map[string]any, error) {
 		out["files"], out["paused"] = i.sites[0].files.state.Load(), i.sites[0].pause()
 		return out, nil
 	}
-	for _, s := range i.sites {
-		out["files "+s.cfg.Location], out["paused "+s.cfg.Location] = s.files.state.Load(), s.pause()
+	for _, o := range i.sites {
+		if o == s || console.Everywhere(ctx) { // else it is none of their business
+			out["files "+o.cfg.Location], out["paused "+o.cfg.Location] = o.files.state.Load(), o.pause()
+		}
 	}
 	return out, nil
 }

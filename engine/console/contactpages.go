@@ -90,6 +90,7 @@ type contactView struct {
 	Person   *engine.Person
 	Title    string
 	Says     string // whether a link would let them in, and why not
+	Refuses  string // what they do not want to be sent
 	Grants   []grantLine
 	Links    []linkLine
 	Sessions []LinkSession
@@ -117,6 +118,11 @@ func (c *Config) contactPage(r *http.Request) (any, error) {
 	v := contactView{Person: p, Title: personName(&p.Contact), Grants: grantLines(p), Apps: c.Apps(), Says: "A link lets them in: they hold access."}
 	if !p.HasAccess() {
 		v.Says = "No link lets them in now: they hold no offer and no product."
+	}
+	for channel, consent := range map[string]*bool{"e-mail": p.Contact.Consent.Email, "SMS": p.Contact.Consent.SMS} {
+		if consent != nil && !*consent {
+			v.Refuses = strings.TrimSpace(v.Refuses + " They want no " + channel + ".")
+		}
 	}
 	links, err := c.Links.OfContact(ctx, c.Location.ID, key)
 	if err != nil {

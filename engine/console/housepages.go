@@ -31,8 +31,8 @@ func (c *Config) overviewPage(r *http.Request) (any, error) {
 	var v overview
 	for _, name := range slices.Sorted(maps.Keys(status)) {
 		v.Figures = append(v.Figures, figure{name, fmt.Sprint(status[name])})
-		if p, ok := status[name].(Pause); ok && p.Paused {
-			v.Paused = true
+		if p, ok := status[name].(Pause); ok && p.Location == c.Location.ID {
+			v.Paused = p.Paused
 		}
 	}
 	day := 24 * time.Hour

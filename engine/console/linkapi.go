@@ -51,7 +51,7 @@ func (c *Config) end(r *http.Request, w What) (Ended, error) {
 			return Ended{}, err
 		}
 	}
-	if w.Everything && !whoOf(r.Context()).Everywhere {
+	if w.Everything && len(c.Others) > 0 && !whoOf(r.Context()).Everywhere {
 		return Ended{}, fmt.Errorf("%w: everything ends what other locations have too: it needs a key to all of them", errRole)
 	}
 	return c.Book.End(r.Context(), c.Location.ID, w)

@@ -24,6 +24,18 @@ func (c *Config) linksPage(r *http.Request) (any, error) {
 	v := linkList{Kind: q.Get("kind")}
 	var err error
 	v.Links, err = c.Book.Recent(r.Context(), LinkQuery{Location: c.Location.ID, Kind: v.Kind, Before: q.Get("before"), Limit: pageSize})
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]string{"": ""}
+	for i, l := range v.Links {
+		if _, known := names[l.Contact]; !known {
+			if names[l.Contact], err = c.nameOf(r, l.Contact); err != nil {
+				return nil, err
+			}
+		}
+		v.Links[i].Name = names[l.Contact]
+	}
 	if len(v.Links) == pageSize {
 		v.Older = v.Links[pageSize-1].ID
 	}

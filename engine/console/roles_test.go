@@ -23,7 +23,7 @@ var whoMay = []access{
 	{"ops", "POST", "/v1/links", `{"contact": "k"}`}, {"ops", "POST", "/v1/links", `{"app": "courses"}`},
 	{"ops", "POST", "/v1/links/lnk_1/revoke", ""}, {"ops", "POST", "/v1/contacts/k/send", `{}`},
 	{"op", "POST", "/v1/links", `{"kind": "user"}`}, {"op", "POST", "/v1/revoke", `{"contact": "k"}`}, {"op", "POST", "/v1/revoke", `{"workflow": "w"}`},
-	{"op", "POST", "/v1/revoke", `{"run": "r"}`}, {"o", "POST", "/v1/revoke", `{"location": true}`}, {"", "POST", "/v1/revoke", `{"everything": true}`},
+	{"op", "POST", "/v1/revoke", `{"run": "r"}`}, {"o", "POST", "/v1/revoke", `{"location": true}`}, {"o", "POST", "/v1/revoke", `{"everything": true}`},
 	{"op", "GET", "/v1/dead", ""}, {"op", "GET", "/v1/dead/7", ""}, {"op", "POST", "/v1/dead/7/replay", ""}, {"op", "POST", "/v1/dead/replay", `{"letters": [7]}`},
 	{"op", "POST", "/v1/pause", ""}, {"op", "POST", "/v1/resume", ""}, {"op", "POST", "/v1/messages/m/retry", ""}, {"op", "POST", "/v1/messages/m/resend", ""},
 	{"op", "POST", "/v1/runs/r/cancel", ""}, {"op", "POST", "/v1/runs/r/retry", ""}, {"op", "POST", "/v1/contacts", `[]`},

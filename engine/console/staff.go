@@ -91,6 +91,9 @@ func By(ctx context.Context) string {
 	return "operator"
 }
 
+// Everywhere reports whether who makes the request of a context may see what is of all locations.
+func Everywhere(ctx context.Context) bool { return whoOf(ctx).Everywhere }
+
 func whoOf(ctx context.Context) Who {
 	w, _ := ctx.Value(whoKey{}).(Who)
 	return w

@@ -78,6 +78,10 @@ func (s *emailStep) checkAddress(n engine.Node, key, value string) {
 	if value == "" {
 		return
 	}
+	if strings.Contains(value, "<<") {
+		n.Report(engine.Problem{Pos: n.Pos(key, -1), Msg: key + " takes no fields: write the address as it is"})
+		return
+	}
 	if _, err := mail.ParseAddress(value); err != nil {
 		n.Report(engine.Problem{Pos: n.Pos(key, -1),
 			Msg: fmt.Sprintf("%s is no address: write hello@example.com, or 'Acme <hello@example.com>'", key)})

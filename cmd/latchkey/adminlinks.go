@@ -302,7 +302,7 @@ func (i adminBook) scope(ctx context.Context, w console.What) (linkgen.Scope, er
 		s.Run = id
 	case w.Workflow != "":
 		var names []string
-		for _, f := range i.inForce().workflows {
+		for _, f := range i.inForce().set().Workflows {
 			names = append(names, f.ID)
 		}
 		// One whose file is gone has links too.

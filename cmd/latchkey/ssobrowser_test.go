@@ -111,7 +111,7 @@ func TestHandOffInTheTimeline(t *testing.T) {
 	w.send(w.connect(), "lesson_completed", "1", `{"contact":{"id":"c-17","email":"ada@example.com"},"product":{"id":"go-101"},"lesson":{"id":"intro"}}`)
 	link := links(w.waitMails(1)[0].html)[0]
 	ada := newPerson(t)
-	if status, text := ada.press(link); status != http.StatusOK || !strings.Contains(text, "On to your course") {
+	if status, text := ada.press(link); status != http.StatusOK || !strings.Contains(text, "One moment") {
 		t.Fatalf("%d %s", status, text)
 	}
 	if status, page := ada.open("GET", i.cfg.BaseURL+"/go/courses?to=lesson:intro", nil); status != http.StatusOK || !strings.Contains(strings.Join(page.text, " "), "Lesson intro") {

@@ -103,7 +103,7 @@ func (c course) lead() *lead {
 	out := c.l.set.Apps[coursesApp].URL != ""
 	switch {
 	case next == nil && out:
-		return &lead{t.say("open_course"), goTo(coursesApp, "product", c.id)}
+		return &lead{t.say("open_course"), goTo(coursesApp, "product", c.id, "")}
 	case next == nil:
 		return nil
 	}
@@ -112,7 +112,7 @@ func (c course) lead() *lead {
 		label = t.say("continue_at", named(next.Title, next.ID))
 	}
 	if out {
-		return &lead{label, goTo(coursesApp, "lesson", next.ID)}
+		return &lead{label, goTo(coursesApp, "lesson", next.ID, c.id)}
 	}
 	return &lead{label, c.lessonPath(next.ID)}
 }

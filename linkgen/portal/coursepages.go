@@ -154,7 +154,7 @@ func (c course) categoryPage(id string) (page coursePage, ok bool) {
 	page = coursePage{insidePage: c.l.page(ch.Path), Way: c.way(crumb{c.title, c.path()}), Title: ch.Title, Done: ch.Done, Lessons: ch.Lessons,
 		Empty: len(lessons) == 0}
 	if c.l.set.Apps[coursesApp].URL != "" {
-		page.Lead = &lead{c.l.t.say("open_category"), goTo(coursesApp, "category", id)}
+		page.Lead = &lead{c.l.t.say("open_category"), goTo(coursesApp, "category", id, c.id)}
 	}
 	return page, true
 }
@@ -178,7 +178,7 @@ func (c course) lessonPage(id string) (page coursePage, ok bool) {
 		page.Done.Words = t.say("not_begun")
 	}
 	if c.l.set.Apps[coursesApp].URL != "" {
-		page.Lead = &lead{t.say("open_lesson"), goTo(coursesApp, "lesson", id)}
+		page.Lead = &lead{t.say("open_lesson"), goTo(coursesApp, "lesson", id, c.id)}
 	}
 	page.Steps = c.steps(id)
 	return page, true

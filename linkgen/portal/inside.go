@@ -76,7 +76,7 @@ func (l *learner) page(path string) insidePage {
 	for _, m := range l.set.Menu {
 		to := m.URL
 		if m.App != "" {
-			to = goTo(m.App, "", "")
+			to = goTo(m.App, "", "", "")
 		}
 		page.Menu = append(page.Menu, navLink{Label: clean(m.Label), To: to})
 	}
@@ -100,11 +100,15 @@ func (p *Portal) missing(w http.ResponseWriter, l *learner) {
 // coursesApp is the app that lessons are in.
 const coursesApp = "courses"
 
-// goTo returns the path that leads out to an app, and there to a noun of that id if it is not "".
-func goTo(app, noun, id string) string {
+// goTo returns the path that leads out to an app, and there to a noun of that id if it is not "", in a product if it is not "".
+func goTo(app, noun, id, in string) string {
 	path := "/go/" + url.PathEscape(app)
 	if id == "" {
 		return path
 	}
-	return withQuery(path, url.Values{"to": {noun + ":" + id}})
+	q := url.Values{"to": {noun + ":" + id}}
+	if in != "" {
+		q.Set("in", in)
+	}
+	return withQuery(path, q)
 }

@@ -45,7 +45,7 @@ func TestHomeShowsProgress(t *testing.T) {
 	t.Parallel()
 	s := school(t)
 	b := s.signedIn(s.ada, engine.LinkRequest{})
-	b.wants(b.get("/"), 200, "Ada offer", "Go 101", "4 of 12 lessons", `<progress max="12" value="4">`, `<a class="main" href="/go/courses?to=lesson%3Al5">Continue: Lesson 5</a>`,
+	b.wants(b.get("/"), 200, "Ada offer", "Go 101", "4 of 12 lessons", `<progress max="12" value="4">`, `<a class="main" href="/go/courses?in=p-c-17&amp;to=lesson%3Al5">Continue: Lesson 5</a>`,
 		`<a href="/p/p-c-17">Go 101</a>`, "Part of Ada offer")
 	s.happen(s.ada, "lesson_started", "product=p-c-17", "lesson=l9")
 	b.wants(b.get("/"), 200, "Continue: Lesson 9")
@@ -90,8 +90,8 @@ func TestCoursePages(t *testing.T) {
 	b := s.signedIn(s.ada, engine.LinkRequest{})
 	b.wants(b.get("/p/p-c-17"), 200, "<h1>Go 101</h1>", `<a href="/p/p-c-17/c/basics">Basics</a>`, "4 of 12 lessons", "Continue: Lesson 5", "Lesson 12",
 		`<a href="/p/p-c-17/s/l12"><span>Lesson 12</span></a>`, `<span class="state yes">Done</span>`, "Completed")
-	b.wants(b.get("/p/p-c-17/c/more"), 200, "<h1>More</h1>", "0 of 6 lessons", `<a href="/p/p-c-17">Go 101</a>`, `href="/go/courses?to=category%3Amore"`)
-	b.wants(b.get("/p/p-c-17/s/l4"), 200, "<h1>Lesson 4</h1>", "Completed 2 hours ago", "Sunday 22 November 2026, 09:04 UTC", `href="/go/courses?to=lesson%3Al4">Open the lesson`,
+	b.wants(b.get("/p/p-c-17/c/more"), 200, "<h1>More</h1>", "0 of 6 lessons", `<a href="/p/p-c-17">Go 101</a>`, `href="/go/courses?in=p-c-17&amp;to=category%3Amore"`)
+	b.wants(b.get("/p/p-c-17/s/l4"), 200, "<h1>Lesson 4</h1>", "Completed 2 hours ago", "Sunday 22 November 2026, 09:04 UTC", `href="/go/courses?in=p-c-17&amp;to=lesson%3Al4">Open the lesson`,
 		"Before: Lesson 3", "Next: Lesson 5", `<a href="/p/p-c-17/c/basics">Basics</a>`)
 	b.wants(b.get("/p/p-c-17/s/l12"), 200, "Not begun yet")
 	for path, want := range map[string]string{"/c/more": "/p/p-c-17/c/more", "/s/l7": "/p/p-c-17/s/l7", "/s/borrow": "/", "/s/none": "/", "/c/none": "/", "/s/a%2Fb": "/"} {

@@ -136,7 +136,7 @@ func (a *asker) try(ctx context.Context, app *App, p *engine.Person, target stri
 	to := cmp.Or(answer.URL, answer.LoginURL, answer.Login)
 	switch {
 	case answer.ErrorCode != "":
-		return "", fmt.Errorf("Moodle says %.60q", answer.ErrorCode)
+		return "", fmt.Errorf("answered errorcode %.60q", answer.ErrorCode)
 	case to == "" || CheckURL(to) != nil:
 		return "", errNoAnswer
 	case !sameHost(app.URL, to):

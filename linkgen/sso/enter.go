@@ -9,7 +9,7 @@ import (
 	"latchkey/linkgen"
 )
 
-// enter is /go/{app}?to=…: it asks anew whether the session lives and the contact has access, and leads the browser into the
+// enter is /go/{app}?to=…&in=…: it asks anew whether the session lives and the contact has access, and leads the browser into the
 // app. It stores nothing of its own, so it is a GET that may be repeated.
 func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 	name, to := r.PathValue("app"), r.URL.Query().Get("to")
@@ -47,14 +47,14 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if r.URL.Query().Has("hop") { // we were redirected here by the answer to a form
-		h.LeadOn(w, r, s.Location, goPath(name, to))
+		h.LeadOn(w, r, s.Location, goPath(name, to, r.URL.Query().Get("in")))
 		return
 	}
 	if p, ok := h.pending(r); ok && p.Location == app.Location && p.App == app.Name {
 		redirect(w, p.Path)
 		return
 	}
-	place, err := h.place(r.Context(), person, noun, id)
+	place, err := h.place(r.Context(), person, noun, id, r.URL.Query().Get("in"))
 	if err != nil {
 		h.fail(w, r, app.Location, err)
 		return
@@ -123,11 +123,15 @@ func (h *Handler) locationOf(app string) string {
 }
 
 // goPath is where enter is.
-func goPath(app, to string) string {
-	if to == "" {
-		return "/go/" + url.PathEscape(app)
+func goPath(app, to, in string) string {
+	path := "/go/" + url.PathEscape(app)
+	if to != "" {
+		path = withQuery(path, "to", to)
 	}
-	return withQuery("/go/"+url.PathEscape(app), "to", to)
+	if in != "" {
+		path = withQuery(path, "in", in)
+	}
+	return path
 }
 
 func redirect(w http.ResponseWriter, to string) {

@@ -110,7 +110,7 @@ func TestLinkForAnApp(t *testing.T) {
 		t.Fatalf("the link leads to %s", r.to())
 	}
 	page := b.get(r.to())
-	b.wants(page, http.StatusOK, "On to your course", `href="/go/courses?to=lesson%3Aintro"`)
+	b.wants(page, http.StatusOK, "One moment", `href="/go/courses?to=lesson%3Aintro"`)
 	if got := page.Header.Get("Refresh"); got != "0; url=/go/courses?to=lesson%3Aintro" {
 		t.Fatalf("Refresh: %s", got)
 	}

@@ -142,9 +142,11 @@ func (f keyFile) parse(path, text string) ([]signKey, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s:%d: the key is not base64", path, n)
 		}
-		parsed, err := x509.ParsePKCS8PrivateKey(der)
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: the key is not PKCS #8", path, n)
+		var parsed any
+		if parsed, err = x509.ParsePKCS8PrivateKey(der); err != nil {
+			if parsed, err = x509.ParsePKCS1PrivateKey(der); err != nil { // as openssl writes RSA keys
+				return nil, fmt.Errorf("%s:%d: the key is not PKCS #8", path, n)
+			}
 		}
 		k, ok := f.fits(parsed)
 		if !ok {

@@ -128,6 +128,10 @@ func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
 	if !ok {
 		return
 	}
+	if r.Method == http.MethodPost { // with which a browser brings no session from another site
+		redirect(w, authorizePath+"?"+r.Form.Encode())
+		return
+	}
 	hint, err := op.ValidateAuthRequestClient(r.Context(), req, client{app}, p.op.IDTokenHintVerifier(r.Context()))
 	if err == nil {
 		err = p.acceptable(&app, req, r.Form)

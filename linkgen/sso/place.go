@@ -9,8 +9,9 @@ import (
 	"latchkey/engine"
 )
 
-// place finds where a noun's id stands for a learner. It is empty if that is in no product that they hold.
-func (h *Handler) place(ctx context.Context, p *engine.Person, noun, id string) (place, error) {
+// place finds where a noun's id stands for a learner, in that product if one is named. It is empty if that is in no product
+// that they hold.
+func (h *Handler) place(ctx context.Context, p *engine.Person, noun, id, in string) (place, error) {
 	if noun == "" {
 		return place{}, nil
 	}
@@ -20,6 +21,9 @@ func (h *Handler) place(ctx context.Context, p *engine.Person, noun, id string) 
 			return place{}, nil
 		}
 		return place{Product: id}, nil
+	}
+	if slices.Contains(held, in) {
+		held = []string{in}
 	}
 	var known *engine.Courses
 	if h.Courses != nil {

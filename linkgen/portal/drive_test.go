@@ -77,8 +77,11 @@ var looks = func() []string {
 func (c chrome) tab(look string) tab {
 	c.Helper()
 	width, height := int64(1280), int64(800)
-	if strings.HasPrefix(look, "phone") {
+	switch {
+	case strings.HasPrefix(look, "phone"):
 		width, height = 390, 844
+	case strings.HasPrefix(look, "narrow"):
+		width, height = 320, 640
 	}
 	scheme := look[strings.IndexByte(look, '-')+1:]
 	ctx, cancel := chromedp.NewContext(c.ctx, chromedp.WithNewBrowserContext())
@@ -129,13 +132,16 @@ func (b tab) says(name string, texts ...string) {
 	b.pictured(name)
 }
 
+// unpictured are pages that another picture shows already.
+var unpictured = map[string]bool{"in": true, "cancelled": true, "switched": true, "login-wrong": true, "frame-again": true, "frame-out": true}
+
 // pictured takes a page's picture, if those are wanted.
 func (b tab) pictured(name string) {
 	b.Helper()
-	if dir := os.Getenv("LATCHKEY_SCREENS"); dir != "" && !b.framed {
+	if dir := os.Getenv("LATCHKEY_SCREENS"); dir != "" && !b.framed && !unpictured[name] && !strings.HasPrefix(b.look, "narrow") {
 		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		if err == nil {
-			err = os.WriteFile(filepath.Join(dir, name+"-"+b.look+".png"), png, 0o644)
+			err = os.WriteFile(filepath.Join(dir, name+"-"+b.look+".png"), smaller(b, png), 0o644)
 		}
 		if err != nil {
 			b.Error(err)
@@ -175,7 +181,7 @@ func TestDriveLinkPage(t *testing.T) {
 		if err != nil || !high {
 			t.Errorf("%s: the page needs scrolling (%v)", look, err)
 		}
-		b.presses("form button", "home", "Hello, Ada", "Go 101")
+		b.presses("form button", "in", "Hello, Ada", "Go 101")
 		b.opens(s.URL+s.mint(s.bob, engine.LinkRequest{}), "switch", "You are signed in as Ada Lovelace.", "b•••@u•••.edu", "Switch and continue", "Cancel")
 		b.presses(".ask", "cancelled", "Go 101")
 		b.opens(s.URL+s.mint(s.bob, engine.LinkRequest{}), "switch")

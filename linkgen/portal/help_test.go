@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -97,6 +98,9 @@ func newSite(t testing.TB, partitions int) *site {
 	t.Cleanup(s.Server.Close)
 	s.loc.BaseURL = s.URL
 	s.set = Settings{Login: Login{Email: true}, Apps: map[string]App{"courses": {URL: "https://learn.acme.test", Product: "/courses/{product}"}}}
+	if os.Getenv("LATCHKEY_SCREENS") != "" {
+		s.dressed()
+	}
 	s.ada = s.learner("c-17", "Ada", "ada@example.com", "Go 101")
 	s.bob = s.learner("c-18", "Bob", "bob@university.edu", "Rust 201")
 	return s

@@ -48,7 +48,7 @@ func (w *world) form(path string, fields url.Values, header ...string) (int, htt
 
 // TestAttack11SpoofedHostIsNotMailed asks for links with hosts that are not ours: what is mailed begins with base_url.
 //
-// Red when linkgen's Token.url takes its base from anywhere but the settings, as Settings.BaseURL: "http://" + a host of the request would.
+// Red when linkgen's Token.url takes another base than it is given.
 func TestAttack11SpoofedHostIsNotMailed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": "trusted_proxies: [127.0.0.0/8]"})
@@ -72,7 +72,7 @@ func TestAttack11SpoofedHostIsNotMailed(t *testing.T) {
 // TestAttack15ForeignPosts has pages of other sites post each form of the learners' pages, with and without the visitor's cookie. Nothing
 // is done, and no mail goes out. Our own pages may.
 //
-// Red when portalHandler serves i.portal without sameOriginOr, or adds "null" or the form's own Origin to the trusted ones.
+// Red when portalHandler serves i.portal without sameOriginOr, and when /login is let past it (AddInsecureBypassPattern).
 func TestAttack15ForeignPosts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": "trusted_proxies: [127.0.0.0/8]"})
@@ -160,8 +160,7 @@ func (w *wire) pass(c net.Conn, to string) {
 // TestAttack18OnTheWire has events and the login form bring addresses that programs read differently. What stands on the wire are addresses of
 // contacts, each whole and alone, without a parameter.
 //
-// Red when actions/smtp sends to m.To as it is, instead of what CheckAddress makes of it; and when NormalAddress folds with NFKC, for then
-// ada's link is asked for by another address.
+// Red when actions/smtp sends to m.To as it is, instead of what CheckAddress makes of it (l.to = m.To in compose).
 func TestAttack18OnTheWire(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": strings.Replace(helloWorkflow, "  - sms: 'Come in: <<login_url>>'\n", "", 1), "extra": "trusted_proxies: [127.0.0.0/8]"})

@@ -12,6 +12,8 @@ import (
 
 // A browser that runs scripts and waits makes no session, asks for nothing but the page, and finds nothing that its
 // policy forbids.
+//
+// Red when the page has a script that submits its form, with the policy that lets it run or without.
 func TestAttack02HeadlessBrowser(t *testing.T) {
 	t.Parallel()
 	path, err := exec.LookPath("chromium")

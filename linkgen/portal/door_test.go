@@ -13,7 +13,7 @@ import (
 
 const firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:143.0) Gecko/20100101 Firefox/143.0"
 
-// Turned red by letting staff in as the learner (As: "" in enter), or by not asking again on POST (the check in redeem).
+// Red when staff are let in as the learner (As: "" in enter), and when redeem does not compare staff with the form.
 func TestAttack14StaffOpensALearnersLink(t *testing.T) {
 	t.Parallel()
 	for _, parts := range []int{1, 4} {
@@ -55,7 +55,7 @@ func TestAttack14StaffOpensALearnersLink(t *testing.T) {
 	}
 }
 
-// Turned red by taking any session for the one that the page named: v.other(door) && f.get("over") == "".
+// Red when any session counts for the one that the page named: v.other(door) && f.get("over") == "" in redeem.
 func TestAttack14OtherSessionMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)

@@ -52,7 +52,7 @@ func TestLoginFormKeepsItsDestination(t *testing.T) {
 	}
 }
 
-// Turned red by reading the form's app and to as they come: destination{f.get("app"), f.get("to")} in login.
+// Red when login reads the destination as it comes, destination{f.get("app"), f.get("to")}; and when leave asks for no known app.
 func TestAttack12OpenRedirect(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)
@@ -79,7 +79,7 @@ func TestAttack12OpenRedirect(t *testing.T) {
 	}
 }
 
-// Turned red by refusing an address that the location does not know, or by looking for it before the answer.
+// Red when login refuses an address that the location does not know.
 func TestAttack17Enumeration(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)
@@ -134,7 +134,7 @@ var oddAddresses = map[string]string{
 	"ada@example.com\u200b": "", "ﬁ@example.com": "", "ada@xn--a.com": "", "\xff@example.com": "",
 }
 
-// Turned red by normalizing what is typed instead of refusing it (norm.NFKC.String), or by net/mail.ParseAddress.
+// Red when readAddress folds what is typed (s = norm.NFKC.String(s)) instead of refusing it, and when engine.NormalAddress lowers every letter.
 func TestAttack18Addresses(t *testing.T) {
 	t.Parallel()
 	for typed, want := range oddAddresses {
@@ -169,8 +169,7 @@ func TestAttack18Addresses(t *testing.T) {
 	}
 }
 
-// Turned red by counting before the link is looked at (a check at the head of door), by the left-most X-Forwarded-For, or
-// by a limiter that never forgets.
+// Red when door counts before it looks at the link, and when ClientBehind reads X-Forwarded-For from the left.
 func TestAttack25RateLimits(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)
@@ -241,7 +240,7 @@ func TestLimiterIsBounded(t *testing.T) {
 	}
 }
 
-// Turned red by sending to an address of the form, by taking the contact from it, or by telling a forged token from an old one.
+// Red when renew hands on the form's address, and when it answers a forged token otherwise than an old one.
 func TestAttack26Resend(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 4)

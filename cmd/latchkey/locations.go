@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"latchkey/engine"
+	"latchkey/linkgen/sso"
 	"latchkey/triggers"
 )
 
@@ -73,6 +74,13 @@ func (r *configReader) findShared(root *configReader) {
 		}
 		for _, u := range other.NATS.Users {
 			users[u.User] = other.Location
+		}
+	}
+	for _, a := range r.c.apps() {
+		for _, other := range root.c.Sites {
+			if o := other.clientOf(a.ClientID()); a.SSO == sso.OIDC && o != "" {
+				r.reportKey("apps."+a.Name+".client_id", false, "apps.%s of %s has the same one", o, other.Location)
+			}
 		}
 	}
 	for _, u := range r.c.NATS.Users {

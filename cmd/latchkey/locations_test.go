@@ -215,6 +215,8 @@ func TestLocationMistakes(t *testing.T) {
 		{"one token twice", "", "events: {token: sesame-sesame-sesame}\n", "latchkey.yaml:1:17: events.token: academy has the same one"},
 		{"one NATS user twice", "", "nats: {users: {film: other}}\n", "latchkey.yaml:1:22: nats.users.film: academy has a user of that name"},
 		{"a NATS user of all", "nats: {users: {ops: one}}\n", "nats: {users: {ops: two}}\n", "nats.users.ops: the latchkey.yaml above has a user of that name"},
+		{"one client twice", "apps: {lms: {url: https://a.test, sso: oidc, secret: 0123456789abcdef, client_id: lms, redirects: [https://a.test/cb]}}\n", "",
+			"apps.lms.client_id: apps.lms of academy has the same one"},
 		{"locations in a location", "", "locations: [x]\n", "latchkey.yaml:1:12: locations: is for all locations"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -112,9 +112,11 @@ func TestAttack34MintedURL(t *testing.T) {
 			w.WriteHeader(500)
 			fmt.Fprint(w, `{"url": "`+m.URL+`/x"}`)
 		},
-		"status 404":       func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
-		"a redirect":       func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, evil.URL, http.StatusFound) },
-		"a redirect kept":  func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, evil.URL, http.StatusTemporaryRedirect) },
+		"status 404": func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) },
+		"a redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, evil.URL, http.StatusFound) },
+		"a redirect kept": func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, evil.URL, http.StatusTemporaryRedirect)
+		},
 		"too much":         jsonSays(`{"pad": "` + strings.Repeat("x", 1<<20) + `", "url": "` + m.URL + `/x"}`),
 		"nothing, hung up": func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 	} {

@@ -109,6 +109,7 @@ func (h *Handler) discourse(w http.ResponseWriter, r *http.Request) {
 	app, f, err := h.forum(r.PathValue("app"), q.Get("sso"), q.Get("sig"))
 	if err != nil {
 		h.Log.Warn().Err(err).Msg("a request of DiscourseConnect is refused")
+		h.clearPending(w, r)
 		h.Trouble(w, r, app.Location, AppMistake)
 		return
 	}

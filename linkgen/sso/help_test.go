@@ -2,6 +2,7 @@ package sso_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"net/http"
@@ -71,8 +72,11 @@ func newSite(t testing.TB, apps ...sso.App) *site {
 	t.Cleanup(s.Server.Close)
 	s.loc.BaseURL = s.URL
 	location := func(id string) *engine.Location {
-		if id == locID {
+		switch id {
+		case locID:
 			return s.loc
+		case "studio":
+			return &engine.Location{ID: id, Name: "Film Studio", BaseURL: s.loc.BaseURL}
 		}
 		return nil
 	}
@@ -130,10 +134,10 @@ func (s *site) restart() {
 	s.sso = h
 }
 
-// use puts apps into force.
+// use puts apps into force, of our location unless they say another.
 func (s *site) use(apps ...sso.App) {
 	for i := range apps {
-		apps[i].Location = locID
+		apps[i].Location = cmp.Or(apps[i].Location, locID)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

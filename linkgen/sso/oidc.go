@@ -168,6 +168,7 @@ func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
 
 // deny sends the browser back with what was wrong. The library's own way writes the request into the log of the process.
 func (p *provider) deny(w http.ResponseWriter, r *http.Request, req *oidc.AuthRequest, err error) {
+	p.h.clearPending(w, r)
 	e := oidc.ErrServerError()
 	if !errors.As(err, &e) {
 		p.h.Log.Error().Err(err).Msg("cannot answer an OpenID request")
@@ -189,6 +190,7 @@ func (p *provider) deny(w http.ResponseWriter, r *http.Request, req *oidc.AuthRe
 func (p *provider) requested(w http.ResponseWriter, r *http.Request) (App, *oidc.AuthRequest, bool) {
 	refuse := func(why string) (App, *oidc.AuthRequest, bool) {
 		p.h.Log.Warn().Str("why", why).Msg("an OpenID request is refused")
+		p.h.clearPending(w, r)
 		p.h.Trouble(w, r, "", AppMistake)
 		return App{}, nil, false
 	}

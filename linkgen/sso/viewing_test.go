@@ -1,6 +1,7 @@
 package sso_test
 
 import (
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"latchkey/engine"
 	"latchkey/linkgen"
+	"latchkey/linkgen/sso"
 )
 
 // Staff who view as a learner enter no app as the learner.
@@ -72,5 +74,58 @@ func TestOIDCPost(t *testing.T) {
 	}
 	if p.code(t, b.get(r.to())) == "" {
 		t.Error("no code")
+	}
+}
+
+// Apps of one name belong to the location of whoever is signed in, or of the forum that signed.
+func TestAppsOfLocations(t *testing.T) {
+	t.Parallel()
+	film := sso.App{Location: "studio", Name: "courses", URL: "https://film.studio.test"}
+	stage := sso.App{Location: "studio", Name: "stage", URL: "https://stage.studio.test"}
+	talk := sso.App{Location: "studio", Name: "forum", URL: "https://talk.studio.test", SSO: sso.Discourse, Secret: engine.NewSecret("the studio's own secret")}
+	client := moodleApp
+	client.Location = "studio"
+	s := newSite(t, courses, film, stage, forumApp, talk, moodleApp, client)
+	b := s.signIn(s.ada, "ada@example.com")
+	if r := b.get("/go/courses"); r.to() != "https://learn.acme.test/school/" {
+		t.Errorf("of the academy: %s", r.to())
+	}
+	b.wants(b.get("/go/stage"), http.StatusNotFound)
+	if r := s.browser().get("/go/stage"); r.to() != "/login?app=stage&location=studio" {
+		t.Errorf("to sign in: %s", r.to())
+	}
+	told(t, b.get(asks("nonce", "n1", "return_sso_url", forumReturn)))
+	payload := base64.StdEncoding.EncodeToString([]byte("nonce=n2&return_sso_url=" + url.QueryEscape("https://talk.studio.test/session/sso_login")))
+	r := b.get("/sso/discourse/forum?" + url.Values{"sso": {payload}, "sig": {sso.SignForum(talk.Secret, payload)}}.Encode())
+	if r.to() != "/login?app=forum&location=studio" {
+		t.Errorf("the studio's forum is told of a learner of the academy: %s", r.to())
+	}
+	p := s.relying()
+	if p.code(t, b.get(p.asks())) == "" {
+		t.Error("no code")
+	}
+	p.ClientID = "studio.moodle"
+	if r := b.get(p.asks()); r.to() != "/login?app=moodle&location=studio" {
+		t.Errorf("the studio's client is told of a learner of the academy: %s", r.to())
+	}
+	if r := b.get("/go/courses"); r.to() != "https://learn.acme.test/school/" {
+		t.Errorf("the academy's session has ended: %s", r.to())
+	}
+}
+
+// A request that waited and then was refused waits no more, so that the app can be entered.
+func TestPendingIsForgotten(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, moodleApp)
+	p := s.relying()
+	b := s.browser()
+	b.get(p.asks("id_token_hint", ""))
+	changed := moodleApp
+	changed.Redirects = []string{"https://moodle.acme.test/other"}
+	s.use(changed)
+	s.signIn(s.ada, "ada@example.com", b)
+	b.wants(b.get(b.get("/go/moodle").to()), http.StatusBadRequest)
+	if r := b.get("/go/moodle"); r.to() != "https://moodle.acme.test/" {
+		t.Errorf("it waits still: %s", r.to())
 	}
 }

@@ -23,6 +23,7 @@ func TestBrowserConsole(t *testing.T) {
 	if err != nil || !strings.Contains(door, "Sign in to the console") {
 		t.Fatal(err, door)
 	}
+	shoot(t, staff, "console-signin-link")
 	press(t, staff, "main form button")
 	admin, _ := url.Parse(signIn)
 	if at, _ := chromedp.Run(staff, chromedp.Location()); at != "http://"+admin.Host+"/" {
@@ -44,6 +45,7 @@ func TestBrowserConsole(t *testing.T) {
 	if err != nil || !strings.Contains(made, "/l/") {
 		t.Fatal("no link was made", err)
 	}
+	shoot(t, staff, "console-made")
 	learner := visitor(t, chrome, 390, 844)
 	if _, err := pageText(learner, made); err != nil {
 		t.Fatal(err)
@@ -72,6 +74,7 @@ func TestBrowserConsole(t *testing.T) {
 	if out, err := pageText(staff, at("/contacts")); err != nil || !strings.Contains(out, "Mail me a sign-in link") {
 		t.Errorf("signed out: %v %s", err, out)
 	}
+	shoot(t, staff, "console-signin")
 }
 
 func press(t *testing.T, ctx context.Context, button string) {
@@ -125,7 +128,7 @@ func shoot(t *testing.T, ctx context.Context, name string) {
 	if dir == "" {
 		return
 	}
-	png, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
+	png, err := chromedp.Run(ctx, chromedp.CaptureScreenshot())
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, name+".png"), png, 0o644)
 	}

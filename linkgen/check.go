@@ -135,16 +135,20 @@ func (l *Links) admit(rec linkRecord, p *engine.Person) Reason {
 	if p == nil {
 		return NoAccess
 	}
-	if k := l.keys.find(rec.KeyID); len(rec.Address) > 0 && k != nil {
-		if !hmac.Equal(rec.Address, k.addressMAC(rec.Location, p.Contact.Email)) &&
-			!hmac.Equal(rec.Address, k.addressMAC(rec.Location, p.Contact.Phone)) {
-			return Moved
-		}
+	if l.movedFrom(rec, p) {
+		return Moved
 	}
 	if !p.HasAccess() {
 		return NoAccess
 	}
 	return OK
+}
+
+// movedFrom reports whether a link was sent to an address that is not the contact's today.
+func (l *Links) movedFrom(rec linkRecord, p *engine.Person) bool {
+	k := l.keys.find(rec.KeyID)
+	return len(rec.Address) > 0 && k != nil && !hmac.Equal(rec.Address, k.addressMAC(rec.Location, p.Contact.Email)) &&
+		!hmac.Equal(rec.Address, k.addressMAC(rec.Location, p.Contact.Phone))
 }
 
 // A Door is what a token opens. Only a Learner link has a Person and lets somebody in by itself; what the other kinds open is

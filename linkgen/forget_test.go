@@ -16,6 +16,19 @@ func TestForget(t *testing.T) {
 		eve := b.person("eve", "eve@example.com", "").Key
 		hers, his := b.mint(engine.LinkRequest{Contact: eve}), b.mint(engine.LinkRequest{})
 		b.mint(engine.LinkRequest{Contact: eve, App: "courses"})
+		run := engine.NewID(t0, eve.Shard(), "her run")
+		b.update(eve, func(tx engine.Tx) error {
+			return engine.SaveRun(tx, &engine.Run{ID: run, Location: loc, Workflow: "w", Contact: eve, State: engine.RunFinished})
+		})
+		b.mint(engine.LinkRequest{Contact: eve, Run: run})
+		b.revoke(Scope{Location: loc, Run: run})
+		view := NewSID(eve.Shard())
+		b.update(eve, func(tx engine.Tx) error {
+			_, err := b.links.Redeem(tx, Visit{Token: hers, Fresh: view, Now: b.now, As: "sam"})
+			return err
+		})
+		b.revoke(Scope{Location: loc, Contact: eve})
+		hers = b.mint(engine.LinkRequest{Contact: eve})
 		sids := map[engine.ID]engine.Secret{}
 		for who, tok := range map[engine.ID]Token{eve: hers, b.ada: his} {
 			sid, _, err := b.redeem(tok, engine.Secret{})
@@ -26,7 +39,7 @@ func TestForget(t *testing.T) {
 		}
 		var held Held
 		b.update(eve, func(tx engine.Tx) (err error) { held, err = b.links.Held(tx, loc, eve); return err })
-		if held != (Held{Links: 2, Sessions: 1}) {
+		if held != (Held{Links: 4, Sessions: 1}) {
 			t.Errorf("held: %+v", held)
 		}
 		for range 2 {
@@ -34,12 +47,17 @@ func TestForget(t *testing.T) {
 		}
 		for _, s := range b.stores.All() {
 			for space, recs := range enginetest.Dump(t, s) {
-				if space == engine.SpacePeople {
+				if space == engine.SpacePeople || space == engine.SpaceRuns {
 					continue
 				}
+				if space == engine.SpaceTrails && len(recs) > 1 {
+					t.Errorf("%d partitions: %d timelines are left", parts, len(recs))
+				}
 				for k, v := range recs {
-					if bytes.Contains([]byte(k), eve[:]) || bytes.Contains([]byte(v), eve[:]) {
-						t.Errorf("%d partitions: left in %s", parts, space)
+					for _, id := range [][]byte{eve[:], []byte(eve.String()), run[:], []byte(run.String())} {
+						if bytes.Contains([]byte(k), id) || bytes.Contains([]byte(v), id) {
+							t.Errorf("%d partitions: left in %s", parts, space)
+						}
 					}
 				}
 			}

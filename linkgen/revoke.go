@@ -246,13 +246,17 @@ func (l *Links) RevokeScope(ctx context.Context, stores engine.Stores, s Scope, 
 	if err != nil {
 		return fmt.Errorf("revoke %s: %w", s, err)
 	}
-	if key == nil {
-		err = l.revokeContacts(ctx, stores, s, by, now)
-	} else {
-		for i, store := range stores.All() {
-			if err = store.Update(ctx, func(tx engine.Tx) error { return revokeAll(tx, s, key, by, now, i == 0) }); err != nil {
-				break
-			}
+	in := stores.All()
+	switch {
+	case key == nil:
+		err, in = l.revokeContacts(ctx, stores, s, by, now), nil
+	case !s.Run.IsZero(): // whose links are where it is
+		in = []engine.Store{stores.For(s.Run.Shard())}
+	}
+	for i, store := range in {
+		err = store.Update(ctx, func(tx engine.Tx) error { return revokeAll(tx, s, key, by, now, i == 0) })
+		if err != nil {
+			break
 		}
 	}
 	if err != nil {
@@ -271,7 +275,13 @@ func revokeAll(tx engine.Tx, s Scope, key []byte, by string, wall time.Time, not
 	if err := save(tx, engine.SpaceRevoked, slices.Clone(key), r); err != nil || !note {
 		return err
 	}
-	return Audit(tx, AuditEntry{At: now, Location: s.Location, Who: by, Did: "revoked all links and sessions", On: s.String()})
+	e := AuditEntry{At: now, Location: s.Location, Who: by, Did: "revoked all links and sessions", On: s.String()}
+	if !s.Run.IsZero() {
+		if run, err := engine.LoadRun(tx, s.Location, s.Run); err == nil && run != nil {
+			e.Detail = contactDetail(run.Contact) // so that it is forgotten with them
+		}
+	}
+	return Audit(tx, e)
 }
 
 // revokeContacts ends those of a contact, of the one that absorbed it, and of those that this one absorbed.

@@ -130,12 +130,22 @@ func (l *Links) session(tx engine.Tx, key []byte, now time.Time) (Session, bool,
 	return s, live, nil
 }
 
-// Holder returns whose session it is, as Person does. It is nil if the session is over because the contact that absorbed
-// its own lost all access since, and has some again.
+// Holder returns whose session it is, as Person does. It is nil if the session is over although Session does not know: because
+// the address that its link was sent to is no longer the contact's, or because the contact that absorbed its own lost all
+// access since, and has some again.
 func (l *Links) Holder(ctx context.Context, stores engine.Stores, s Session) (*engine.Person, error) {
 	p, err := Person(ctx, stores, s.Location, s.Contact)
-	if err != nil || p == nil || p.Key == s.Contact || !p.HasAccess() {
-		return p, err
+	if err != nil || p == nil {
+		return nil, err
+	}
+	moved, err := l.moved(ctx, stores, s, p)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("session %s: %w", s.ID, err)
+	case moved:
+		return nil, nil
+	case p.Key == s.Contact || !p.HasAccess():
+		return p, nil
 	}
 	var acc account
 	err = stores.For(p.Key.Shard()).View(ctx, func(tx engine.Tx) error {
@@ -149,6 +159,21 @@ func (l *Links) Holder(ctx context.Context, stores engine.Stores, s Session) (*e
 		return nil, nil
 	}
 	return p, nil
+}
+
+// moved reports whether a session's link was sent to an address that is not the contact's today. A link that is not stored any
+// more tells nothing.
+func (l *Links) moved(ctx context.Context, stores engine.Stores, s Session, p *engine.Person) (moved bool, err error) {
+	link, err := ParseID(s.Link)
+	if err != nil {
+		return false, nil // made by no link
+	}
+	err = stores.For(link.Shard()).View(ctx, func(tx engine.Tx) error {
+		rec, ok, err := loadLink(tx, link)
+		moved = ok && l.movedFrom(rec, p)
+		return err
+	})
+	return moved, err
 }
 
 // alive reports whether a session of a contact, whose epoch is given, is not over.

@@ -149,3 +149,55 @@ func TestSessionsPerContact(t *testing.T) {
 		}
 	}
 }
+
+// Who has the old address of a contact has neither their links nor a session any more, whichever of the two addresses it was.
+func TestNewAddressEndsSessions(t *testing.T) {
+	t.Parallel()
+	for _, parts := range []int{1, 4} {
+		b := newBench(t, parts)
+		mail := b.mint(engine.LinkRequest{Address: "ada@example.com"})
+		sms := b.mint(engine.LinkRequest{Address: "+14155550123"})
+		hand := b.mint(engine.LinkRequest{})
+		var sids []engine.Secret
+		for _, tok := range []Token{mail, sms, hand} {
+			sid, _, err := b.redeem(tok, engine.Secret{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			sids = append(sids, sid)
+		}
+		held := func(sid engine.Secret) bool {
+			var s Session
+			shard, _ := ShardOfSID(sid)
+			if err := b.stores.For(shard).View(t.Context(), func(tx engine.Tx) (err error) {
+				s, _, err = b.links.Session(tx, sid, b.now)
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+			p, err := b.links.Holder(t.Context(), b.stores, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return p != nil
+		}
+		b.person("c-17", "ada@elsewhere.test", "+14155550123")
+		b.want(mail, Moved)
+		b.want(sms, OK)
+		if held(sids[0]) || !held(sids[1]) || !held(sids[2]) {
+			t.Errorf("%d partitions: a new e-mail address: %v %v %v", parts, held(sids[0]), held(sids[1]), held(sids[2]))
+		}
+		list, err := b.links.Sessions(t.Context(), b.stores, loc, b.ada, b.now)
+		if err != nil || len(list) != 2 {
+			t.Errorf("%d sessions, %v", len(list), err)
+		}
+		info, err := b.links.Show(t.Context(), b.stores, mail.selector.ID(), b.now)
+		if err != nil || info.Sessions != 0 {
+			t.Errorf("%d sessions of the link, %v", info.Sessions, err)
+		}
+		b.person("c-17", "ada@elsewhere.test", "")
+		if held(sids[1]) || !held(sids[2]) {
+			t.Errorf("%d partitions: a new phone", parts)
+		}
+	}
+}

@@ -60,6 +60,9 @@ func (l *Links) infoToday(ctx context.Context, stores engine.Stores, rec linkRec
 	if err != nil {
 		return Info{}, err
 	}
+	if d.Reason == Moved { // they ended with it
+		sessions = 0
+	}
 	return Info{Link: rec.Link, State: d.Reason, Uses: v.use.Count, First: v.use.First, Last: v.use.Last, Sessions: sessions,
 		Revoked: d.cause.At, RevokedBy: d.cause.By, RevokedWith: d.cause.Scope, Bound: len(v.use.Bound) > 0}, nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/urfave/cli/v3"
 
 	"latchkey/engine/console"
+	"latchkey/linkgen"
 )
 
 func (a *app) linkCommand() *cli.Command {
@@ -140,9 +141,12 @@ func (a *app) linkList(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-// linkID returns the id of a link that is given by it or by its URL, which is not repeated: it may be live. cut says that the
-// URL is cut short.
+// linkID returns the id of a link that is given by it, by its URL or by the end of that, which is not repeated: it may be live. cut
+// says that the URL is cut short.
 func linkID(text string) (id string, cut bool) {
+	if tok, err := linkgen.ParseToken(text); err == nil {
+		return tok.Selector().ID(), false
+	}
 	_, token, ok := strings.Cut(text, "/l/")
 	if !ok {
 		return text, false

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -173,7 +174,7 @@ func (b tab) types(selector, text string) {
 func TestDriveLinkPage(t *testing.T) {
 	t.Parallel()
 	c := newChrome(t)
-	for _, look := range looks {
+	for _, look := range append(slices.Clone(looks), "narrow-light") {
 		s := newSite(t, 1)
 		b := c.tab(look)
 		b.opens(s.URL+s.mint(s.ada, engine.LinkRequest{}), "link", "Sign in as", "a•••@e•••.com", "Continue", "Not you? Close this page.")
@@ -251,7 +252,7 @@ func TestDriveDeadLinks(t *testing.T) {
 	t.Parallel()
 	c := newChrome(t)
 	var tabs []tab
-	for _, look := range looks {
+	for _, look := range append(slices.Clone(looks), "narrow-light") {
 		tabs = append(tabs, c.tab(look))
 	}
 	for _, d := range deadLinks {
@@ -273,7 +274,7 @@ func TestDriveDeadLinks(t *testing.T) {
 func TestDriveLoginForm(t *testing.T) {
 	t.Parallel()
 	c := newChrome(t)
-	for _, look := range looks {
+	for _, look := range append(slices.Clone(looks), "narrow-light") {
 		s := newSite(t, 1)
 		s.set.Login.SMS = strings.HasSuffix(look, "dark")
 		b := c.tab(look)

@@ -67,16 +67,18 @@ func (p *Portal) userDoor(w http.ResponseWriter, r *http.Request, door linkgen.D
 		p.tellIn(w, t, loc, hosts, http.StatusGone, "user_dead")
 		return
 	}
-	if s, err := p.framed(r, loc.ID); err != nil {
+	s, err := p.framed(r, loc.ID)
+	if err != nil {
 		p.fail(w, r, err)
-		return
-	} else if s.Email != "" {
-		p.redirect(w, p.staffPath(loc.ID))
 		return
 	}
 	given := r.URL.Query().Get("assertion")
 	said, err := set.Embed.verify(given, audience(loc), p.Now())
-	if err != nil {
+	switch {
+	case s.Email != "" && (err != nil || said.Email == s.Email): // who reloads the page brings an old one
+		p.redirect(w, p.staffPath(loc.ID))
+		return
+	case err != nil:
 		p.refuseAssertion(w, t, loc, hosts, door.Link.ID, err)
 		return
 	}
@@ -133,7 +135,7 @@ func (p *Portal) enterStaff(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		p.fail(w, r, err)
 	default:
-		p.writeFrameCookie(w, fresh.Reveal(), int(linkgen.StaffLife/time.Second))
+		p.writeFrameCookie(w, fresh.Reveal(), int(frameLife/time.Second))
 		p.redirect(w, p.staffPath(loc.ID))
 	}
 }
@@ -161,6 +163,9 @@ func (p *Portal) beginStaff(r *http.Request, door linkgen.Door, said assertion, 
 // else: a host says who somebody is, not what they may do.
 const ViaHost = "host"
 
+// frameLife is how long such a session lasts: who is no longer staff there is not for long here.
+const frameLife = 12 * time.Hour
+
 // framed returns the session of staff whom a host vouched for, of the location; without an address if there is none.
 func (p *Portal) framed(r *http.Request, location string) (s linkgen.StaffSession, err error) {
 	sid := p.frameSID(r)
@@ -169,7 +174,7 @@ func (p *Portal) framed(r *http.Request, location string) (s linkgen.StaffSessio
 	}
 	err = p.Stores.For(0).View(r.Context(), func(tx engine.Tx) error {
 		found, ok, err := p.Links.StaffSession(tx, sid, p.Now())
-		if ok && found.Via == ViaHost && found.Location == location {
+		if ok && found.Via == ViaHost && found.Location == location && p.Now().Sub(found.Created) < frameLife {
 			s = found
 		}
 		return err

@@ -234,7 +234,7 @@ func TestFrameCookie(t *testing.T) {
 	link, b := s.userLink(), s.browser()
 	in := b.enter(b.frame(link + "?assertion=" + s.vouch(nil).hs256(t)))
 	_, flags, _ := strings.Cut(in.Header.Get("Set-Cookie"), "; ")
-	if !strings.HasPrefix(in.Header.Get("Set-Cookie"), "__Host-latchkey-frame=") || flags != "Path=/; Max-Age=604800; HttpOnly; Secure; SameSite=None; Partitioned" {
+	if !strings.HasPrefix(in.Header.Get("Set-Cookie"), "__Host-latchkey-frame=") || flags != "Path=/; Max-Age=43200; HttpOnly; Secure; SameSite=None; Partitioned" {
 		t.Errorf("cookie flags: %s", flags)
 	}
 }
@@ -258,4 +258,24 @@ func FuzzAssertion(f *testing.F) {
 			t.Errorf("%q: refused, and yet %+v", text, said)
 		}
 	})
+}
+
+// Who opens the menu next in the same browser is not taken for who did before, and nobody is in for ever.
+func TestFrameSessionIsOfOnePerson(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 1)
+	link, b := s.userLink(), s.browser()
+	b.wants(b.enter(b.frame(link+"?assertion="+s.vouch(nil).hs256(t))), 303)
+	for text, want := range map[string]int{s.vouch(nil).hs256(t): 303, "": 303, "x": 303, s.vouch(vouch{"email": "tom@acme.test"}).hs256(t): 200} {
+		if r := b.frame(link + "?assertion=" + text); r.StatusCode != want {
+			t.Errorf("%d, want %d\n%s", r.StatusCode, want, r.text())
+		}
+	}
+	b.wants(b.enter(b.frame(link+"?assertion="+s.vouch(vouch{"email": "tom@acme.test"}).hs256(t))), 303)
+	b.wants(b.frame("/staff"), 200, "tom@acme.test")
+	for range 3 {
+		s.pass(4 * time.Hour)
+		b.frame("/staff")
+	}
+	b.wants(b.frame("/staff"), 403, "You are not signed in here any more")
 }

@@ -1,7 +1,9 @@
 package linkgen
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -55,6 +57,125 @@ func TestSweep(t *testing.T) {
 			t.Errorf("%d links listed, %v", len(list), err)
 		}
 	}
+}
+
+// What never expires goes once it was replaced or revoked; what happened to a link goes with it; that a run's links were ended is
+// remembered for longer than any of them lives.
+func TestSweepWhatDoesNotExpire(t *testing.T) {
+	t.Parallel()
+	for _, parts := range []int{1, 4} {
+		b := newBench(t, parts)
+		run := engine.NewID(t0, b.ada.Shard(), "run")
+		tok := b.mint(engine.LinkRequest{Run: run, TTL: time.Hour})
+		if _, _, err := b.redeem(tok, engine.Secret{}); err != nil {
+			t.Fatal(err)
+		}
+		b.revoke(Scope{Location: loc, Run: run})
+		app, gone, old := b.app(), b.app(), b.user()
+		user := b.user()
+		staff := b.staff()
+		sid, _, err := b.redeemStaff(staff, engine.Secret{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.stores.For(0).Update(t.Context(), func(tx engine.Tx) error { return b.links.Revoke(tx, gone.selector.ID(), "sam", b.now) }); err != nil {
+			t.Fatal(err)
+		}
+		count := func() map[engine.Space]int {
+			n := map[engine.Space]int{}
+			for _, s := range b.stores.All() {
+				for space, recs := range enginetest.Dump(t, s) {
+					n[space] += len(recs)
+				}
+			}
+			return n
+		}
+		if n := count(); n[engine.SpaceLinks] != 6 || n[engine.SpaceTrails] != 2 || n[engine.SpaceRevoked] != 1 {
+			t.Errorf("%d partitions: stored %v", parts, n)
+		}
+		b.now = b.now.Add(StaffIdle + 30*24*time.Hour)
+		b.sweep(b.now.Add(-24 * time.Hour))
+		n := count()
+		if n[engine.SpaceLinks] != 2 || n[engine.SpaceTrails] != 0 || n[engine.SpaceSessions] != 0 || n[engine.SpaceRevoked] != 1 || n[engine.SpaceAudit] != 0 {
+			t.Errorf("%d partitions: left %v", parts, n)
+		}
+		b.want(app, OK)
+		b.want(user, OK)
+		b.want(old, Unknown)
+		if b.liveStaff(sid) {
+			t.Error("the session of staff lives")
+		}
+		b.now = b.now.Add(revokedKept)
+		b.sweep(b.now.Add(-24 * time.Hour))
+		if n := count(); n[engine.SpaceRevoked] != 0 {
+			t.Errorf("%d partitions: left %v", parts, n)
+		}
+	}
+}
+
+func (b *bench) sweep(before time.Time) {
+	b.Helper()
+	if err := b.links.Sweep(b.Context(), b.stores, before, b.now); err != nil {
+		b.Fatal(err)
+	}
+}
+
+// Recent goes through all links of a location, newest first, whatever the pages and partitions.
+func TestRecent(t *testing.T) {
+	t.Parallel()
+	for _, parts := range []int{1, 4} {
+		b := newBench(t, parts)
+		var want []string
+		for i := range 60 {
+			if i%7 == 0 {
+				b.now = b.now.Add(40 * 24 * time.Hour) // long times without any
+			}
+			b.now = b.now.Add(time.Duration(i%3) * time.Millisecond)
+			who := b.person(fmt.Sprint("c-", i%5), "x@example.com", "").Key
+			want = append(want, b.mint(engine.LinkRequest{Contact: who}).selector.ID())
+		}
+		app := b.app().selector.ID()
+		slices.Reverse(want)
+		seen := map[string]bool{}
+		last := ""
+		for {
+			page, err := b.links.Recent(t.Context(), b.stores, loc, Learner, last, 7, b.now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, info := range page {
+				if last != "" && info.Link.Created.After(b.selectorOf(last).Time()) || seen[info.Link.ID] {
+					t.Errorf("%s after %s", info.Link.ID, last)
+				}
+				last = info.Link.ID
+				seen[last] = true
+			}
+		}
+		if len(seen) != len(want) {
+			t.Errorf("%d partitions: %d of %d", parts, len(seen), len(want))
+		}
+		all, err := b.links.Recent(t.Context(), b.stores, loc, "", "", 3, b.now)
+		if err != nil || len(all) != 3 || all[0].Link.ID != app && all[1].Link.ID != app {
+			t.Errorf("%d, %v", len(all), err)
+		}
+		if none, err := b.links.Recent(t.Context(), b.stores, "else", "", "", 3, b.now); err != nil || len(none) != 0 {
+			t.Errorf("of another location: %d, %v", len(none), err)
+		}
+		if _, err := b.links.Recent(t.Context(), b.stores, loc, "", "nonsense", 3, b.now); !errors.Is(err, ErrBadID) {
+			t.Errorf("%v", err)
+		}
+	}
+}
+
+func (b *bench) selectorOf(id string) Selector {
+	s, err := ParseID(id)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return s
 }
 
 func BenchmarkMint(b *testing.B) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -131,4 +132,60 @@ func TestHandOffInTheTimeline(t *testing.T) {
 	if log := w.logTail(); strings.Contains(log, "eyJ") || strings.Contains(log, "/go/courses?") || !strings.Contains(log, "GET /go/{app}") {
 		t.Errorf("the log: %s", log)
 	}
+}
+
+// A scanner opens each mail's link before the learner does, who then comes in on a phone and a laptop and lands in the course
+// site, ten times in a row.
+func TestInTenTimesPastAScanner(t *testing.T) {
+	t.Parallel()
+	site, open := newCourseSite(t)
+	w := newWorld(t, map[string]string{"workflows/next.yaml": lessonWorkflow, "extra": intoCourses(site.URL, "sso: jwt")})
+	i, _ := w.start()
+	open(i.cfg.BaseURL, "")
+	nc := w.connect()
+	phone, laptop := newPerson(t), newPerson(t)
+	for n := range 10 {
+		lesson := fmt.Sprintf("l%d", n)
+		w.send(nc, "lesson_completed", lesson, fmt.Sprintf(`{"contact":{"id":"c-17","email":"ada@example.com","first_name":"Ada"},
+			"product":{"id":"go-101"},"lesson":{"id":%q}}`, lesson))
+		link := links(w.waitMails(n + 1)[n].html)[0]
+		scan(t, link)
+		for name, p := range map[string]person{"phone": phone, "laptop": laptop} {
+			if text := p.comeInto(link); !strings.Contains(text, "Lesson "+lesson) || !strings.Contains(text, "Signed in as Ada") {
+				t.Fatalf("mail %d on the %s: %s", n+1, name, text)
+			}
+		}
+	}
+}
+
+// scan does what mail scanners do with a link.
+func scan(t *testing.T, link string) {
+	t.Helper()
+	scanner := newPerson(t)
+	scanner.open("HEAD", link, nil)
+	for range 2 {
+		scanner.open("GET", link, nil)
+	}
+	u, err := url.Parse(link)
+	if err != nil || len(scanner.Jar.Cookies(u)) != 0 {
+		t.Fatalf("a scanner is signed in: %v", err)
+	}
+}
+
+// comeInto presses the button of a link for an app, goes on as a browser does by itself, and returns the text of the page there.
+func (p person) comeInto(link string) string {
+	p.t.Helper()
+	_, door := p.open("GET", link, nil)
+	base := link[:strings.Index(link, "/l/")]
+	res, err := p.PostForm(base+door.form.action, door.form.values)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	res.Body.Close()
+	_, to, ok := strings.Cut(res.Header.Get("Refresh"), "url=")
+	if !ok {
+		return fmt.Sprintf("status %d, and nothing that goes on", res.StatusCode)
+	}
+	_, page := p.open("GET", base+to, nil)
+	return strings.Join(page.text, " ")
 }

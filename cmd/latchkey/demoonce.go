@@ -19,30 +19,13 @@ import (
 
 // comeIn does what a learner does: it opens a link of a mail, presses the button, and looks at the page behind it.
 func (d *demo) comeIn(ctx context.Context) error {
-	m, link := d.firstLink(ctx)
+	m, link := d.firstLink(ctx, "")
 	if link == "" {
 		return errors.New("demo: no message with a login link went out")
 	}
-	jar, err := cookiejar.New(nil)
+	inside, err := goThrough(ctx, link)
 	if err != nil {
 		return err
-	}
-	browser := &http.Client{Jar: jar}
-	door, err := visit(ctx, browser, http.MethodGet, link, nil)
-	if err != nil {
-		return fmt.Errorf("demo: open the link: %w", err)
-	}
-	form := door.form
-	if form.action == "" {
-		return errors.New("demo: the link's page has no button")
-	}
-	target, err := url.Parse(link)
-	if err != nil {
-		return err
-	}
-	inside, err := visit(ctx, browser, http.MethodPost, target.ResolveReference(&url.URL{Path: form.action}).String(), form.values)
-	if err != nil {
-		return fmt.Errorf("demo: press the button: %w", err)
 	}
 	fmt.Fprintf(d.app.out, "\n%s opens the link and presses the button. The page behind it says:\n\n", m.To)
 	for _, line := range inside.text {
@@ -58,12 +41,55 @@ func (d *demo) comeIn(ctx context.Context) error {
 		}
 	}
 	fmt.Fprintln(d.app.out, "\nThat is all that was granted, and nothing else.")
+	m, link = d.firstLink(ctx, "courses")
+	if link == "" {
+		return errors.New("demo: no message with a link into the course site went out")
+	}
+	if inside, err = goThrough(ctx, link); err != nil {
+		return err
+	}
+	fmt.Fprintf(d.app.out, "\nThe link in %q leads on into the course site, whose page says:\n\n", m.Subject)
+	for _, line := range inside.text {
+		fmt.Fprintln(d.app.out, "    "+line)
+	}
 	return nil
 }
 
-// firstLink returns a message with a link that works and leads to the portal: the last one to the contact of the first event,
+// goThrough opens a link in a new browser, presses its button, and returns the page where that leads.
+func goThrough(ctx context.Context, link string) (page, error) {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		return page{}, err
+	}
+	browser := &http.Client{Jar: jar}
+	door, err := visit(ctx, browser, http.MethodGet, link, nil)
+	if err != nil {
+		return page{}, fmt.Errorf("demo: open the link: %w", err)
+	}
+	if door.form.action == "" {
+		return page{}, errors.New("demo: the link's page has no button")
+	}
+	at, err := url.Parse(link)
+	if err != nil {
+		return page{}, errors.New("demo: the link is no URL")
+	}
+	inside, err := visit(ctx, browser, http.MethodPost, at.ResolveReference(&url.URL{Path: door.form.action}).String(), door.form.values)
+	if err == nil && inside.next != "" { // it goes on by itself
+		next, bad := url.Parse(inside.next)
+		if bad != nil {
+			return page{}, errors.New("demo: what the button leads to is no URL")
+		}
+		inside, err = visit(ctx, browser, http.MethodGet, at.ResolveReference(next).String(), nil)
+	}
+	if err != nil {
+		return page{}, fmt.Errorf("demo: press the button: %w", err)
+	}
+	return inside, nil
+}
+
+// firstLink returns a message with a link that works and leads to an app, or to the portal if that is "": the last one to the contact of the first event,
 // since whose mail is first is left to chance.
-func (d *demo) firstLink(ctx context.Context) (outbox.Message, string) {
+func (d *demo) firstLink(ctx context.Context, app string) (outbox.Message, string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for n := len(d.shown) - 1; n >= 0; n-- {
@@ -71,7 +97,7 @@ func (d *demo) firstLink(ctx context.Context) (outbox.Message, string) {
 		if len(m.Links) == 0 || m.To != d.events[0].Contact.Email {
 			continue
 		}
-		if l, err := d.links.Show(ctx, d.stores, m.Links[0].Now.ID, d.cfg.Now()); err == nil && l.Link.App == "" {
+		if l, err := d.links.Show(ctx, d.stores, m.Links[0].Now.ID, d.cfg.Now()); err == nil && l.Link.App == app {
 			return m, m.Links[0].Now.URL.Reveal()
 		}
 	}
@@ -106,6 +132,7 @@ func (d *demo) titles(address string) (granted map[string]bool, all []string) {
 type page struct {
 	text []string
 	form pageForm // the first one
+	next string   // where it goes on to by itself
 }
 
 type pageForm struct {
@@ -133,7 +160,9 @@ func visit(ctx context.Context, browser *http.Client, method, target string, for
 	if res.StatusCode != http.StatusOK {
 		return page{}, fmt.Errorf("answered %s", res.Status)
 	}
-	return readPage(res.Body)
+	p, err := readPage(res.Body)
+	_, p.next, _ = strings.Cut(res.Header.Get("Refresh"), "url=")
+	return p, err
 }
 
 func readPage(r io.Reader) (page, error) {

@@ -310,6 +310,8 @@ func TestDriveMenuInFrame(t *testing.T) {
 	allowed, other := host(crm, "app.crm.test"), host(crm, "app.evil.test")
 	s.set.Embed.Hosts = []string{allowed}
 	s.set.Menu = []MenuItem{{Label: "The library", App: "courses"}}
+	s.happen(s.ada, "lesson_started", "product=p-c-17/Go 101", "lesson=intro/Introduction")
+	s.happen(s.bob, "lesson_started", "product=p-c-18/Rust 201", "lesson=one/One")
 	for _, look := range looks {
 		src = s.loc.BaseURL + link + "?assertion=" + s.vouch(nil).hs256(t)
 		b := c.tab(look)

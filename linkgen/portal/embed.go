@@ -198,8 +198,11 @@ type staffPage struct {
 	Who      string
 	Location string
 	Menu     []menuLink
-	Courses  []string
+	Courses  []courseLine
 }
+
+// A courseLine is a course that somebody's event has named.
+type courseLine struct{ Title, Lessons string }
 
 // A menuLink is a line of the menu.
 type menuLink struct{ Label, URL string }
@@ -231,24 +234,26 @@ func (p *Portal) staffHome(w http.ResponseWriter, r *http.Request) {
 	for _, m := range set.Menu {
 		page.Menu = append(page.Menu, menuLink{m.Label, cmp.Or(m.URL, set.Apps[m.App].URL)})
 	}
-	if page.Courses, err = p.courseTitles(r, loc.ID); err != nil {
+	courses, err := p.courses(r, loc.ID)
+	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
+	page.Courses = courseLines(t, courses)
 	p.pages.serveIn(w, t, loc, hosts, http.StatusOK, "staff", loc.Name, page)
 }
 
-func (p *Portal) courseTitles(r *http.Request, location string) (titles []string, err error) {
-	err = p.Stores.Global().View(r.Context(), func(tx engine.Tx) error {
-		courses, err := engine.LoadCourses(tx, location)
-		titles = nil
-		for _, c := range courses.All() {
-			titles = append(titles, clean(cmp.Or(c.Title, c.ID)))
+// courseLines lists all courses of a location, by title.
+func courseLines(t *tongue, courses *engine.Courses) (lines []courseLine) {
+	for _, c := range courses.All() {
+		l := courseLine{Title: clean(cmp.Or(c.Title, c.ID))}
+		if n := len(c.Lessons); n > 0 {
+			l.Lessons = t.plural("staff_lessons", n)
 		}
-		return err
-	})
-	slices.Sort(titles)
-	return titles, err
+		lines = append(lines, l)
+	}
+	slices.SortFunc(lines, func(a, b courseLine) int { return cmp.Compare(strings.ToLower(a.Title), strings.ToLower(b.Title)) })
+	return lines
 }
 
 func (p *Portal) touchStaff(r *http.Request, s linkgen.StaffSession) {

@@ -94,6 +94,8 @@ func TestUserLink(t *testing.T) {
 	s := newSite(t, 4)
 	link := s.userLink()
 	s.set.Menu = []MenuItem{{Label: "The library", App: "courses"}, {Label: "Help", URL: "https://help.acme.test"}}
+	s.happen(s.ada, "lesson_started", "product=p-c-17/Go 101", "lesson=intro/Introduction")
+	s.happen(s.bob, "lesson_started", "product=p-c-18/Rust 201", "lesson=one/One")
 	b, at := s.browser(), link+"?assertion="+s.vouch(nil).hs256(t)
 	before := s.dump()
 	page := b.frame(at)
@@ -110,7 +112,7 @@ func TestUserLink(t *testing.T) {
 		t.Errorf("to %q", in.Header.Get("Location"))
 	}
 	home := b.frame("/staff")
-	b.wants(home, 200, "You see this as staff", "sam@acme.test", "The library", `href="https://learn.acme.test"`, `href="https://help.acme.test"`, "All courses")
+	b.wants(home, 200, "You see this as staff", "sam@acme.test", "The library", `href="https://learn.acme.test"`, `href="https://help.acme.test"`, "All courses", "Go 101", "Rust 201", "1 lesson known")
 	if csp := home.Header.Get("Content-Security-Policy"); !strings.Contains(csp, "frame-ancestors https://crm.acme.test;") {
 		t.Errorf("policy: %s", csp)
 	}

@@ -242,7 +242,7 @@ func TestLinkByHand(t *testing.T) {
 		t.Fatalf("link: %d", status)
 	}
 	w.ask(http.MethodPost, "/v1/links/"+again.ID+"/revoke", "", &made)
-	refuses(t, "the revoked link", again.URL, "This link was ended")
+	refuses(t, "the revoked link", again.URL, "has ended this link")
 	if _, pg := inside.open(http.MethodGet, portalURL(w), nil); strings.Contains(strings.Join(pg.text, "\n"), "Title of gold") {
 		t.Errorf("the session of a revoked link: %q", pg.text)
 	}

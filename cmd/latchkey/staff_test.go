@@ -394,3 +394,55 @@ func TestKeys(t *testing.T) {
 		t.Errorf("a key file that others read: %v", err)
 	}
 }
+
+// TestConsoleSends: an invitation adds a learner and mails them a link that lets in; a login mail goes to who is there. Both are noted,
+// and what stands of a contact in the audit list goes with them.
+func TestConsoleSends(t *testing.T) {
+	t.Parallel()
+	for _, partitions := range []string{"1", "4"} {
+		t.Run(partitions, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": staffed + "partitions: " + partitions + "\n"})
+			w.start()
+			otto := w.clerk()
+			var s console.SignIn
+			w.ask(http.MethodPost, "/v1/signin", `{"email": "otto@acme.test"}`, &s)
+			otto.open("/signin", url.Values{"t": {s.URL[strings.LastIndexByte(s.URL, '/')+1:]}})
+			status, where, body := otto.open("/portal/invite", url.Values{"email": {"eve@example.com"}, "first_name": {"Eve"}, "offer": {"gold"}, "offer_title": {"Title of gold"}})
+			if status != 303 || !strings.HasSuffix(where, "?done=invited") {
+				t.Fatal(status, where, body)
+			}
+			if status, _, body := otto.open(where, nil); status != 200 || !strings.Contains(body, "The invitation is on its way") || !strings.Contains(body, "Title of gold") {
+				t.Errorf("after it: %d", status)
+			}
+			w.waitMails(1)
+			letsIn(t, "the invitation", w.linksTo("eve")[0], "Title of gold")
+			contact, _, _ := strings.Cut(where, "?")
+			if status, where, body := otto.open(contact+"/send", url.Values{"kind": {"login"}}); status != 303 || !strings.HasSuffix(where, "?done=sent") {
+				t.Fatal(status, where, body)
+			}
+			w.waitMails(2)
+			if status, _, body := otto.open("/portal/invite", url.Values{"email": {""}}); status != 400 || !strings.Contains(body, "An e-mail address is missing") {
+				t.Errorf("without an address: %d", status)
+			}
+			if status, _, _ := otto.open("/contacts/nobody/send", url.Values{"kind": {"login"}}); status != 404 {
+				t.Errorf("to nobody: %d", status)
+			}
+			_, _, list := otto.open("/audit", nil)
+			for _, did := range []string{"invited a learner", "sent a login message", "signed in"} {
+				if !strings.Contains(list, did) {
+					t.Errorf("the list lacks %q", did)
+				}
+			}
+			key := strings.TrimPrefix(contact, "/contacts/")
+			w.ask(http.MethodPost, "/v1/contacts/"+key+"/forget", "", new(console.Removed))
+			var left []console.AuditEntry
+			w.ask(http.MethodGet, "/v1/audit", "", &left)
+			for _, e := range left {
+				if e.Contact != "" || strings.Contains(e.Detail, key) || e.Did != "forgot a contact" && strings.Contains(e.On, key) {
+					t.Errorf("left of who was forgotten: %+v", e)
+				}
+			}
+		})
+	}
+}

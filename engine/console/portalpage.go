@@ -130,5 +130,5 @@ func (c *Config) invite(r *http.Request) (any, string, error) {
 	}
 	ref := or(row.Contact.ID, row.Contact.Email)
 	m, err := c.mail(r, Mailing{Contact: ref, Kind: MailInvite})
-	return m, contactPath(ref) + "?done=invited", err
+	return m, contactPath(m.Contact) + "?done=invited", err
 }

@@ -158,7 +158,7 @@ func (t *Trail) Note(id string, e TrailEntry) {
 	}
 }
 
-// Lost returns how many entries were dropped because too many waited.
+// Lost returns how many entries were dropped, because too many waited or they could not be written.
 func (t *Trail) Lost() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -206,6 +206,16 @@ func (t *Trail) Flush(ctx context.Context) error {
 	if n == 0 {
 		return nil
 	}
+	if err := t.write(ctx, all); err != nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.lost += uint64(n) // some may be written
+		return fmt.Errorf("write timelines: %w", err)
+	}
+	return nil
+}
+
+func (t *Trail) write(ctx context.Context, all map[Selector]*trail) error {
 	of := map[engine.Store][]Selector{}
 	for s := range maps.Keys(all) {
 		store := t.stores.For(s.Shard())
@@ -214,7 +224,7 @@ func (t *Trail) Flush(ctx context.Context) error {
 	for store, list := range of {
 		for part := range slices.Chunk(list, notesBatch) {
 			if err := store.Update(ctx, func(tx engine.Tx) error { return noteAll(tx, part, all) }); err != nil {
-				return fmt.Errorf("write timelines: %w", err)
+				return err
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package portal
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -243,4 +244,54 @@ func TestLegacy(t *testing.T) {
 	}
 	s.pass(30 * time.Hour)
 	b.wants(b.get(s.mint(s.ada, engine.LinkRequest{})), 200)
+}
+
+// Of several locations each has its own form, its own staff and its own settings; what nobody knows is of the first.
+func TestSeveralLocations(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 1)
+	studio := &engine.Location{ID: "studio", Name: "Film Studio", BaseURL: s.URL, Support: "help@studio.test"}
+	cfg := s.portal.Config
+	cfg.Locations = func(id string) *engine.Location {
+		return map[string]*engine.Location{locID: s.loc, "studio": studio}[id]
+	}
+	cfg.Settings = func(id string) Settings {
+		return map[string]Settings{locID: s.set, "studio": {Login: Login{Email: true}, Apps: map[string]App{"films": {URL: "https://films.test"}}}}[id]
+	}
+	p := New(cfg)
+	ask := func(method, path, form string) *httptest.ResponseRecorder {
+		r, w := httptest.NewRequest(method, path, strings.NewReader(form)), httptest.NewRecorder()
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		p.ServeHTTP(w, r)
+		return w
+	}
+	for path, says := range map[string][]string{
+		"/login?location=studio&app=films": {"Sign in to Film Studio", `name="location" value="studio"`, `name="app" value="films"`},
+		"/login?app=films":                 {"Sign in to Acme Academy"}, // which has no such app
+		"/login?location=nowhere":          {"Sign in to Acme Academy"},
+	} {
+		w := ask("GET", path, "")
+		for _, text := range says {
+			if !strings.Contains(w.Body.String(), text) {
+				t.Errorf("%s does not say %q", path, text)
+			}
+		}
+		if path == "/login?app=films" && strings.Contains(w.Body.String(), "films") {
+			t.Error("the form leads to another location's app")
+		}
+	}
+	sent := ask("POST", "/login", "address=eve@example.com&location=studio&app=films")
+	if got := s.asked(); len(got) != 1 || got[0].Location != "studio" || got[0].App != "films" || !strings.Contains(sent.Body.String(), "Film Studio") {
+		t.Errorf("asked %+v", got)
+	}
+	var path string
+	s.updateShard(0, func(tx engine.Tx) error {
+		links := linkgen.New(s.keys, func(string) (linkgen.Settings, bool) { return linkgen.Settings{BaseURL: s.URL}, true })
+		_, u, err := links.MintApp(tx, linkgen.AppRequest{Now: t0, Location: "studio", App: "films", By: "Sam"})
+		path = strings.TrimPrefix(u.Reveal(), s.URL)
+		return err
+	})
+	if at := ask("GET", path, "").Header().Get("Location"); at != "/login?app=films&location=studio" {
+		t.Errorf("the studio's app link leads to %q", at)
+	}
 }

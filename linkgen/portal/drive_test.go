@@ -195,6 +195,34 @@ func TestDriveLinkPage(t *testing.T) {
 	}
 }
 
+// TestDriveTenInARow has a mail scanner come first, and then a laptop and a phone: both get in, ten times in a row.
+func TestDriveTenInARow(t *testing.T) {
+	t.Parallel()
+	c, s := newChrome(t), newSite(t, 1)
+	robot, laptop, phone := c.tab("desktop-light"), c.tab("desktop-light"), c.tab("phone-light")
+	for n := range 10 {
+		link := s.mint(s.ada, engine.LinkRequest{Uses: 2})
+		scanner := s.browser()
+		scanner.do("HEAD", link, nil)
+		for range 2 {
+			scanner.do("GET", link, nil, "User-Agent", firefox)
+			s.pass(134 * time.Millisecond)
+		}
+		scanner.do("GET", link, nil, "User-Agent", "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)")
+		scanner.do("GET", link, nil, "User-Agent", firefox, "Sec-Purpose", "prefetch")
+		if err := chromedp.Do(robot.ctx, chromedp.Navigate(s.URL+link), chromedp.Sleep(200*time.Millisecond)); err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range []tab{laptop, phone} {
+			b.opens(s.URL+link, "link", "Sign in as")
+			b.presses("form button", "in", "Hello, Ada", "Go 101")
+		}
+		if got := len(s.redemptions()); got != 2*(n+1) {
+			t.Fatalf("%d came in after %d links", got, n+1)
+		}
+	}
+}
+
 // deadLinks is each way in which a link lets nobody in, and the first sentence of its page.
 var deadLinks = []struct {
 	name, says string

@@ -35,6 +35,7 @@ type site struct {
 	testing.TB
 	*httptest.Server
 	portal *Portal
+	keys   *linkgen.Keys
 	links  *linkgen.Links
 	trail  *linkgen.Trail
 	stores engine.Stores
@@ -73,7 +74,7 @@ func newSite(t testing.TB, partitions int) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{TB: t, stores: enginetest.NewStores(partitions), time: t0, logs: new(syncBuffer)}
+	s := &site{TB: t, keys: keys, stores: enginetest.NewStores(partitions), time: t0, logs: new(syncBuffer)}
 	s.trail = linkgen.NewTrail(s.stores)
 	s.loc = &engine.Location{ID: locID, Name: "Acme Academy", Email: "hello@acme.test", Support: "help@acme.test", Brand: "#0a7d4f"}
 	s.links = linkgen.New(keys, func(id string) (linkgen.Settings, bool) {

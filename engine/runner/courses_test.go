@@ -3,6 +3,7 @@ package runner
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 
 	"latchkey/engine"
@@ -64,9 +65,9 @@ func TestCoursesOfEvents(t *testing.T) {
 func TestCoursesWithoutRoom(t *testing.T) {
 	t.Parallel()
 	full := errors.New("no room")
-	fail := false
+	var fail atomic.Bool
 	counted := newMortal(enginetest.NewStores(1), func(int64) (error, error) {
-		if fail {
+		if fail.Load() {
 			return full, nil
 		}
 		return nil, nil
@@ -74,14 +75,14 @@ func TestCoursesWithoutRoom(t *testing.T) {
 	w := newWorld(t, counted)
 	w.start(flow("w", "lesson_completed", "end"))
 	w.handle(lessonDone("academy", "c1", "go", "a"))
-	fail = true
+	fail.Store(true)
 	if err := w.Handle(t.Context(), w.batch(lessonDone("academy", "c1", "go", "b"))); !errors.Is(err, full) {
 		t.Errorf("error %v", err)
 	}
 	if n := lessonsOf(t, w.Runner, "academy", "go"); n != 1 {
 		t.Errorf("%d lessons are known that are not stored", n)
 	}
-	fail = false
+	fail.Store(false)
 	w.handle(lessonDone("academy", "c1", "go", "b"))
 	if n := lessonsOf(t, w.Runner, "academy", "go"); n != 2 {
 		t.Errorf("%d lessons", n)

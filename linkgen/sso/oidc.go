@@ -39,12 +39,26 @@ type provider struct {
 
 func newProvider(h *Handler) (*provider, error) {
 	p := &provider{h: h, crypto: tokenCrypto{h.sealer}}
-	p.keys = sync.OnceValues(func() ([]signKey, error) { return oidcKeys.open(h.Keys) })
+	p.keys = onceRight(func() ([]signKey, error) { return oidcKeys.open(h.Keys) })
 	issuer := func(bool) (op.IssuerFromRequest, error) { return p.issuer, nil }
 	var err error
 	p.op, err = op.NewProvider(&op.Config{CodeMethodS256: true, AuthMethodPost: true}, storage{p}, issuer,
 		op.WithCrypto(p.crypto), op.WithCORSOptions(nil))
 	return p, err
+}
+
+// onceRight calls open until it succeeds, and then never again.
+func onceRight(open func() ([]signKey, error)) func() ([]signKey, error) {
+	var mu sync.Mutex
+	var keys []signKey
+	return func() (_ []signKey, err error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if keys == nil {
+			keys, err = open()
+		}
+		return keys, err
+	}
 }
 
 func (p *provider) routes(mux *http.ServeMux) {
@@ -314,9 +328,14 @@ func (s storage) TerminateSessionFromRequest(ctx context.Context, req *op.EndSes
 		return "", fmt.Errorf("end session: %w", err)
 	}
 	app := c.(client)
-	session := linkgen.Session{Location: app.Location, Contact: contact, ID: sid}
-	if err := s.h.Links.SignOut(ctx, s.h.Stores, session, app.Name); err != nil && !errors.Is(err, context.Canceled) {
-		return "", fmt.Errorf("end session: %w", err)
+	all, err := s.h.Links.Sessions(ctx, s.h.Stores, app.Location, contact, s.h.Now()) // also those of contacts that it absorbed
+	if err != nil {
+		return "", err
+	}
+	for _, session := range all {
+		if session.ID == sid {
+			return req.RedirectURI, s.h.Links.SignOut(ctx, s.h.Stores, session, app.Name)
+		}
 	}
 	return req.RedirectURI, nil
 }

@@ -156,12 +156,12 @@ func (s storage) CreateAccessToken(ctx context.Context, req op.TokenRequest) (st
 
 // holder returns whose grant it is, if the session lives and the contact has access still.
 func (s storage) holder(ctx context.Context, g *grant) (*engine.Person, error) {
-	session := linkgen.Session{Location: g.ID.location, Contact: g.Contact, ID: g.Session}
+	session := linkgen.Session{Location: g.ID.location, Contact: g.Contact, ID: g.Session, Link: g.Link, Created: g.Signed}
 	live, err := s.h.Links.Alive(ctx, s.h.Stores, session, s.h.Now())
 	if err != nil {
 		return nil, err
 	}
-	p, err := linkgen.Person(ctx, s.h.Stores, g.ID.location, g.Contact)
+	p, err := s.h.Links.Holder(ctx, s.h.Stores, session)
 	if err != nil {
 		return nil, err
 	}

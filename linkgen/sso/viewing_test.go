@@ -129,3 +129,28 @@ func TestPendingIsForgotten(t *testing.T) {
 		t.Errorf("it waits still: %s", r.to())
 	}
 }
+
+// A learner whose contact was absorbed by another is that one, and can sign out still.
+func TestOIDCAbsorbed(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, moodleApp)
+	p := s.relying()
+	old := s.learner("", "Ada", "ada@example.com", "go-101")
+	b := s.signIn(old, "ada@example.com")
+	old.Absorbed = s.ada.Key
+	s.save(old)
+	s.ada.Took = append(s.ada.Took, old.Key)
+	s.save(s.ada)
+	token, err := p.exchange(t.Context(), p.code(t, b.get(p.asks())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, claims := p.claims(t, token)
+	if id.Subject != s.ada.Key.String() || claims["email"] != "ada@example.com" || claims["email_verified"] != true {
+		t.Errorf("it is %v", claims)
+	}
+	b.get("/oidc/end_session?" + url.Values{"id_token_hint": {token.Extra("id_token").(string)}}.Encode())
+	if r := b.get("/go/moodle"); !strings.HasPrefix(r.to(), "/login") {
+		t.Errorf("signed in still: %s", r.to())
+	}
+}

@@ -52,19 +52,23 @@ func (a *app) linkCommand() *cli.Command {
 				Flags:       clientFlags(),
 				Action:      a.linkShow,
 			},
-			{
-				Name: "revoke", Usage: "end links, and the sessions that they opened", ArgsUsage: "[LINK]",
-				Description: "One link, or all of a contact, a run, a workflow, the location or the whole server, at once. What is made afterwards\n" +
-					"works. Examples:\n  latchkey link revoke lnk_AZ2o3kQAAAEB\n  latchkey link revoke --contact ada@example.com",
-				Flags: append(clientFlags(),
-					&cli.StringFlag{Name: "contact", Usage: "all links and sessions of `CONTACT`"},
-					&cli.StringFlag{Name: "run", Usage: "all of `RUN`"},
-					&cli.StringFlag{Name: "workflow", Usage: "all of `NAME`"},
-					&cli.BoolFlag{Name: "whole-location", Usage: "all of the location, those of its staff too"},
-					&cli.BoolFlag{Name: "everything", Usage: "all of all locations"}),
-				Action: a.linkRevoke,
-			},
+			a.linkRevokeCommand(),
 		},
+	}
+}
+
+func (a *app) linkRevokeCommand() *cli.Command {
+	return &cli.Command{
+		Name: "revoke", Usage: "end links, and the sessions that they opened", ArgsUsage: "[LINK]",
+		Description: "One link, or all of a contact, a run, a workflow, the location or the whole server, at once. What is made afterwards\n" +
+			"works. Examples:\n  latchkey link revoke lnk_AZ2o3kQAAAEB\n  latchkey link revoke --contact ada@example.com",
+		Flags: append(clientFlags(),
+			&cli.StringFlag{Name: "contact", Usage: "all links and sessions of `CONTACT`"},
+			&cli.StringFlag{Name: "run", Usage: "all of `RUN`"},
+			&cli.StringFlag{Name: "workflow", Usage: "all of `NAME`"},
+			&cli.BoolFlag{Name: "whole-location", Usage: "all of the location, those of its staff too"},
+			&cli.BoolFlag{Name: "everything", Usage: "all of all locations"}),
+		Action: a.linkRevoke,
 	}
 }
 

@@ -310,7 +310,7 @@ func testAccessRemoved(t *testing.T, extra string) {
 	w.grant(nc, "ada", "lead")
 	w.quiet(i, nc)
 	for n, link := range found {
-		refuses(t, fmt.Sprintf("link %d after another grant", n), link, "This link was ended")
+		refuses(t, fmt.Sprintf("link %d after another grant", n), link, "Acme Academy has ended this link")
 	}
 	if _, pg := inside.open(http.MethodGet, portalURL(w), nil); strings.Contains(strings.Join(pg.text, "\n"), "Title of") {
 		t.Errorf("the old session after another grant: %q", pg.text)
@@ -332,13 +332,13 @@ func TestAddressChanges(t *testing.T) {
 	byMail, bySMS := w.linksTo("ada")[0], w.linksTo("ada")[1]
 	w.send(nc, "offer_access_granted", "2", fmt.Sprintf(`{"contact": {"id": "ada", "email": "ada@elsewhere.example.com", "phone": %q}, "offer": {"id": "silver", "title": "Silver"}}`, phoneOf("ada")))
 	w.quiet(i, nc)
-	refuses(t, "sent to the old address", byMail, "It was sent to an address that your account does not use any more")
+	refuses(t, "sent to the old address", byMail, "This link was sent to an address that is no longer yours")
 	letsIn(t, "sent to the same number", bySMS, "Silver")
 	newMail := w.waitMails(2)[1]
 	letsIn(t, "sent to the new address", links(newMail.text)[0], "Silver")
 
 	w.send(nc, "offer_access_granted", "3", `{"contact": {"id": "ada", "phone": "+14155559999"}, "offer": {"id": "lead", "title": "Lead"}}`)
 	w.quiet(i, nc)
-	refuses(t, "sent to the old number", bySMS, "It was sent to an address that your account does not use any more")
+	refuses(t, "sent to the old number", bySMS, "This link was sent to an address that is no longer yours")
 	letsIn(t, "still the same address", links(newMail.text)[0], "Lead")
 }

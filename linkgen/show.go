@@ -132,6 +132,9 @@ func lastOf(tx engine.Tx, location string, kind Kind, to time.Time, end []byte, 
 		from := timeKey(to.Add(-step))
 		var part []Selector
 		tx.Scan(engine.SpaceLinks, from, end, func(k, v []byte) bool {
+			if kind != "" && kind != Learner && len(k) == selectorSize && Selector(k).Shard() != 0 {
+				return true // links of no contact are few, and of shard 0
+			}
 			var rec linkRecord
 			if _, err = decode(engine.SpaceLinks, v, &rec); err != nil || len(k) != selectorSize {
 				return false

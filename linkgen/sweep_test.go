@@ -161,6 +161,9 @@ func TestRecent(t *testing.T) {
 		if err != nil || len(all) != 3 || all[0].Link.ID != app && all[1].Link.ID != app {
 			t.Errorf("%d, %v", len(all), err)
 		}
+		if apps, err := b.links.Recent(t.Context(), b.stores, loc, AppOnly, "", 3, b.now); err != nil || len(apps) != 1 || apps[0].Link.ID != app {
+			t.Errorf("of one kind: %d, %v", len(apps), err)
+		}
 		if none, err := b.links.Recent(t.Context(), b.stores, "else", "", "", 3, b.now); err != nil || len(none) != 0 {
 			t.Errorf("of another location: %d, %v", len(none), err)
 		}

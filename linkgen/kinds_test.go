@@ -163,6 +163,34 @@ func TestStaffSignIn(t *testing.T) {
 	}
 }
 
+// However often one member of staff signs in, another stays.
+func TestStaffSessionsPerAddress(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	sign := func(email string) engine.Secret {
+		b.now = b.now.Add(time.Second)
+		sid := NewSID(0)
+		b.update(b.ada, func(tx engine.Tx) error {
+			_, err := b.links.BeginStaff(tx, StaffEntry{Now: b.now, Location: loc, Email: email, Via: "host", Fresh: sid})
+			return err
+		})
+		return sid
+	}
+	kim := sign("kim@acme.test")
+	var sam []engine.Secret
+	for range StaffMax + 3 {
+		sam = append(sam, sign("sam@acme.test"))
+	}
+	for i, sid := range sam {
+		if b.liveStaff(sid) != (i >= 3) {
+			t.Errorf("session %d of %d lives: %v", i, len(sam), i < 3)
+		}
+	}
+	if !b.liveStaff(kim) {
+		t.Error("another's session was pushed out")
+	}
+}
+
 func TestBoundToTheFirstBrowser(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)

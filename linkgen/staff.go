@@ -15,7 +15,9 @@ import (
 const (
 	StaffIdle = 12 * time.Hour     // without a page seen
 	StaffLife = 7 * 24 * time.Hour // in all
-	StaffMax  = 200                // per location; the one unseen for longest ends
+	StaffMax  = 10                 // per address; the one unseen for longest ends
+
+	staffInAll = 2000 // per location, likewise
 )
 
 // A StaffSession is a member of staff who signed in. It never passes for a learner's, nor a learner's for it. SpaceSessions, by the
@@ -129,7 +131,21 @@ func listStaff(tx engine.Tx, key []byte, s StaffSession) error {
 	if err != nil {
 		return err
 	}
-	for len(live) >= StaffMax {
+	own := 1
+	for _, l := range live {
+		if l.s.Email == s.Email {
+			own++
+		}
+	}
+	live = slices.DeleteFunc(live, func(l staffSeen) bool { // so that nobody pushes another out
+		if l.s.Email != s.Email || own <= StaffMax {
+			return false
+		}
+		own--
+		tx.Delete(engine.SpaceSessions, l.key)
+		return true
+	})
+	for len(live) >= staffInAll {
 		tx.Delete(engine.SpaceSessions, live[0].key)
 		live = live[1:]
 	}

@@ -12,6 +12,7 @@ import (
 
 	"latchkey/actions/smtp/sink"
 	"latchkey/engine/console"
+	"latchkey/linkgen/portal"
 )
 
 const replaced = "A newer link has taken this one’s place"
@@ -341,4 +342,37 @@ func TestAddressChanges(t *testing.T) {
 	w.quiet(i, nc)
 	refuses(t, "sent to the old number", bySMS, "This link was sent to an address that is no longer yours")
 	letsIn(t, "still the same address", links(newMail.text)[0], "Lead")
+}
+
+// TestAskedLinkEndsNone has somebody ask for a link at the form, which anybody can in a learner's name: those that the learner
+// was sent go on working, beside the new one. A later event's link ends them all.
+func TestAskedLinkEndsNone(t *testing.T) {
+	t.Parallel()
+	for _, partitions := range []string{"1", "4"} {
+		t.Run(partitions, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{
+				"workflows/hello.yaml":  mailWorkflow("offer_access_granted"),
+				"workflows/lesson.yaml": mailWorkflow("lesson_completed"),
+				"extra":                 "partitions: " + partitions,
+			})
+			i, _ := w.start()
+			nc := w.connect()
+			w.grant(nc, "ada", "gold")
+			w.grant(nc, "bob", "gold") // newer than what ada was mailed for
+			w.quiet(i, nc)
+			i.asks(t, 1, portal.LoginRequest{Address: "ada@example.com", Reason: "form"})
+			w.waitMails(3)
+			w.quiet(i, nc)
+			for n, link := range w.linksTo("ada") {
+				letsIn(t, fmt.Sprintf("link %d", n), link, "Title of gold")
+			}
+			w.put(nc, forms["bare"]("lesson_completed", "1", eventData("ada", map[string]string{"product": "go", "lesson": "intro"})))
+			w.quiet(i, nc)
+			all := w.linksTo("ada")
+			refuses(t, "the first mail's link", all[0], replaced)
+			refuses(t, "the link that was asked for", all[1], replaced)
+			letsIn(t, "the newest link", all[2], "Title of gold")
+		})
+	}
 }

@@ -172,6 +172,7 @@ func (d *loginDesk) decide(ctx context.Context, r *portal.LoginRequest) (result 
 	out, err := d.runner.StartByHand(ctx, runner.HandStart{
 		Location: r.Location, Contact: p.Key, Workflow: loginFlow, Type: engine.EventLogin, Source: "latchkey", ID: rand.Text(),
 		Custom: wishes(channel, r.App, r.To, languageFor(p, r.Lang, s.inForce().loc), map[string]any{"reason": r.Reason}), Rates: loginRates,
+		Joins: true, // else a stranger could end the links that a learner was sent, by asking for another
 	})
 	switch {
 	case err != nil:

@@ -21,6 +21,8 @@ type HandStart struct {
 	Type, Source, ID string
 	Custom           engine.Custom
 	Rates            []engine.Rate // how often it may be asked for the contact; none is no bound
+	// Joins has the run's links live and die with the contact's newest ones: they end none, since who asked may be anybody.
+	Joins bool
 }
 
 // A HandStarted is what became of a HandStart.
@@ -31,8 +33,8 @@ type HandStarted struct {
 	Repeated bool            // it was started before, by the same id; Contact alone is set beside it
 }
 
-// StartByHand starts a run for one contact in one commit, as if an event of this moment had: its links supersede those of all
-// events that were handled, and none of a later one. What was decided is kept beside what events caused, unless the rates refused.
+// StartByHand starts a run for one contact in one commit, as if an event of this moment had: unless it Joins, its links supersede
+// those of all events that were handled, and none of a later one. What was decided is kept beside what events caused, unless the rates refused.
 // Returns ErrNobody, the store's error or the context's.
 func (r *Runner) StartByHand(ctx context.Context, h HandStart) (out HandStarted, err error) {
 	if err := r.awaitReady(ctx); err != nil {
@@ -81,7 +83,10 @@ func (s *scope) startByHand(set *engine.Set, key engine.ID, h *HandStart) (out H
 		return HandStarted{Contact: key, Repeated: true}, nil
 	}
 	engine.PruneEvents(s.tx, h.Location, key, ev.Identity(), s.now.Add(-s.r.cfg.Dedup), pruneAtOnce)
-	ordinal := max(newestHandled(s.tx), person.Issue.Ordinal)
+	ordinal := uint64(0) // older than any, so that its links join
+	if !h.Joins {
+		ordinal = max(newestHandled(s.tx), person.Issue.Ordinal)
+	}
 	changed, runs, cmds, d, err := startByHand(set, person, ev, h, ordinal, s)
 	out = HandStarted{Contact: key, Decision: d}
 	switch {

@@ -54,6 +54,49 @@ type EmbedConfig struct {
 
 const maxMenu = 20 // items
 
+// pageSettings are the keys that are about pages, who sees them and where they lead.
+func pageSettings() []setting {
+	return []setting{
+		{key: "language", set: oneOf(func(c *Config) *string { return &c.Language }, portal.Languages()...)},
+		{key: "brand", set: setBrand},
+		{key: "logo", set: func(c *Config, _, v string) error { c.Logo = c.path(v); return nil }},
+		{key: "staff.owner", list: true, set: staffRole(console.Owner)},
+		{key: "staff.operator", list: true, set: staffRole(console.Operator)},
+		{key: "staff.support", list: true, set: staffRole(console.Support)},
+		{key: "links.embed.hosts", list: true, set: func(c *Config, _, v string) (err error) { c.Links.Embed.Hosts, err = origins(v); return }},
+		{key: "links.embed.keys.*", set: setEmbedKey},
+		{key: "links.embed.locations", list: true, set: func(c *Config, _, v string) error { c.Links.Embed.Locations = list(v); return nil }},
+		{key: "legacy", set: yesNo(func(c *Config) *bool { return &c.Legacy })},
+		{key: "portal.menu", list: true, set: resetMenu},
+		{key: "portal.menu.*.label", set: menuKey(func(m *MenuItem) *string { return &m.Label })},
+		{key: "portal.menu.*.app", set: menuKey(func(m *MenuItem) *string { return &m.App })},
+		{key: "portal.menu.*.url", set: menuKey(func(m *MenuItem) *string { return &m.URL })},
+		{key: "login.email", set: yesNo(func(c *Config) *bool { return &c.Login.Email })},
+		{key: "login.ttl", set: length(func(c *Config) *time.Duration { return &c.Login.TTL })},
+		{key: "login.uses", set: func(c *Config, _, v string) error { return countOr(&c.Login.Uses, v, "unlimited") }},
+		{key: "login.per_hour", set: func(c *Config, _, v string) (err error) { c.Login.PerHour, err = between(v, 1, 1_000_000); return }},
+		{key: "login.sms.prefixes", list: true, set: setPrefixes},
+		{key: "login.sms.per_hour", set: func(c *Config, _, v string) (err error) { c.Login.SMS.PerHour, err = between(v, 1, 1_000_000); return }},
+		{key: "apps.*.url", set: appKey(func(a *AppConfig) *string { return &a.URL })},
+		{key: "apps.*.product", set: appKey(func(a *AppConfig) *string { return &a.Product })},
+		{key: "apps.*.category", set: appKey(func(a *AppConfig) *string { return &a.Category })},
+		{key: "apps.*.lesson", set: appKey(func(a *AppConfig) *string { return &a.Lesson })},
+		{key: "apps.*.login", set: appKey(func(a *AppConfig) *string { return &a.Login })},
+		{key: "apps.*.sso", set: appKey(func(a *AppConfig) *string { return &a.SSO })},
+		{key: "apps.*.secret", secret: true, set: ofApp(func(a *AppConfig, v string) error { a.Secret = engine.NewSecret(v); return nil })},
+		{key: "apps.*.audience", set: appKey(func(a *AppConfig) *string { return &a.Audience })},
+		{key: "apps.*.param", set: appKey(func(a *AppConfig) *string { return &a.Param })},
+		{key: "apps.*.client_id", set: appKey(func(a *AppConfig) *string { return &a.Client })},
+		{key: "apps.*.redirects", list: true, set: ofApp(func(a *AppConfig, v string) error { a.Redirects = list(v); return nil })},
+		{key: "apps.*.logout", list: true, set: ofApp(func(a *AppConfig, v string) error { a.Logout = list(v); return nil })},
+		{key: "apps.*.pkce", set: ofApp(setPKCE)},
+		{key: "apps.*.mint", set: appKey(func(a *AppConfig) *string { return &a.Mint })},
+		{key: "session.idle", set: length(func(c *Config) *time.Duration { return &c.Session.Idle })},
+		{key: "session.absolute", set: length(func(c *Config) *time.Duration { return &c.Session.Absolute })},
+		{key: "support.email", set: mailbox(func(c *Config) *string { return &c.Support })},
+	}
+}
+
 // finishPortal checks what spans several keys of the pages.
 func (c *Config) finishPortal(report reporter) {
 	for i, m := range c.Portal.Menu {

@@ -14,7 +14,6 @@ import (
 	"latchkey/actions/smtp"
 	"latchkey/engine"
 	"latchkey/engine/console"
-	"latchkey/linkgen/portal"
 )
 
 // A setting is one key of latchkey.yaml. Its environment variable is LATCHKEY_ and the key in capitals.
@@ -26,24 +25,18 @@ type setting struct {
 	set    func(c *Config, name, value string) error
 }
 
-// settings is every key there is. Values come as they were written, never as YAML numbers or dates.
+// settings is every key there is, pageSettings those of pages among them. Values come as they were written, never as YAML numbers or dates.
 func settings() []setting {
-	return []setting{
+	return append(pageSettings(), []setting{
 		{key: "locations", list: true, whole: true, set: func(c *Config, _, v string) error { c.Folders = list(v); return nil }},
 		{key: "location", set: func(c *Config, _, v string) error { return setLocation(&c.Location, v) }},
 		{key: "name", set: text(func(c *Config) *string { return &c.Name })},
 		{key: "timezone", set: func(c *Config, _, v string) (err error) { c.Zone, err = loadZone(v); return }},
-		{key: "language", set: oneOf(func(c *Config) *string { return &c.Language }, portal.Languages()...)},
-		{key: "brand", set: setBrand},
-		{key: "logo", set: func(c *Config, _, v string) error { c.Logo = c.path(v); return nil }},
 		{key: "base_url", set: func(c *Config, _, v string) (err error) { c.BaseURL, err = baseURL(v); return }},
 		{key: "listen", whole: true, set: address(func(c *Config) *string { return &c.Listen })},
 		{key: "admin.listen", whole: true, set: address(func(c *Config) *string { return &c.Admin.Listen })},
 		{key: "admin.hosts", whole: true, list: true, set: func(c *Config, _, v string) error { c.Admin.Hosts = list(v); return nil }},
 		{key: "admin.url", whole: true, set: func(c *Config, _, v string) (err error) { c.Admin.URL, err = baseURL(v); return }},
-		{key: "staff.owner", list: true, set: staffRole(console.Owner)},
-		{key: "staff.operator", list: true, set: staffRole(console.Operator)},
-		{key: "staff.support", list: true, set: staffRole(console.Support)},
 		{key: "data", whole: true, set: text(func(c *Config) *string { return &c.Data })},
 		{key: "keys", whole: true, set: text(func(c *Config) *string { return &c.Keys })},
 		{key: "partitions", whole: true, set: func(c *Config, _, v string) (err error) { c.Partitions, err = between(v, 1, 64); return }},
@@ -78,48 +71,17 @@ func settings() []setting {
 		{key: "links.uses", set: func(c *Config, _, v string) error { return countOr(&c.Links.Uses, v, "unlimited") }},
 		{key: "links.keep", set: func(c *Config, _, v string) error { return countOr(&c.Links.Keep, v, "all") }},
 		{key: "links.supersede", set: oneOf(func(c *Config) *string { return &c.Links.Supersede }, "on_handoff", "on_mint")},
-		{key: "links.embed.hosts", list: true, set: func(c *Config, _, v string) (err error) { c.Links.Embed.Hosts, err = origins(v); return }},
-		{key: "links.embed.keys.*", set: setEmbedKey},
-		{key: "links.embed.locations", list: true, set: func(c *Config, _, v string) error { c.Links.Embed.Locations = list(v); return nil }},
-		{key: "legacy", set: yesNo(func(c *Config) *bool { return &c.Legacy })},
-		{key: "portal.menu", list: true, set: resetMenu},
-		{key: "portal.menu.*.label", set: menuKey(func(m *MenuItem) *string { return &m.Label })},
-		{key: "portal.menu.*.app", set: menuKey(func(m *MenuItem) *string { return &m.App })},
-		{key: "portal.menu.*.url", set: menuKey(func(m *MenuItem) *string { return &m.URL })},
-		{key: "login.email", set: yesNo(func(c *Config) *bool { return &c.Login.Email })},
-		{key: "login.ttl", set: length(func(c *Config) *time.Duration { return &c.Login.TTL })},
-		{key: "login.uses", set: func(c *Config, _, v string) error { return countOr(&c.Login.Uses, v, "unlimited") }},
-		{key: "login.per_hour", set: func(c *Config, _, v string) (err error) { c.Login.PerHour, err = between(v, 1, 1_000_000); return }},
-		{key: "login.sms.prefixes", list: true, set: setPrefixes},
-		{key: "login.sms.per_hour", set: func(c *Config, _, v string) (err error) { c.Login.SMS.PerHour, err = between(v, 1, 1_000_000); return }},
 		{key: "trusted_proxies", whole: true, list: true, set: setProxies},
-		{key: "apps.*.url", set: appKey(func(a *AppConfig) *string { return &a.URL })},
-		{key: "apps.*.product", set: appKey(func(a *AppConfig) *string { return &a.Product })},
-		{key: "apps.*.category", set: appKey(func(a *AppConfig) *string { return &a.Category })},
-		{key: "apps.*.lesson", set: appKey(func(a *AppConfig) *string { return &a.Lesson })},
-		{key: "apps.*.login", set: appKey(func(a *AppConfig) *string { return &a.Login })},
-		{key: "apps.*.sso", set: appKey(func(a *AppConfig) *string { return &a.SSO })},
-		{key: "apps.*.secret", secret: true, set: ofApp(func(a *AppConfig, v string) error { a.Secret = engine.NewSecret(v); return nil })},
-		{key: "apps.*.audience", set: appKey(func(a *AppConfig) *string { return &a.Audience })},
-		{key: "apps.*.param", set: appKey(func(a *AppConfig) *string { return &a.Param })},
-		{key: "apps.*.client_id", set: appKey(func(a *AppConfig) *string { return &a.Client })},
-		{key: "apps.*.redirects", list: true, set: ofApp(func(a *AppConfig, v string) error { a.Redirects = list(v); return nil })},
-		{key: "apps.*.logout", list: true, set: ofApp(func(a *AppConfig, v string) error { a.Logout = list(v); return nil })},
-		{key: "apps.*.pkce", set: ofApp(setPKCE)},
-		{key: "apps.*.mint", set: appKey(func(a *AppConfig) *string { return &a.Mint })},
 		{key: "events.token", secret: true, set: setToken},
 		{key: "custom.*", set: func(c *Config, name, v string) error { c.Custom[name] = v; return nil }},
 		{key: "secrets.*", set: setSecret},
-		{key: "session.idle", set: length(func(c *Config) *time.Duration { return &c.Session.Idle })},
-		{key: "session.absolute", set: length(func(c *Config) *time.Duration { return &c.Session.Absolute })},
-		{key: "support.email", set: mailbox(func(c *Config) *string { return &c.Support })},
 		{key: "retention.events", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.Events })},
 		{key: "retention.history", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.History })},
 		{key: "retention.dead", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.Dead })},
 		{key: "retention.dedup", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.Dedup })},
 		{key: "log.level", whole: true, set: oneOf(func(c *Config) *string { return &c.Log.Level }, "debug", "info", "warn", "error")},
 		{key: "log.format", whole: true, set: oneOf(func(c *Config) *string { return &c.Log.Format }, "auto", "text", "json")},
-	}
+	}...)
 }
 
 type setter = func(c *Config, name, value string) error

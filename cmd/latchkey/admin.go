@@ -57,7 +57,10 @@ func (i adminContacts) Import(ctx context.Context, location string, rows []conso
 	var cl cleaner
 	for n, r := range rows {
 		if err := cl.row(&r); err != nil {
-			return console.ImportResult{}, fmt.Errorf("%w: row %d: %w", console.ErrInvalid, n+1, err)
+			if len(rows) > 1 {
+				err = fmt.Errorf("row %d: %w", n+1, err)
+			}
+			return console.ImportResult{}, fmt.Errorf("%w: %w", console.ErrInvalid, err)
 		}
 		contacts[n] = runner.ImportedContact(r)
 	}

@@ -88,15 +88,18 @@ func (i adminLinks) checkLink(n console.NewLink) (ttl time.Duration, err error) 
 		return bad("ttl: %v", err)
 	}
 	if ttl = d.Fixed(); n.Kind == console.KindLearner && ttl > cfg.Links.MaxTTL {
-		return bad("ttl: links.max_ttl is %v", days(cfg.Links.MaxTTL))
+		return bad("ttl: %s is longer than the longest allowed, %s (links.max_ttl)", n.TTL, days(cfg.Links.MaxTTL))
 	}
 	return ttl, nil
 }
 
-// days writes a length as users do: 30d and not 720h.
-func days(d time.Duration) engine.Duration {
+// days writes a length as users do: 30d, and neither 720h nor 4w2d.
+func days(d time.Duration) string {
 	const day = 24 * time.Hour
-	return engine.Duration{Days: int(d / day), Rest: d % day}
+	if d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
+	return engine.Duration{Days: int(d / day), Rest: d % day}.String()
 }
 
 // mint makes a link outside any message.
@@ -144,10 +147,16 @@ func (i *site) linkHere(ctx context.Context, id string) (linkgen.Info, error) {
 	return info, err
 }
 
+// neverMinted is the error of a link's id that no link has.
+type neverMinted string
+
+func (id neverMinted) Error() string     { return "link " + string(id) + " was never minted here" }
+func (neverMinted) Is(target error) bool { return target == console.ErrNotFound }
+
 func linkError(id string, err error) error {
 	switch {
 	case errors.Is(err, linkgen.ErrNoLink):
-		return fmt.Errorf("link %s was never minted here: %w", id, console.ErrNotFound)
+		return neverMinted(id)
 	case errors.Is(err, linkgen.ErrBadID):
 		return fmt.Errorf("%w: that is no link's id; they begin with lnk_", console.ErrInvalid) // it may be a whole URL: not repeated
 	}

@@ -111,6 +111,10 @@ func (r *configReader) walk(file, key string, n *yaml.Node) {
 	pos := engine.Pos{File: file, Line: n.Line, Col: n.Column}
 	switch n.Kind {
 	case yaml.MappingNode:
+		if r.takesList(key) {
+			r.report(pos, "%s: is a list: begin each of its items with a dash", key)
+			return
+		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			k, v := n.Content[i], n.Content[i+1]
 			child := k.Value
@@ -145,9 +149,12 @@ func (r *configReader) walk(file, key string, n *yaml.Node) {
 // walkList reads a sequence, for the settings that take one. Of a sequence of mappings each has its number for a name.
 func (r *configReader) walkList(file, key string, n *yaml.Node) {
 	pos := engine.Pos{File: file, Line: n.Line, Col: n.Column}
-	takes := func(s setting) bool { _, ok := match(s.key, key); return ok && s.list }
-	if !slices.ContainsFunc(r.settings, takes) {
-		r.report(pos, "%s: takes one value, not a list", key)
+	if !r.takesList(key) {
+		if r.isSetting(key) {
+			r.report(pos, "%s: takes one value, not a list", key)
+		} else {
+			r.report(pos, "%s", r.needs(key, "list"))
+		}
 		return
 	}
 	var items []string
@@ -173,6 +180,16 @@ func (r *configReader) walkList(file, key string, n *yaml.Node) {
 	if len(items) > 0 || len(n.Content) == 0 {
 		r.apply(pos, key, strings.Join(items, ","))
 	}
+}
+
+// takesList reports whether key is a setting that takes a list.
+func (r *configReader) takesList(key string) bool {
+	return slices.ContainsFunc(r.settings, func(s setting) bool { _, ok := match(s.key, key); return ok && s.list })
+}
+
+// isSetting reports whether key is a setting, not only the beginning of one.
+func (r *configReader) isSetting(key string) bool {
+	return slices.ContainsFunc(r.settings, func(s setting) bool { _, ok := match(s.key, key); return ok })
 }
 
 // known reports whether key is a setting or the beginning of one.
@@ -202,24 +219,60 @@ func (r *configReader) apply(pos engine.Pos, key, value string) {
 		return
 	}
 	if r.known(key) {
-		r.report(pos, "%s: needs keys below it, not a value", key)
+		r.report(pos, "%s", r.needs(key, "value"))
 		return
 	}
 	r.report(pos, "%s", r.unknown(key))
 }
 
+// unknown says which key was probably meant: one beside it, else one anywhere.
 func (r *configReader) unknown(key string) string {
+	dot := strings.LastIndexByte(key, '.')
+	above := key[:max(0, dot)]
+	beside := r.below(above)
+	if best := engine.Nearest(key[dot+1:], beside); best != "" {
+		return fmt.Sprintf("no setting %q; did you mean %s?", key, key[:dot+1]+best)
+	}
+	if above != "" && len(beside) > 0 {
+		return fmt.Sprintf("no setting %q; below %s there are %s", key, above, strings.Join(beside, ", "))
+	}
 	var names []string
 	for _, s := range r.settings {
-		names = append(names, s.key)
-		for i := strings.LastIndexByte(s.key, '.'); i > 0; i = strings.LastIndexByte(s.key[:i], '.') {
-			names = append(names, s.key[:i])
+		if !strings.Contains(s.key, "*") {
+			names = append(names, s.key)
 		}
 	}
 	if best := engine.Nearest(key, names); best != "" {
 		return fmt.Sprintf("no setting %q; did you mean %s?", key, best)
 	}
 	return fmt.Sprintf("no setting %q; latchkey help config lists them", key)
+}
+
+// below lists the keys that may stand right below one, or at the top.
+func (r *configReader) below(key string) (names []string) {
+	n := 0
+	if key != "" {
+		n = strings.Count(key, ".") + 1
+	}
+	for _, s := range r.settings {
+		if n > 0 && !matchPrefix(s.key, key) {
+			continue
+		}
+		if name := strings.Split(s.key, ".")[n]; name != "*" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// needs says that a key has others below it, and which.
+func (r *configReader) needs(key, not string) string {
+	says := key + ": needs keys below it, not a " + not
+	if names := r.below(key); len(names) > 0 {
+		says += "; there are " + strings.Join(names, ", ")
+	}
+	return says
 }
 
 // readEnv applies LATCHKEY_… and, for secrets, LATCHKEY_…_FILE. Keys with a name that the user chooses are for

@@ -210,11 +210,16 @@ type shownLink struct {
 	Timeline []console.TrailLine `json:"timeline"`
 }
 
+var errRevokeWhat = usagef("link revoke takes one link, or one of --contact, --run, --workflow, --whole-location and --everything")
+
 func (a *app) linkRevoke(ctx context.Context, c *cli.Command) error {
 	w := console.What{Contact: c.String("contact"), Run: c.String("run"), Workflow: c.String("workflow"),
 		Location: c.Bool("whole-location"), Everything: c.Bool("everything")}
 	if w != (console.What{}) {
 		return a.linkRevokeMany(ctx, c, w)
+	}
+	if !c.Args().Present() {
+		return errRevokeWhat
 	}
 	id, err := a.oneLink(c)
 	if err != nil {
@@ -239,7 +244,7 @@ func (a *app) linkRevokeMany(ctx context.Context, c *cli.Command, w console.What
 		}
 	}
 	if n != 1 {
-		return usagef("link revoke takes one link, or one of --contact, --run, --workflow, --whole-location and --everything")
+		return errRevokeWhat
 	}
 	cl, err := a.client(c)
 	if err != nil {

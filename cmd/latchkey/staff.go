@@ -136,7 +136,7 @@ func (s *site) today(ses linkgen.StaffSession) (console.Who, bool, error) {
 
 // Enter implements console.Staff.
 func (s adminStaff) Enter(ctx context.Context, e console.Entry) (engine.Secret, console.Who, error) {
-	fresh := linkgen.NewSID(0)
+	fresh, device := linkgen.NewSID(0), linkgen.Device(e.Device)
 	begin := func(tx engine.Tx, now time.Time) (linkgen.StaffSession, error) {
 		return linkgen.StaffSession{}, fmt.Errorf("%w: give a key, or open a sign-in link", console.ErrRefused)
 	}
@@ -147,7 +147,7 @@ func (s adminStaff) Enter(ctx context.Context, e console.Entry) (engine.Secret, 
 			return engine.Secret{}, console.Who{}, err
 		}
 		begin = func(tx engine.Tx, now time.Time) (linkgen.StaffSession, error) {
-			return s.links.RedeemStaff(tx, linkgen.Visit{Token: tok, Presented: e.Presented, Fresh: fresh, Now: now})
+			return s.links.RedeemStaff(tx, linkgen.Visit{Token: tok, Presented: e.Presented, Fresh: fresh, Now: now, Device: device})
 		}
 	case !e.Key.IsZero():
 		who, id, err := s.byKey(e.Key)
@@ -159,7 +159,7 @@ func (s adminStaff) Enter(ctx context.Context, e console.Entry) (engine.Secret, 
 		}
 		begin = func(tx engine.Tx, now time.Time) (linkgen.StaffSession, error) {
 			return s.links.BeginStaff(tx, linkgen.StaffEntry{Now: now, Location: s.cfg.Location, Email: who.Name, Via: viaKey + id,
-				Presented: e.Presented, Fresh: fresh})
+				Presented: e.Presented, Fresh: fresh, Device: device})
 		}
 	}
 	var ses linkgen.StaffSession
@@ -232,6 +232,37 @@ func (s adminStaff) Look(r *http.Request, token engine.Secret) (string, error) {
 		return "", nil
 	}
 	return door.Link.Email, err
+}
+
+// SignedIn implements console.Roster.
+func (s adminStaff) SignedIn(ctx context.Context) ([]console.Seat, error) {
+	var all []linkgen.StaffSession
+	now := s.cfg.Now()
+	err := s.stores.For(0).View(ctx, func(tx engine.Tx) (err error) {
+		all, err = s.links.StaffSessions(tx, s.cfg.Location, now)
+		return err
+	})
+	var out []console.Seat
+	for _, ses := range all {
+		who, ok, wrong := s.today(ses)
+		if wrong != nil {
+			return nil, wrong
+		}
+		if !ok { // of a sidebar, too: it is none of the console
+			who.Role = ""
+		}
+		out = append(out, console.Seat{ID: ses.ID, Who: ses.Email, Role: who.Role, Device: ses.Device, Created: ses.Created, Seen: ses.Seen})
+	}
+	return out, err
+}
+
+// SignOut implements console.Roster.
+func (s adminStaff) SignOut(ctx context.Context, id string) error {
+	err := s.stores.For(0).Update(ctx, func(tx engine.Tx) error { return s.links.EndStaffID(tx, s.cfg.Location, id) })
+	if errors.Is(err, linkgen.ErrNoSession) {
+		return fmt.Errorf("session %s: %w", id, console.ErrNotFound)
+	}
+	return err
 }
 
 // Leave implements console.Staff.

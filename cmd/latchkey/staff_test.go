@@ -151,6 +151,23 @@ func TestStaff(t *testing.T) {
 	sue.wants("removed from the file", map[string]int{"/contacts": 303})
 	w.edit(t, i, w.setting(t, "  operator: [otto@acme.test]\n", "  operator: [otto@acme.test, sue@acme.test]\n"))
 	sue.wants("another role", map[string]int{"/contacts": 200, "/audit": 200})
+	olga := w.clerk()
+	var s console.SignIn
+	w.ask(http.MethodPost, "/v1/signin", `{"email": "olga@acme.test"}`, &s)
+	olga.open("/signin", url.Values{"t": {s.URL[strings.LastIndexByte(s.URL, '/')+1:]}})
+	_, _, list := olga.open("/audit", nil)
+	seats := regexp.MustCompile(`action="(/audit/ses_[0-9a-f]+/signout)"`).FindAllStringSubmatch(list, -1)
+	if len(seats) != 2 || !strings.Contains(list, "sue@acme.test") {
+		t.Fatalf("%d seats", len(seats))
+	}
+	if status, where, _ := olga.open(seats[1][1], url.Values{"x": {"1"}}); status != 303 || where != "/audit?done=out" {
+		t.Errorf("sign out: %d %s", status, where)
+	}
+	sue.wants("signed out by an owner", map[string]int{"/contacts": 303})
+	olga.wants("who signed her out", map[string]int{"/contacts": 200})
+	_, token = sue.mailedLink("sue@acme.test", 4)
+	sue.open("/signin", url.Values{"t": {token}})
+	sue.wants("in again", map[string]int{"/contacts": 200})
 	w.pass(linkgen.StaffIdle + time.Minute)
 	sue.wants("away for too long", map[string]int{"/contacts": 303})
 }
@@ -328,7 +345,8 @@ func TestKeys(t *testing.T) {
 	i, _ := w.start(func(c *Config) { c.Admin.Listen = fmt.Sprintf("0.0.0.0:%d", w.ports[1]) })
 	keys := map[string]engine.Secret{}
 	var files []*keyFile
-	for name, role := range map[string]console.Role{"owner": console.Owner, "operator": console.Operator, "support": console.Support} {
+	for _, role := range console.Roles() {
+		name := string(role)
 		k, key, err := makeKeyFile(i.cfg.Keys, keyFile{Name: name, Role: role, Locations: []string{"academy"}}, w.now())
 		if err != nil {
 			t.Fatal(err)

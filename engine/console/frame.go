@@ -115,7 +115,7 @@ func (p *page) May(a string) bool { return p.Who.Role.May(actionNames[a]) }
 
 var actionNames = map[string]Action{
 	"MakeLink": MakeLink, "SendLogin": SendLogin, "RevokeLink": RevokeLink, "RevokeMany": RevokeMany, "RevokeAll": RevokeAll,
-	"MakeUser": MakeUser, "Invite": Invite, "Steer": Steer, "SeeHouse": SeeHouse, "Mailbox": Mailbox, "Forget": Forget,
+	"MakeUser": MakeUser, "Invite": Invite, "Steer": Steer, "SeeHouse": SeeHouse, "Mailbox": Mailbox, "Forget": Forget, "SignStaff": SignStaff,
 }
 
 // Several reports whether the server has more locations than this one.

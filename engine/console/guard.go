@@ -31,6 +31,24 @@ type Entry struct {
 	Device     string        // the browser's own words
 }
 
+// A Roster knows which of the staff are signed in. Staff may be one.
+type Roster interface {
+	// SignedIn returns the living sessions, the one seen last first.
+	SignedIn(ctx context.Context) ([]Seat, error)
+	// SignOut ends a session by its id. Returns ErrNotFound.
+	SignOut(ctx context.Context, id string) error
+}
+
+// A Seat is a session of a member of staff.
+type Seat struct {
+	ID      string
+	Who     string
+	Role    Role // "" if they are not of the staff any more: then it opens nothing
+	Device  string
+	Created time.Time
+	Seen    time.Time
+}
+
 // Audit keeps what staff did. What LinkBook ends it notes itself, in the commit that does it.
 type Audit interface {
 	// Note adds an entry, of which At and ID are given by the keeper.

@@ -104,6 +104,7 @@ func (c *Config) replayForm(r *http.Request) (any, string, error) {
 
 type auditList struct {
 	Entries []AuditEntry
+	Seats   []Seat // for owners
 	Older   string
 }
 
@@ -116,7 +117,19 @@ func (c *Config) auditPage(r *http.Request) (any, error) {
 	if len(v.Entries) == pageSize {
 		v.Older = v.Entries[pageSize-1].ID
 	}
+	if ro, ok := c.Staff.(Roster); ok && err == nil && whoOf(r.Context()).Role.May(SignStaff) {
+		v.Seats, err = ro.SignedIn(r.Context())
+	}
 	return v, err
+}
+
+// signOutOther ends the session of another member of staff.
+func (c *Config) signOutOther(r *http.Request) (any, string, error) {
+	ro, ok := c.Staff.(Roster)
+	if !ok {
+		return nil, "", ErrNotFound
+	}
+	return nil, "/audit?done=out", ro.SignOut(r.Context(), r.PathValue("id"))
 }
 
 func auditQuery(r *http.Request) AuditQuery {

@@ -65,6 +65,12 @@ func (o *office) Leave(_ context.Context, s engine.Secret) error {
 	return nil
 }
 
+func (o *office) SignedIn(context.Context) ([]console.Seat, error) {
+	return []console.Seat{{ID: "ses_1", Who: "sue@acme.test", Role: console.Support, Device: "Firefox on Linux", Created: pageNow, Seen: pageNow}}, o.err
+}
+
+func (o *office) SignOut(_ context.Context, id string) error { return o.note("sign out %s", id) }
+
 func (o *office) Note(_ context.Context, e console.AuditEntry) error {
 	o.notes = append(o.notes, e)
 	return nil

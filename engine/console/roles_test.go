@@ -37,7 +37,7 @@ var whoMay = []access{
 	{"op", "POST", "/portal/invite", "email=a@b.example"}, {"ops", "POST", "/contacts/k/send", "kind=login"}, {"op", "POST", "/contacts/k/end", "x=1"},
 	{"ops", "POST", "/links/lnk_1/revoke", "x=1"}, {"op", "POST", "/runs/r/end", "x=1"}, {"op", "POST", "/workflows/welcome/end", "x=1"},
 	{"op", "POST", "/messages/m/retry", "x=1"}, {"op", "POST", "/messages/m/resend", "x=1"}, {"op", "POST", "/runs/r/cancel", "x=1"}, {"op", "POST", "/runs/r/retry", "x=1"},
-	{"op", "POST", "/dead/7/replay", "x=1"}, {"op", "POST", "/pause", "reason=x"}, {"op", "POST", "/resume", "x=1"},
+	{"op", "POST", "/dead/7/replay", "x=1"}, {"o", "POST", "/audit/ses_1/signout", "x=1"}, {"op", "POST", "/pause", "reason=x"}, {"op", "POST", "/resume", "x=1"},
 }
 
 func (o *office) take(who string, a access) *http.Response {

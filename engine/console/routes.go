@@ -122,6 +122,7 @@ func (c *Config) buttons() map[string]button {
 		"POST /runs/{id}/cancel":     {"/runs", Steer, "cancelled a run", c.cancelRun},
 		"POST /runs/{id}/retry":      {"/runs", Steer, "retried a run", c.retryRun},
 		"POST /dead/{letter}/replay": {"/dead", Steer, "replayed a dead letter", c.replayForm},
+		"POST /audit/{id}/signout":   {"/audit", SignStaff, "signed somebody out", c.signOutOther},
 		"POST /pause":                {"/", Steer, "paused sending", c.pauseForm},
 		"POST /resume":               {"/", Steer, "resumed sending", c.resumeForm},
 		"POST /portal/invite":        {"/portal", Invite, "invited a learner", c.invite},

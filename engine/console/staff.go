@@ -39,7 +39,7 @@ const (
 	Publish    Action = "publish events"
 	SaveAll    Action = "take a backup"
 	Mailbox    Action = "see live links in the outbox"
-	SignStaff  Action = "make sign-in links for staff"
+	SignStaff  Action = "make sign-in links for staff, and sign them out"
 )
 
 // allowed is the table of who may do what. What is not in it only an owner may do.

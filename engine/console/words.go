@@ -63,7 +63,7 @@ var doneSays = map[string]string{
 	"replayed": "The event is back among the events.",
 	"paused":   "Sending is paused.",
 	"resumed":  "Sending goes on.",
-	"in":       "You are signed in.",
+	"out":      "They are signed out.",
 }
 
 // rows are lines of a table that several pages have, with their page.

@@ -140,6 +140,9 @@ var unpictured = map[string]bool{"in": true, "cancelled": true, "switched": true
 func (b tab) pictured(name string) {
 	b.Helper()
 	if dir := os.Getenv("LATCHKEY_SCREENS"); dir != "" && !b.framed && !unpictured[name] && !strings.HasPrefix(b.look, "narrow") {
+		if strings.HasPrefix(name, "frame-") { // the frame of another process is painted a little later
+			time.Sleep(time.Second)
+		}
 		png, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name+"-"+b.look+".png"), smaller(b, png), 0o644)

@@ -1,6 +1,7 @@
 package linkgen
 
 import (
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -10,8 +11,8 @@ import (
 const toMost = 200
 
 // ParseTo reads where a link leads: "product:go-101", a noun and an id. ok is false for anything else, such as the empty
-// text, which leads nowhere in particular. An id has at most 200 bytes, no spaces around it and no control characters; it is a name
-// and never a path or an URL, so who makes one of it must escape it.
+// text, which leads nowhere in particular. An id has at most 200 bytes, no spaces around it and no control characters, and no
+// step of a path that leads up; it is a name and never a path or an URL, so who makes one of it must escape it.
 func ParseTo(text string) (noun, id string, ok bool) {
 	noun, id, _ = strings.Cut(text, ":")
 	switch noun {
@@ -22,10 +23,17 @@ func ParseTo(text string) (noun, id string, ok bool) {
 	hidden := func(r rune) bool {
 		return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == '\u2028' || r == '\u2029'
 	}
-	if id == "" || len(id) > toMost || !utf8.ValidString(id) || strings.TrimSpace(id) != id || strings.ContainsFunc(id, hidden) {
+	if id == "" || len(id) > toMost || !utf8.ValidString(id) || strings.TrimSpace(id) != id || strings.ContainsFunc(id, hidden) || Climbs(id) {
 		return "", "", false
 	}
 	return noun, id, true
+}
+
+// Climbs reports whether an id has a step of a path in it that leads up. It is escaped wherever it is put into an address, but there
+// are servers that undo that before they resolve such steps.
+func Climbs(id string) bool {
+	steps := strings.FieldsFunc(id, func(r rune) bool { return r == '/' || r == '\\' })
+	return slices.Contains(steps, ".") || slices.Contains(steps, "..")
 }
 
 // cleanTo leaves out what leads nowhere: a publisher's id of any kind is no reason to send no link.

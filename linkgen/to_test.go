@@ -12,7 +12,7 @@ func TestParseTo(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"product:go-101": "product go-101", "lesson:a/b c:d": "lesson a/b c:d", "category:Ä": "category Ä", "product:" + strings.Repeat("x", 200): "product " + strings.Repeat("x", 200),
-		"": "", "product": "", "product:": "", "offer:gold": "", "Product:x": "", "lesson: x": "", "lesson:x ": "", "lesson:a\nb": "", "lesson:\x00": "",
+		"": "", "product": "", "product:": "", "offer:gold": "", "Product:x": "", "lesson: x": "", "lesson:x ": "", "lesson:a\nb": "", "lesson:\x00": "", "lesson:..": "", "lesson:a/../b": "", "product:.": "", `lesson:..\x`: "", "lesson:a..b": "lesson a..b",
 		"lesson:a\u202eb": "", "lesson:\xff": "", "//evil.test": "", "https://evil.test": "", "lesson:" + strings.Repeat("x", 201): "",
 	} {
 		noun, id, ok := ParseTo(text)

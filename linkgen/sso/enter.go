@@ -13,7 +13,7 @@ import (
 // app. It stores nothing of its own, so it is a GET that may be repeated.
 func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 	name, to := r.PathValue("app"), r.URL.Query().Get("to")
-	noun, id, ok := ParseTo(to)
+	noun, id, ok := linkgen.ParseTo(to)
 	if !ok {
 		noun, id, to = "", "", ""
 	}

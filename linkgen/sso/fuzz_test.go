@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"latchkey/engine"
+	"latchkey/linkgen"
 )
 
 // Whatever a request says, a browser is sent to the app's own site, and an id stays one segment or value of its pattern.
@@ -19,7 +20,7 @@ func FuzzTo(f *testing.F) {
 	app := App{URL: "https://learn.acme.test/school", Product: "/c/{product}", Category: "/c/{product}?part={category}&x=y",
 		Lesson: "/c/{product}/l/{lesson}", Login: "/in?next={path}&all={to}"}
 	f.Fuzz(func(t *testing.T, to string) {
-		noun, id, ok := ParseTo(to)
+		noun, id, ok := linkgen.ParseTo(to)
 		if !ok {
 			noun, id = "", ""
 		}

@@ -8,36 +8,11 @@ import (
 	"strings"
 
 	"latchkey/engine"
+	"latchkey/linkgen"
 )
 
 // A place is somewhere in the course site, by the ids that events gave it. Those not known are empty.
 type place struct{ Product, Category, Lesson string }
-
-// maxTo is how long the text of a place may be: no publisher's id is near it.
-const maxTo = 512
-
-// ParseTo reads "product:go-101", "category:basics" or "lesson:intro", and reports whether it is one of them.
-func ParseTo(to string) (noun, id string, ok bool) {
-	noun, id, ok = strings.Cut(to, ":")
-	if !ok || id == "" || len(to) > maxTo || climbs(id) || strings.TrimSpace(id) != id {
-		return "", "", false
-	}
-	if strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
-		return "", "", false
-	}
-	switch noun {
-	case "product", "category", "lesson":
-		return noun, id, true
-	}
-	return "", "", false
-}
-
-// climbs reports whether an id has a step of a path in it that leads up. It is escaped, but there are servers that undo that
-// before they resolve such steps.
-func climbs(id string) bool {
-	steps := strings.FieldsFunc(id, func(r rune) bool { return r == '/' || r == '\\' })
-	return slices.Contains(steps, ".") || slices.Contains(steps, "..")
-}
 
 var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
 
@@ -98,7 +73,7 @@ func (a *App) fill(pattern string, fields map[string]string) (string, bool) {
 	known := true
 	text := placeholder.ReplaceAllStringFunc(pattern, func(p string) string {
 		v := fields[p[1:len(p)-1]]
-		if v == "" || climbs(v) {
+		if v == "" || linkgen.Climbs(v) {
 			known = false
 		}
 		return escape(v)

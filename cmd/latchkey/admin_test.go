@@ -231,6 +231,7 @@ func TestAPIRefuses(t *testing.T) {
 		{"POST", "/v1/links", `{"contact": "ada", "to": "product:"}`, 400, "to is product:"},
 		{"POST", "/v1/links", `{"contact": "ada", "to": "lesson: intro"}`, 400, "to is product:"},
 		{"POST", "/v1/links", `{"contact": "ada", "location": "elsewhere"}`, 404, "elsewhere"},
+		{"POST", "/v1/links", `{"kind": "user"}`, 400, "links.embed in latchkey.yaml names no hosts"},
 		{"GET", "/v1/links/lnk_AZ2o3kQAAAEB", "", 404, "never minted"},
 		{"GET", "/v1/links/nonsense", "", 400, "lnk_"},
 		{"POST", "/v1/links/lnk_AZ2o3kQAAAEB/revoke", "", 404, "never minted"},

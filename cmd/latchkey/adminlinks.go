@@ -69,6 +69,8 @@ func (i adminLinks) checkLink(n console.NewLink) (ttl time.Duration, err error) 
 		return bad("only a learner's link can be bound to a browser")
 	case n.Bind != "" && n.Bind != "browser":
 		return bad("bind is browser; not %q", n.Bind)
+	case n.Kind == console.KindUser && len(cfg.Links.Embed.Hosts)+len(cfg.Links.Embed.Locations) == 0:
+		return bad("links.embed in latchkey.yaml names no hosts: the user link could be opened nowhere")
 	case n.Kind == console.KindUser && (n.App != "" || n.To != "" || n.TTL != ""):
 		return bad("the user link takes no app, to or ttl: it works until the next one is made")
 	case n.To != "" && !leads:

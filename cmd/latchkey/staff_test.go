@@ -206,7 +206,7 @@ func TestStaffMailLimits(t *testing.T) {
 // vouched for is none of the console.
 func TestStaffLinksAreTheirOwnKind(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": staffed})
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": staffed + "links: {embed: {hosts: [crm.acme.test]}}\n"})
 	i, _ := w.start()
 	nc := w.connect()
 	w.grant(nc, "ada", "gold")

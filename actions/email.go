@@ -215,7 +215,7 @@ func (e *Email) Perform(ctx context.Context, call engine.Call, a engine.Attempt)
 		Subject: out.Subject, HTML: out.HTML, Text: out.Text, Date: call.Task.Created,
 		TaskID: call.Task.ID, Location: call.Run.Location, Links: links,
 	})
-	return engine.Receipt{ID: r.ID, Subject: out.Subject}, withoutLinks(err, links)
+	return engine.Receipt{ID: hideLinks(r.ID, links), Subject: out.Subject}, withoutLinks(err, links)
 }
 
 // Settle implements engine.Action.

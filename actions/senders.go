@@ -89,13 +89,21 @@ func (t Text) Format(f fmt.State, _ rune) { fmt.Fprint(f, t.String()) }
 // MarshalText gives what String gives; JSON and zerolog use it.
 func (t Text) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
 
-// withoutLinks keeps the message's links out of what another server wrote into an error: filters for spam quote the
-// address that they refuse. Whole, cut off or in other letters, what begins as a link's token does is left out.
+// withoutLinks keeps the message's links out of what another server wrote into an error.
 func withoutLinks(err error, links []Link) error {
 	if err == nil {
 		return nil
 	}
-	text := err.Error()
+	text := hideLinks(err.Error(), links)
+	if text == err.Error() {
+		return err
+	}
+	return &told{err, text}
+}
+
+// hideLinks keeps a message's links out of what another server said of it: filters for spam quote the address that they
+// refuse. Whole, cut off or in other letters, what begins as a link's token does is left out.
+func hideLinks(text string, links []Link) string {
 	for _, l := range links {
 		url := l.URL.Reveal()
 		token := url[strings.LastIndexByte(url, '/')+1:]
@@ -104,10 +112,7 @@ func withoutLinks(err error, links []Link) error {
 			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(token)+`[\w=%-]*`).ReplaceAllLiteralString(text, "[redacted]")
 		}
 	}
-	if text == err.Error() {
-		return err
-	}
-	return &told{err, text}
+	return text
 }
 
 // MaskAddress shortens an e-mail address or phone number to what may be logged: a•••@e•••, •••0123.

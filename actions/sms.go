@@ -159,7 +159,7 @@ func (a *SMS) Perform(ctx context.Context, call engine.Call, at engine.Attempt) 
 	links, _ := linksOf(made.links)
 	r, err := a.Texter.Send(ctx, Text{From: a.TextFrom, To: at.To, Body: body, TaskID: call.Task.ID,
 		Location: call.Run.Location, Links: links})
-	return engine.Receipt{ID: r.ID}, withoutLinks(err, links)
+	return engine.Receipt{ID: hideLinks(r.ID, links)}, withoutLinks(err, links)
 }
 
 // Settle implements engine.Action.

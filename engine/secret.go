@@ -20,6 +20,14 @@ func NamesSecret(name string) bool { return secretName.MatchString(name) }
 // HideTokens leaves out the tokens of login links.
 func HideTokens(s string) string { return loginToken.ReplaceAllLiteralString(s, "/l/"+Hidden) }
 
+var maybeToken = regexp.MustCompile(`[A-Za-z0-9_-]{30,}`) // longer than every id
+
+// WithoutTokens writes what some code panicked with, or another server said, for a log or an error, and leaves out what may be a
+// token of any kind: it may quote anything.
+func WithoutTokens(v any) string {
+	return clip(maybeToken.ReplaceAllLiteralString(fmt.Sprint(v), Hidden), 1000)
+}
+
 const redacted = "[redacted]"
 
 // A Secret is a text that must not be printed: a password, a key, a login URL. However it is formatted,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"latchkey/engine"
 	"latchkey/engine/console"
 	"latchkey/linkgen"
 )
@@ -70,7 +71,7 @@ func accessLog(name string, log zerolog.Logger, next http.Handler) http.Handler 
 				panic(p)
 			}
 			if p != nil {
-				log.Error().Str("listener", name).Str("route", route).Interface("panic", p).Msg("request failed")
+				log.Error().Str("listener", name).Str("route", route).Str("panic", engine.WithoutTokens(p)).Msg("request failed")
 				if !rec.wrote {
 					http.Error(rec, "Something went wrong. Please try again.", http.StatusInternalServerError)
 				}

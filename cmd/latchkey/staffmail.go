@@ -74,7 +74,7 @@ func (s *site) mailStaff(ctx context.Context) error {
 			return nil
 		case address := <-s.post.queue:
 			if err := s.mailSignIn(ctx, address); err != nil && ctx.Err() == nil {
-				s.log.Error().Err(err).Str("to", actions.MaskAddress(address)).Msg("a sign-in link could not be mailed to a member of staff")
+				s.log.Error().Str("error", engine.WithoutTokens(err)).Str("to", actions.MaskAddress(address)).Msg("a sign-in link could not be mailed to a member of staff")
 			}
 		}
 	}

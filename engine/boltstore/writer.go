@@ -86,7 +86,7 @@ func (s *Store) writeGroup(ctx context.Context, first *call) (next *call) {
 		}
 		why := errors.New("writer ended by a function") // runtime.Goexit
 		if v := recover(); v != nil {                   // bbolt
-			s.log.Error().Interface("panic", v).Bytes("stack", debug.Stack()).Msg("commit panicked")
+			s.log.Error().Str("panic", engine.WithoutTokens(v)).Bytes("stack", debug.Stack()).Msg("commit panicked")
 			why = unreadable(s.db.Path(), v)
 		}
 		g.answer(s.lose(why))
@@ -180,8 +180,8 @@ func (g *group) at() engine.Position {
 func (g *group) run(c *call, o *overlay) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			err = fmt.Errorf("function panicked: %v", r)
-			g.store.log.Error().Interface("panic", r).Bytes("stack", debug.Stack()).Msg("function panicked in the store")
+			err = fmt.Errorf("function panicked: %s", engine.WithoutTokens(r))
+			g.store.log.Error().Str("panic", engine.WithoutTokens(r)).Bytes("stack", debug.Stack()).Msg("function panicked in the store")
 		}
 	}()
 	if c.follows != nil && c.follows.N != g.at().N+1 {

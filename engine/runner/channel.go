@@ -192,7 +192,7 @@ func (r *Runner) wakeAll() {
 func perform(ctx context.Context, a engine.Action, at *attempt) (rec engine.Receipt, brokenOff bool, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = engine.Unknown(fmt.Errorf("action %s panicked: %v\n%s", at.call.Task.Kind, v, debug.Stack()))
+			err = engine.Unknown(fmt.Errorf("action %s panicked: %s\n%s", at.call.Task.Kind, engine.WithoutTokens(v), debug.Stack()))
 		}
 	}()
 	ctx, cancel := context.WithCancelCause(ctx)

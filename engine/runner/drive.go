@@ -201,7 +201,7 @@ func (s *scope) endWait(t timer) (again int64, hold bool, err error) {
 // contain makes an error of a panic, so that it concerns one task or run and not all that share its commit.
 func contain(err *error) {
 	if v := recover(); v != nil {
-		*err = fmt.Errorf("panic: %v", v)
+		*err = fmt.Errorf("panic: %s", engine.WithoutTokens(v))
 	}
 }
 
@@ -300,7 +300,7 @@ func advance(set *engine.Set, w *engine.Workflow, run *engine.Run, p *engine.Per
 	next engine.Run, changed engine.Person, started []engine.Run, cmds []engine.Command, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("workflow %s faulted: %v", w.ID, v)
+			err = fmt.Errorf("workflow %s faulted: %s", w.ID, engine.WithoutTokens(v))
 		}
 	}()
 	next, changed, started, cmds = engine.AdvanceIn(set, w, *run, *p, in, now)

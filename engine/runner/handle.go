@@ -268,7 +268,7 @@ func plan(set *engine.Set, p *engine.Person, ev engine.Event, now time.Time) (
 	changed engine.Person, runs []engine.Run, cmds []engine.Command, ds []engine.Decision, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = fmt.Errorf("%v", v)
+			err = errors.New(engine.WithoutTokens(v))
 		}
 	}()
 	changed, runs, cmds, ds = engine.Plan(set, *p, ev, now)

@@ -189,7 +189,7 @@ func (s *scope) settled(res result, t *engine.Task, state engine.TaskState) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			s.r.cfg.Logger.Error().Interface("panic", v).Stringer("task", t.ID).Msg("action panicked")
+			s.r.cfg.Logger.Error().Str("panic", engine.WithoutTokens(v)).Stringer("task", t.ID).Msg("action panicked")
 		}
 	}()
 	call := res.call

@@ -190,7 +190,7 @@ func (s *scope) call(t *engine.Task, run *engine.Run, loc *engine.Location) (eng
 func begin(a engine.Action, tx engine.Tx, call engine.Call) (made engine.Attempt, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			err = engine.Final(fmt.Errorf("action %s panicked: %v", call.Task.Kind, v))
+			err = engine.Final(fmt.Errorf("action %s panicked: %s", call.Task.Kind, engine.WithoutTokens(v)))
 		}
 	}()
 	return a.Begin(tx, call)

@@ -24,6 +24,9 @@ func TestReadmePictures(t *testing.T) {
 	}
 	looks := []string{"-desktop-light.png", "-desktop-dark.png", "-phone-light.png", "-phone-dark.png"}
 	for picture := range shown {
+		if strings.Contains(picture, "/console-") { // what staff see
+			continue
+		}
 		for _, look := range looks {
 			if name, ok := strings.CutSuffix(picture, look); ok && !strings.Contains(name, "/console-") {
 				for _, other := range looks {

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"latchkey/engine"
+	"latchkey/engine/console"
+)
+
+// TestKeys: keys with roles, off this machine. One that is gone ends its sessions.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": staffed})
+	i, _ := w.start(func(c *Config) { c.Admin.Listen = fmt.Sprintf("0.0.0.0:%d", w.ports[1]) })
+	keys := map[string]engine.Secret{}
+	var files []*keyFile
+	for _, role := range console.Roles() {
+		name := string(role)
+		k, key, err := makeKeyFile(i.cfg.Keys, keyFile{Name: name, Role: role, Locations: []string{"academy"}}, w.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys[name], files = key, append(files, k)
+	}
+	_, elsewhere, err := makeKeyFile(i.cfg.Keys, keyFile{Name: "elsewhere", Role: console.Owner, Locations: []string{"film"}}, w.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys["elsewhere"] = elsewhere
+	keys["cut short"] = engine.NewSecret(keys["owner"].Reveal()[:len(keys["owner"].Reveal())-1])
+	keys["of another id"] = engine.NewSecret(strings.Replace(keys["owner"].Reveal(), files[0].ID, files[1].ID, 1) + "x")
+	keys["a path"] = engine.NewSecret("lkk_../../latchkey_x")
+	for _, c := range []struct {
+		method, path, body             string
+		owner, operator, support, none int
+	}{
+		{"GET", "/v1/messages", "", 200, 200, 200, 401},
+		{"POST", "/v1/pause", "", 200, 200, 403, 401},
+		{"POST", "/v1/resume", "", 200, 200, 403, 401},
+		{"GET", "/metrics", "", 200, 200, 403, 401},
+		{"GET", "/v1/backup", "", 200, 200, 403, 401},
+		{"GET", "/outbox", "", 200, 403, 403, 401},
+		{"POST", "/v1/events/new_sign_up", `{"contact": {"id": "x"}}`, 202, 202, 403, 401},
+		{"POST", "/v1/signin", "", 200, 403, 403, 401},
+		{"GET", "/contacts", "", 200, 200, 200, 200}, // the sign-in page, in the end
+		{"POST", "/healthz", "", 404, 404, 404, 401},
+	} {
+		want := map[string]int{"owner": c.owner, "operator": c.operator, "support": c.support}
+		for name, key := range keys {
+			status, body := w.do(c.method, c.path, c.body, header("Authorization", "Bearer "+key.Reveal()))
+			expect, known := want[name]
+			if !known {
+				expect = c.none
+			}
+			if status != expect || !known && c.path == "/contacts" && !strings.Contains(body, "Mail me a sign-in link") {
+				t.Errorf("%s %s with the key %s: %d, want %d: %s", c.method, c.path, name, status, expect, tail(body, 200))
+			}
+		}
+	}
+	browser := w.clerk()
+	browser.open("/signin/key", url.Values{"key": {keys["support"].Reveal()}})
+	browser.wants("by key", map[string]int{"/contacts": 200, "/audit": 403, "/outbox": 403})
+	if status, where, _ := w.clerk().open("/outbox", nil, header("Accept", "text/html")); status != 303 || where != "/signin" {
+		t.Errorf("the outbox to nobody: %d %s", status, where)
+	}
+	for _, k := range files {
+		if k.Name == "support" {
+			if err := dropKeyFile(i.cfg.Keys, k.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	browser.wants("its key is gone", map[string]int{"/contacts": 303})
+	if status, _ := w.do("GET", "/v1/messages", "", header("Authorization", "Bearer "+keys["support"].Reveal())); status != 401 {
+		t.Errorf("a key that is gone: %d", status)
+	}
+	if err := os.Chmod(filepath.Join(keyDir(i.cfg.Keys), files[0].ID+".yaml"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readKeyFile(i.cfg.Keys, files[0].ID); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("a key file that others read: %v", err)
+	}
+}
+
+// TestConsoleSends: an invitation adds a learner and mails them a link that lets in; a login mail goes to who is there. Both are noted,
+// and what stands of a contact in the audit list goes with them.
+func TestConsoleSends(t *testing.T) {
+	t.Parallel()
+	for _, partitions := range []string{"1", "4"} {
+		t.Run(partitions, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": staffed + "partitions: " + partitions + "\n"})
+			w.start()
+			otto := w.clerk()
+			var s console.SignIn
+			w.ask(http.MethodPost, "/v1/signin", `{"email": "otto@acme.test"}`, &s)
+			otto.open("/signin", url.Values{"t": {s.URL[strings.LastIndexByte(s.URL, '/')+1:]}})
+			status, where, body := otto.open("/portal/invite", url.Values{"email": {"eve@example.com"}, "first_name": {"Eve"}, "offer": {"gold"}, "offer_title": {"Title of gold"}})
+			if status != 303 || !strings.HasSuffix(where, "?done=invited") {
+				t.Fatal(status, where, body)
+			}
+			if status, _, body := otto.open(where, nil); status != 200 || !strings.Contains(body, "The invitation is on its way") || !strings.Contains(body, "Title of gold") {
+				t.Errorf("after it: %d", status)
+			}
+			w.waitMails(1)
+			letsIn(t, "the invitation", w.linksTo("eve")[0], "Title of gold")
+			contact, _, _ := strings.Cut(where, "?")
+			if status, where, body := otto.open(contact+"/send", url.Values{"kind": {"login"}}); status != 303 || !strings.HasSuffix(where, "?done=sent") {
+				t.Fatal(status, where, body)
+			}
+			w.waitMails(2)
+			if status, _, body := otto.open("/portal/invite", url.Values{"email": {""}}); status != 400 || !strings.Contains(body, "An e-mail address is missing") {
+				t.Errorf("without an address: %d", status)
+			}
+			if status, _, _ := otto.open("/contacts/nobody/send", url.Values{"kind": {"login"}}); status != 404 {
+				t.Errorf("to nobody: %d", status)
+			}
+			_, _, list := otto.open("/audit", nil)
+			for _, did := range []string{"invited a learner", "sent a login message", "signed in"} {
+				if !strings.Contains(list, did) {
+					t.Errorf("the list lacks %q", did)
+				}
+			}
+			key := strings.TrimPrefix(contact, "/contacts/")
+			w.ask(http.MethodPost, "/v1/contacts/"+key+"/forget", "", new(console.Removed))
+			var left []console.AuditEntry
+			w.ask(http.MethodGet, "/v1/audit", "", &left)
+			for _, e := range left {
+				if e.Contact != "" || strings.Contains(e.Detail, key) || e.Did != "forgot a contact" && strings.Contains(e.On, key) {
+					t.Errorf("left of who was forgotten: %+v", e)
+				}
+			}
+		})
+	}
+}

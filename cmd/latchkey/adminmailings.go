@@ -64,7 +64,7 @@ func flowOf(kind string) (workflow, eventType string, err error) {
 // mayMail returns why a message cannot be sent, or nil.
 func (i adminMailings) mayMail(p *engine.Person, m *console.Mailing) error {
 	cfg, c := i.inForce().cfg, &p.Contact
-	if _, err := (adminLinks{i.site}).checkLink(console.NewLink{Kind: console.KindLearner, App: m.App, To: m.To}); err != nil {
+	if _, err := adminLinks(i).checkLink(console.NewLink{Kind: console.KindLearner, App: m.App, To: m.To}); err != nil {
 		return err
 	}
 	address, consent, lacks := c.Email, c.Consent.Email, "e-mail address"

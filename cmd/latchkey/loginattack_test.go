@@ -308,7 +308,7 @@ func TestAttack35LoginMailKilled(t *testing.T) {
 	c.mu.Unlock()
 	p = c.spawn()
 	p.awaitReady()
-	mails := c.waitMails(2)
+	c.waitMails(2)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	for ctx.Err() == nil {
@@ -317,7 +317,8 @@ func TestAttack35LoginMailKilled(t *testing.T) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
-	if mails = c.waitMails(0); len(mails) != 2 || mails[0].id != mails[1].id || mails[0].id == "" {
+	mails := c.waitMails(0)
+	if len(mails) != 2 || mails[0].id != mails[1].id || mails[0].id == "" {
 		t.Fatalf("%d mails, %q and %q", len(mails), mails[0].id, mails[len(mails)-1].id)
 	}
 	first, second := links(mails[0].text), links(mails[1].text)

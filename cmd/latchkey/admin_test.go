@@ -35,7 +35,8 @@ func problem(t *testing.T, body string) string {
 func TestAdminHosts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow})
-	w.start(func(c *Config) { c.Admin.Hosts = []string{"ops.example.com"} })
+	i, _ := w.start(func(c *Config) { c.Admin.Hosts = []string{"ops.example.com"} })
+	key := header("Authorization", "Bearer "+i.apiKey.Reveal()) // which admin.hosts makes needed: see TestProxiedAdminNeedsKey
 	port := fmt.Sprint(w.ports[1])
 	for name, want := range map[string]int{
 		"127.0.0.1:" + port: 200, "localhost:" + port: 200, "LOCALHOST:" + port: 200, "[::1]:" + port: 200,
@@ -43,7 +44,7 @@ func TestAdminHosts(t *testing.T) {
 		"evil.example.com": 421, "evil.example.com:" + port: 421, "127.0.0.1:1": 421, "localhost": 421, "ops.example.com.evil.com": 421,
 	} {
 		for _, path := range []string{"/v1/messages", "/", "/outbox", "/healthz"} {
-			status, body := w.do(http.MethodGet, path, "", host(name))
+			status, body := w.do(http.MethodGet, path, "", host(name), key)
 			if status != want {
 				t.Errorf("%s of Host %s: %d, want %d", path, name, status, want)
 			}

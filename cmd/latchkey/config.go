@@ -292,6 +292,29 @@ func loopbackHost(host string) bool {
 	return ip != nil && ip.IsLoopback()
 }
 
+// adminOpen reports whether the admin listener needs no key, but for its pages: it can be reached from this machine alone. Where
+// latchkey.yaml names it as others reach it, a proxy leads them here, whose requests come from this machine too.
+func (c *Config) adminOpen() bool {
+	if !loopbackAddr(c.Admin.Listen) {
+		return false
+	}
+	for _, h := range c.Admin.Hosts {
+		if !loopbackHost(hostOnly(h)) {
+			return false
+		}
+	}
+	u, err := url.Parse(c.Admin.URL)
+	return err == nil && (u.Host == "" || loopbackHost(u.Hostname()))
+}
+
+// hostOnly is a host without its port, if it has one.
+func hostOnly(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		return h
+	}
+	return strings.Trim(host, "[]")
+}
+
 func loopbackAddr(addr string) bool {
 	host, _, err := net.SplitHostPort(addr)
 	return err == nil && loopbackHost(host)

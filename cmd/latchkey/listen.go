@@ -169,19 +169,20 @@ func adminHosts(l net.Listener, more []string) []string {
 // forStaff serves what the console does not to those who may have it; where the API is open, to all who reach it. What is of
 // all locations at once takes a key to all of them.
 func (i *instance) forStaff(a console.Action, next http.Handler) http.Handler {
-	return staffOnly(loopbackAddr(i.cfg.Admin.Listen), i.sites, a, next)
+	return staffOnly(i.cfg.adminOpen(), i.sites, a, next)
 }
 
 // forStaff is the same for what is of one location.
 func (s *site) forStaff(a console.Action, next http.Handler) http.Handler {
-	return staffOnly(loopbackAddr(s.cfg.Admin.Listen), []*site{s}, a, next)
+	return staffOnly(s.cfg.adminOpen(), []*site{s}, a, next)
 }
 
 func staffOnly(open bool, sites []*site, a console.Action, next http.Handler) http.Handler {
-	if open {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if open && !console.Forwarded(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
 		known := false
 		for _, s := range sites {
 			secure := strings.HasPrefix(s.adminURL(), "https://")

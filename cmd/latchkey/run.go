@@ -84,7 +84,7 @@ func (i *instance) says() string {
 	if url := i.bus.URL(); url != "" {
 		fmt.Fprintf(&b, "  NATS       %s\n", url)
 	}
-	if !loopbackAddr(i.cfg.Admin.Listen) {
+	if !i.cfg.adminOpen() {
 		fmt.Fprintf(&b, "  API key    in %s/api.key\n", i.cfg.Keys)
 	}
 	for _, s := range i.sites {

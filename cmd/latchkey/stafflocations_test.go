@@ -121,7 +121,7 @@ func readText(t *testing.T, file string) string {
 func TestAttack11ConsoleHost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": staffed})
-	w.start(func(c *Config) { c.Admin.URL = "https://ops.acme.test" })
+	i, _ := w.start(func(c *Config) { c.Admin.URL = "https://ops.acme.test" })
 	c := w.clerk()
 	for n, edit := range [][]func(*http.Request){
 		{host("ops.acme.test")}, {host(fmt.Sprintf("localhost:%d", w.ports[1])), header("X-Forwarded-Host", "evil.example"), header("Forwarded", "host=evil.example")},
@@ -137,7 +137,10 @@ func TestAttack11ConsoleHost(t *testing.T) {
 		t.Errorf("another Host: %d", status)
 	}
 	var s console.SignIn
-	w.ask(http.MethodPost, "/v1/signin", "", &s)
+	status, answer := w.do(http.MethodPost, "/v1/signin", "", header("Authorization", "Bearer "+i.apiKey.Reveal()))
+	if err := json.Unmarshal([]byte(answer), &s); err != nil || status != http.StatusOK {
+		t.Fatalf("%d, %v", status, err)
+	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, w.admin("/signin"), strings.NewReader(url.Values{"t": {s.URL[strings.LastIndexByte(s.URL, '/')+1:]}}.Encode()))
 	if err != nil {
 		t.Fatal(err)

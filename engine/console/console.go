@@ -170,7 +170,8 @@ type Config struct {
 	Apps      func() []App
 	// Counts returns when things happened that q selects, at most q.Limit of each. It may be nil.
 	Counts func(ctx context.Context, q Query) (Counts, error)
-	// Open says that the API, not the pages, needs no key: it can be reached from this machine alone.
+	// Open says that the API, not the pages, needs no key: it can be reached from this machine alone. A request that a proxy passed
+	// on needs one all the same.
 	Open bool
 	// Secure says that the pages are reached over https.
 	Secure   bool

@@ -101,6 +101,17 @@ func ProofOf(r *http.Request, cookie string) (p Proof) {
 	return p
 }
 
+// Forwarded reports whether a proxy passed a request on. Then it comes from somebody else than its connection, who is not this
+// machine merely because the proxy is on it.
+func Forwarded(r *http.Request) bool {
+	for _, name := range []string{"Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "Via"} {
+		if len(r.Header.Values(name)) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // Cookie is the name of the cookie that holds a session of a location's pages. Over https it can only be set for one host.
 func Cookie(location string, secure bool) string {
 	name := "latchkey_staff_" + location
@@ -118,7 +129,7 @@ func (c Config) who(r *http.Request, api bool) (Who, bool, error) {
 			return who, ok, err
 		}
 	}
-	return thisMachine, api && c.Open, nil
+	return thisMachine, api && c.Open && !Forwarded(r), nil
 }
 
 // api serves a route of the admin API for those who may do what it does. did is what the audit list says of it; a route that

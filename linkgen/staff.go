@@ -20,6 +20,9 @@ const (
 	staffInAll = 2000 // per location, likewise
 )
 
+// ViaHost is how staff sign in whom the site around a sidebar vouches for.
+const ViaHost = "host"
+
 // A StaffSession is a member of staff who signed in. It never passes for a learner's, nor a learner's for it. SpaceSessions, by the
 // hash of what the browser holds; all are of shard 0. Whether the address still is one of staff is the caller's to ask.
 type StaffSession struct {
@@ -131,23 +134,31 @@ func listStaff(tx engine.Tx, key []byte, s StaffSession) error {
 	if err != nil {
 		return err
 	}
-	own := 1
+	// A host's staff are counted by themselves: it may vouch for any address, also for one of ours.
+	same := func(l staffSeen) bool { return (l.s.Via == ViaHost) == (s.Via == ViaHost) }
+	own, all := 1, 1
 	for _, l := range live {
-		if l.s.Email == s.Email {
+		if same(l) && l.s.Email == s.Email {
 			own++
 		}
 	}
 	live = slices.DeleteFunc(live, func(l staffSeen) bool { // so that nobody pushes another out
-		if l.s.Email != s.Email || own <= StaffMax {
+		if !same(l) || l.s.Email != s.Email || own <= StaffMax {
 			return false
 		}
 		own--
 		tx.Delete(engine.SpaceSessions, l.key)
 		return true
 	})
-	for len(live) >= staffInAll {
-		tx.Delete(engine.SpaceSessions, live[0].key)
-		live = live[1:]
+	for _, l := range live {
+		if same(l) {
+			all++
+		}
+	}
+	for ; all > staffInAll; all-- {
+		n := slices.IndexFunc(live, same)
+		tx.Delete(engine.SpaceSessions, live[n].key)
+		live = slices.Delete(live, n, n+1)
 	}
 	acc.Sessions = acc.Sessions[:0]
 	for _, l := range live {

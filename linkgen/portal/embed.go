@@ -161,7 +161,7 @@ func (p *Portal) beginStaff(r *http.Request, door linkgen.Door, said assertion, 
 
 // ViaHost is how staff sign in whom a host vouches for. Such a session is good for the portal's page for staff and for nothing
 // else: a host says who somebody is, not what they may do.
-const ViaHost = "host"
+const ViaHost = linkgen.ViaHost
 
 // frameLife is how long such a session lasts: who is no longer staff there is not for long here.
 const frameLife = 12 * time.Hour

@@ -26,8 +26,20 @@ const (
 	loginTTL   = 15 * time.Minute // of a link, where latchkey.yaml does not say
 )
 
-// loginRates are how often a contact is sent links that somebody asked for.
+// loginRates are how often a contact is sent links that somebody asked for who gave an address.
 var loginRates = []engine.Rate{{N: 1, In: time.Minute}, {N: 3, In: time.Hour}, {N: 6, In: 24 * time.Hour}}
+
+// holderRates are those of who holds a link, if a dead one. They have room beside what anybody may ask for who knows an address: a
+// stranger who fills the form in all day does not keep its owner from the button of their own link.
+var holderRates = []engine.Rate{{N: 2, In: time.Minute}, {N: 6, In: time.Hour}, {N: 12, In: 24 * time.Hour}}
+
+// ratesOf returns how often the contact of a request is sent links.
+func ratesOf(r *portal.LoginRequest) []engine.Rate {
+	if r.Contact.IsZero() {
+		return loginRates
+	}
+	return holderRates
+}
 
 // What becomes of a request, as the metric has it.
 const (
@@ -161,7 +173,7 @@ func (d *loginDesk) decide(ctx context.Context, r *portal.LoginRequest) (result 
 		return loginPrefix, who, nil
 	}
 	now := d.cfg.Now()
-	if p.AskedRoom(loginRates, now).After(now) {
+	if p.AskedRoom(ratesOf(r), now).After(now) {
 		return loginTooOften, who, nil
 	}
 	if p.HasAccess() { // else nothing is sent: it is decided below, and kept, why
@@ -171,7 +183,7 @@ func (d *loginDesk) decide(ctx context.Context, r *portal.LoginRequest) (result 
 	}
 	out, err := d.runner.StartByHand(ctx, runner.HandStart{
 		Location: r.Location, Contact: p.Key, Workflow: loginFlow, Type: engine.EventLogin, Source: "latchkey", ID: rand.Text(),
-		Custom: wishes(channel, r.App, r.To, languageFor(p, r.Lang, s.inForce().loc), map[string]any{"reason": r.Reason}), Rates: loginRates,
+		Custom: wishes(channel, r.App, r.To, languageFor(p, r.Lang, s.inForce().loc), map[string]any{"reason": r.Reason}), Rates: ratesOf(r),
 		Joins: true, // else a stranger could end the links that a learner was sent, by asking for another
 	})
 	switch {

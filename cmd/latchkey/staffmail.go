@@ -20,7 +20,8 @@ import (
 const (
 	askEvery  = 30 * time.Second
 	askHourly = 6
-	askQueue  = 32 // mails that wait to be sent, of all addresses
+	askAlways = 10 * time.Minute // after the last there is always one more: it works for longer, so that whoever else asks for them all day keeps nobody out
+	askQueue  = 32               // mails that wait to be sent, of all addresses
 )
 
 // A staffPost mails sign-in links to who asked for one. It is drained by mailStaff.
@@ -46,7 +47,7 @@ func (p *staffPost) may(address string, now time.Time) bool {
 		}
 	}
 	p.asked[address] = recent
-	if n := len(recent); n >= askHourly || n > 0 && now.Sub(recent[n-1]) < askEvery {
+	if n := len(recent); n > 0 && now.Sub(recent[n-1]) < askEvery || n >= askHourly && now.Sub(recent[n-1]) < askAlways {
 		return false
 	}
 	p.asked[address] = append(recent, now)

@@ -227,6 +227,10 @@ func (c *Config) finishLocation(report reporter) {
 	if real && loopbackHost(u.Hostname()) {
 		report("base_url", true, "messages go to real people, but their links lead to %s, which only this machine can open", u.Host)
 	}
+	if loopbackAddr(c.Listen) && !loopbackHost(u.Hostname()) && len(c.Proxies) == 0 {
+		report("base_url", true, "a proxy leads visitors to %s, and all of them count as one, who may ask for a login link 6 times an hour: "+
+			"set trusted_proxies, for instance to [127.0.0.1]", c.Listen)
+	}
 	if c.Links.TTL > c.Links.MaxTTL {
 		report("links.ttl", false, "is longer than links.max_ttl")
 	}

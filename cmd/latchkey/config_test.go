@@ -113,6 +113,7 @@ func TestConfigProblems(t *testing.T) {
 		{"not YAML", "name: [\n", "latchkey.yaml:2:1: not YAML"},
 		{"a token that can be guessed", "events: {token: hunter2}\n", "latchkey.yaml:1:17: events.token: a token has at least 16 letters"},
 		{"half of twilio", "sms: {from: +14155550100, twilio: {account_sid: AC1}}\n", "sms.twilio: needs both"},
+		{"a proxy that hides who comes", "base_url: https://learn.acme.test\n", "latchkey.yaml:1:11: warning: base_url: a proxy leads visitors to 127.0.0.1:8080, and all of them count as one"},
 		{"real mail, local links", "email: {from: a@b.example, smtp: \"smtp://mx.example.com\"}\n", "warning: base_url: messages go to real people"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -227,6 +227,12 @@ func TestStaffOnlyLook(t *testing.T) {
 	s := school(t)
 	ada := s.signedIn(s.ada, engine.LinkRequest{})
 	staff := s.viewing(s.ada, "sam@acme.test")
+	works := func(who string) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.boss = who
+	}
+	works("sam@acme.test")
 	for _, path := range []string{"/", "/p/p-c-17", "/p/p-c-17/c/more", "/p/p-c-17/s/l1", "/sessions"} {
 		staff.wants(staff.get(path), 200, `class="banner"`, "sam@acme.test", "Ada Lovelace")
 		if strings.Contains(ada.get(path).body, `class="banner"`) {
@@ -241,6 +247,13 @@ func TestStaffOnlyLook(t *testing.T) {
 	if strings.Contains(ada.get("/sessions").body, "sam@") {
 		t.Error("the learner is told the address of staff")
 	}
+	for _, who := range []string{"", "kim@acme.test"} { // Sam signed out, or works here no more; another one signed in
+		works(who)
+		if answer := staff.get("/sessions"); strings.Contains(answer.body, "Ada") || !strings.Contains(answer.body, "You are not signed in") {
+			t.Errorf("%q sees what Sam was shown", who)
+		}
+	}
+	ada.wants(ada.get("/"), 200, "Ada")
 }
 
 // viewing returns the browser of staff who view as a learner.

@@ -35,7 +35,20 @@ func (p *Portal) visitor(r *http.Request) (visitor, error) {
 	if err != nil || v.person == nil || p.Locations(v.session.Location) == nil {
 		return visitor{}, err
 	}
+	if ok, err := p.stillStaff(r, v.session); !ok {
+		return visitor{}, err
+	}
 	return v, nil
+}
+
+// stillStaff reports whether a session of staff who view as a learner is brought by somebody who still is them: who signed out, or
+// does not work here any more, sees nothing of the learner's from then on. Of a learner's own session it is true.
+func (p *Portal) stillStaff(r *http.Request, s linkgen.Session) (bool, error) {
+	if s.As == "" {
+		return true, nil
+	}
+	who, err := p.staff(r, s.Location)
+	return who == s.As, err
 }
 
 // touch notes that a session was seen. That it could not be noted does not keep the learner out.

@@ -36,7 +36,7 @@ func TestHeldSteps(t *testing.T) {
 			t.Errorf("%s: %d runs, %d commands, %s %+v", name, len(runs), len(cmds), r.State, r.Wait)
 			continue
 		}
-		r, p, runs, cmds = AdvanceIn(live, live.Lookup("w"), r, p, Input{Timer: true}, now.Add(48*time.Hour))
+		r, _, runs, cmds = AdvanceIn(live, live.Lookup("w"), r, p, Input{Timer: true}, now.Add(48*time.Hour))
 		if r.State != RunFinished || len(cmds)+len(runs) < 2 || r.Wait != nil {
 			t.Errorf("%s, live again: %s %q, %d runs, %d commands", name, r.State, r.End, len(runs), len(cmds))
 		}

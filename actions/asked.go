@@ -28,7 +28,7 @@ func (d *Deps) asked(f templates.LinkField, ev *engine.Event) templates.LinkFiel
 		}
 	}
 	if staff, _ := ev.Custom["staff"].(bool); staff || ev.Type == engine.EventInvite {
-		return f
+		return chosen(f, ev.Custom)
 	}
 	if f.TTL == 0 {
 		f.TTL = d.Login.TTL
@@ -37,6 +37,22 @@ func (d *Deps) asked(f templates.LinkField, ev *engine.Event) templates.LinkFiel
 		if f.Uses = d.Login.Uses; f.Uses == 0 {
 			f.Uses = templates.Unlimited
 		}
+	}
+	return f
+}
+
+// chosen returns a link field as the member of staff who sends the link wants it.
+func chosen(f templates.LinkField, wants engine.Custom) templates.LinkField {
+	if text, _ := wants["ttl"].(string); text != "" && f.TTL == 0 {
+		if d, err := engine.ParseDuration(text); err == nil { // it was checked when it was asked for
+			f.TTL = d.Fixed()
+		}
+	}
+	if n, _ := wants["uses"].(int64); n > 0 && f.Uses == 0 {
+		f.Uses = int(n)
+	}
+	if bind, _ := wants["bind"].(string); bind == "browser" {
+		f.Bind = true
 	}
 	return f
 }

@@ -27,7 +27,10 @@ func (i adminMailings) Send(ctx context.Context, m console.Mailing) (console.Mai
 	if err != nil {
 		return console.Mailed{}, err
 	}
-	further := map[string]any{"staff": true, "by": m.By}
+	further := map[string]any{"staff": true, "by": m.By, "ttl": m.TTL, "bind": m.Bind}
+	if m.Uses > 0 {
+		further["uses"] = int64(m.Uses)
+	}
 	out, err := i.runner.StartByHand(ctx, runner.HandStart{
 		Location: i.cfg.Location, Contact: p.Key, Workflow: flow, Type: eventType, Source: "latchkey", ID: rand.Text(),
 		Custom: wishes(m.Channel, m.App, m.To, languageFor(p, "", i.inForce().loc), further),
@@ -64,7 +67,7 @@ func flowOf(kind string) (workflow, eventType string, err error) {
 // mayMail returns why a message cannot be sent, or nil.
 func (i adminMailings) mayMail(p *engine.Person, m *console.Mailing) error {
 	cfg, c := i.inForce().cfg, &p.Contact
-	if _, err := adminLinks(i).checkLink(console.NewLink{Kind: console.KindLearner, App: m.App, To: m.To}); err != nil {
+	if _, err := adminLinks(i).checkLink(console.NewLink{Kind: console.KindLearner, App: m.App, To: m.To, TTL: m.TTL, Uses: m.Uses, Bind: m.Bind}); err != nil {
 		return err
 	}
 	address, consent, lacks := c.Email, c.Consent.Email, "e-mail address"

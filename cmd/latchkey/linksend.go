@@ -21,7 +21,10 @@ func (a *app) linkSendCommand() *cli.Command {
 			&cli.BoolFlag{Name: "sms", Usage: "by SMS rather than by e-mail"},
 			&cli.BoolFlag{Name: "invite", Usage: "as an invitation"},
 			&cli.StringFlag{Name: "app", Usage: "the app that the link is for, `NAME`"},
-			&cli.StringFlag{Name: "to", Usage: "where it leads, for instance `product:go-101`"}),
+			&cli.StringFlag{Name: "to", Usage: "where it leads, for instance `product:go-101`"},
+			&cli.StringFlag{Name: "ttl", Usage: "how long it works, for instance `2h`"},
+			&cli.IntFlag{Name: "uses", Usage: "how often it works, `N` times"},
+			&cli.BoolFlag{Name: "bind", Usage: "only in the first browser that uses it"}),
 		Action: a.linkSend,
 	}
 }
@@ -34,7 +37,11 @@ func (a *app) linkSend(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	m := console.Mailing{Kind: console.MailLogin, Channel: "email", App: c.String("app"), To: c.String("to")}
+	m := console.Mailing{Kind: console.MailLogin, Channel: "email", App: c.String("app"), To: c.String("to"),
+		TTL: c.String("ttl"), Uses: c.Int("uses")}
+	if c.Bool("bind") {
+		m.Bind = "browser"
+	}
 	if c.Bool("invite") {
 		m.Kind = console.MailInvite
 	}

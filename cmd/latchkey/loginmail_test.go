@@ -267,10 +267,19 @@ func TestMailings(t *testing.T) {
 	if mail := w.waitMails(2)[1]; strings.Contains(mail.text, "did not ask") || !strings.Contains(mail.text, "Acme Academy sends you a login link") {
 		t.Errorf("%s", mail.text)
 	}
+	w.ask(http.MethodPost, "/v1/contacts/ada/send", `{"ttl": "2h", "uses": 3, "bind": "browser"}`, &mailed)
+	w.waitMails(3)
+	w.ask(http.MethodGet, "/v1/messages/"+mailed.Message, "", &m)
+	w.ask(http.MethodGet, "/v1/links/"+m.Links[0], "", &link)
+	if link.Expires.Sub(link.Created) != 2*time.Hour || link.MaxUses != 3 || link.Bind != "browser" {
+		t.Errorf("as staff chose: %+v", link)
+	}
 	for _, c := range []struct {
 		contact, body, want string
 		status              int
 	}{
+		{"ada", `{"ttl": "99w"}`, "longer than the longest allowed, 30d", 400},
+		{"ada", `{"uses": -1}`, "uses is a number above zero", 400},
 		{"nobody", `{}`, "not found", 404},
 		{"none", `{}`, "no offer and no product", 409},
 		{"none", `{"channel": "sms"}`, "no phone number", 400},

@@ -153,8 +153,9 @@ func (c *Config) contactPage(r *http.Request) (any, error) {
 // sendLogin is the button "Send login e-mail" of a contact's page.
 func (c *Config) sendLogin(r *http.Request) (any, string, error) {
 	ref := r.PathValue("ref")
-	f := r.PostForm
-	m, err := c.mail(r, Mailing{Contact: ref, Kind: f.Get("kind"), Channel: f.Get("channel"), App: f.Get("app"), To: f.Get("to")})
+	f, n := r.PostForm, linkForm(r)
+	m, err := c.mail(r, Mailing{Contact: ref, Kind: f.Get("kind"), Channel: f.Get("channel"), App: n.App, To: n.To,
+		TTL: n.TTL, Uses: n.Uses, Bind: f.Get("bind")})
 	return m, contactPath(ref) + "?done=sent", err
 }
 

@@ -28,6 +28,9 @@ type Mailing struct {
 	Channel  string `json:"channel,omitempty"` // "email" unless set; or "sms"
 	App      string `json:"app,omitempty"`
 	To       string `json:"to,omitempty"`
+	TTL      string `json:"ttl,omitempty"` // of the link, as are Uses and Bind: NewLink's
+	Uses     int    `json:"uses,omitempty"`
+	Bind     string `json:"bind,omitempty"`
 	By       string `json:"-"` // who asked, for the history
 }
 

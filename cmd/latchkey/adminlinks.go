@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"latchkey/engine"
@@ -137,7 +139,17 @@ func (i adminLinks) Link(ctx context.Context, id string) (console.Link, error) {
 	if err != nil {
 		return console.Link{}, linkError(id, err)
 	}
-	return i.linkOf(info), nil
+	out := i.linkOf(info)
+	if !info.Link.Contact.IsZero() {
+		p, err := linkgen.Person(ctx, i.stores, info.Link.Location, info.Link.Contact)
+		if err != nil {
+			return console.Link{}, err
+		}
+		if p != nil {
+			out.Who = strings.TrimSpace(p.Contact.ID + " " + cmp.Or(p.Contact.Email, p.Contact.Phone))
+		}
+	}
+	return out, nil
 }
 
 // linkHere returns what is known of a link of this location.

@@ -270,7 +270,7 @@ func showLink(w io.Writer, l console.Link) {
 	if l.Kind != console.KindLearner {
 		row("kind", l.Kind)
 	}
-	row("contact", l.Contact)
+	row("contact", strings.TrimSpace(l.Contact+" "+l.Who))
 	row("app", l.App)
 	row("to", l.To)
 	row("sent by", l.Channel)

@@ -131,8 +131,9 @@ type Link struct {
 	URL      string    `json:"url,omitempty"`
 	Kind     string    `json:"kind,omitempty"`
 	Location string    `json:"location"`
-	Contact  string    `json:"contact"` // "" if it is for nobody in particular
-	Name     string    `json:"-"`       // the contact's, for pages
+	Contact  string    `json:"contact"`       // a key; "" if it is for nobody in particular
+	Who      string    `json:"who,omitempty"` // the contact's id and address, of one link asked for by its id
+	Name     string    `json:"-"`             // the contact's, for pages
 	App      string    `json:"app,omitempty"`
 	To       string    `json:"to,omitempty"`
 	Channel  string    `json:"channel,omitempty"`

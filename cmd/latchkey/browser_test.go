@@ -63,9 +63,9 @@ func visitor(t *testing.T, browser context.Context, width, height int64) context
 // A sent is one line of the demo: a message, and the link beneath it.
 type sent struct{ to, link string }
 
-// runDemo runs the README's command and returns the messages with links that it prints before it points the way, and the link
-// that it prints then, which signs the owner in.
-func runDemo(t *testing.T) (all []sent, signIn string) {
+// runDemo runs the README's command and returns the messages with links that it prints before it points the way, the link
+// that it prints then, which signs the owner in, and where its NATS server is.
+func runDemo(t *testing.T) (all []sent, signIn, bus string) {
 	t.Helper()
 	root, err := filepath.Abs("../..")
 	if err != nil {
@@ -90,6 +90,9 @@ func runDemo(t *testing.T) (all []sent, signIn string) {
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
+		if n := slices.Index(fields, "--nats"); n > 0 && n+1 < len(fields) {
+			bus = fields[n+1]
+		}
 		switch {
 		case len(fields) > 2 && fields[1] == "to":
 			to = fields[2]
@@ -100,11 +103,11 @@ func runDemo(t *testing.T) (all []sent, signIn string) {
 				for lines.Scan() {
 				}
 			}()
-			return all, fields[0]
+			return all, fields[0], bus
 		}
 	}
 	t.Fatalf("the demo ended: %v", c.Wait())
-	return nil, ""
+	return nil, "", ""
 }
 
 // The titles that the example's events grant, and to whom; Ben's course was taken away again.
@@ -116,7 +119,7 @@ var grantedTitles = map[string][]string{
 
 func TestBrowserOpensEachDemoLink(t *testing.T) {
 	chrome := browser(t)
-	messages, _ := runDemo(t)
+	messages, _, _ := runDemo(t)
 	if len(messages) != 5 {
 		t.Fatalf("%d messages with links", len(messages))
 	}

@@ -7,23 +7,26 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
+	"github.com/nats-io/nats.go"
 )
 
 // TestBrowserConsole does what a member of staff does on their first day: they sign in by the link that the demo prints, find a
 // learner, generate a magic link and open it in another browser, which is that learner then.
 func TestBrowserConsole(t *testing.T) {
 	chrome := browser(t)
-	_, signIn := runDemo(t)
+	_, signIn, bus := runDemo(t)
+	sendUnreadable(t, bus)
 	staff := visitor(t, chrome, 1280, 900)
 	door, err := pageText(staff, signIn)
 	if err != nil || !strings.Contains(door, "Sign in to the console") {
 		t.Fatal(err, door)
 	}
-	shoot(t, staff, "console-signin-link")
+	shootLooks(t, staff, "signin-link")
 	press(t, staff, "main form button")
 	admin, _ := url.Parse(signIn)
 	if at, _ := chromedp.Run(staff, chromedp.Location()); at != "http://"+admin.Host+"/" {
@@ -45,7 +48,7 @@ func TestBrowserConsole(t *testing.T) {
 	if err != nil || !strings.Contains(made, "/l/") {
 		t.Fatal("no link was made", err)
 	}
-	shoot(t, staff, "console-made")
+	shootLooks(t, staff, "made")
 	learner := visitor(t, chrome, 390, 844)
 	if _, err := pageText(learner, made); err != nil {
 		t.Fatal(err)
@@ -74,7 +77,33 @@ func TestBrowserConsole(t *testing.T) {
 	if out, err := pageText(staff, at("/contacts")); err != nil || !strings.Contains(out, "Mail me a sign-in link") {
 		t.Errorf("signed out: %v %s", err, out)
 	}
-	shoot(t, staff, "console-signin")
+	shootLooks(t, staff, "signin")
+	if err := chromedp.Do(staff, chromedp.SendKeys(chromedp.CSS("[type=email]"), "grace@example.com")); err != nil {
+		t.Fatal(err)
+	}
+	press(t, staff, "main form button")
+	shootLooks(t, staff, "asked")
+}
+
+// sendUnreadable publishes what can only become dead letters, so that their page has some.
+func sendUnreadable(t *testing.T, bus string) {
+	t.Helper()
+	nc, err := nats.Connect(bus)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	for _, e := range []struct{ trigger, id, data string }{
+		{"new_sign_up", "d-36", `{"contact": {"id": "c-gus", "email": "gus@example.com"}, "offer":`},
+		{"offer_access_removed", "d-37", `{"offer": {"id": "gold", "title": "Gold Membership"}}`},
+	} {
+		m := nats.NewMsg("courses.academy." + e.trigger)
+		m.Header.Set("Nats-Msg-Id", e.trigger+":"+e.id)
+		m.Data = []byte(e.data)
+		if _, err := nc.RequestMsg(m, 5*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func press(t *testing.T, ctx context.Context, button string) {
@@ -84,41 +113,56 @@ func press(t *testing.T, ctx context.Context, button string) {
 	}
 }
 
-// shootConsole looks at each page, on a desktop and a phone, light and dark: none is wider than the window. With LATCHKEY_SCREENS
-// it leaves pictures in that folder.
+// shootConsole looks at each page.
 func shootConsole(t *testing.T, ctx context.Context, at func(string) string) {
 	t.Helper()
 	contact, err := chromedp.Run(ctx, hrefOf(at("/contacts?q=ada@example.com"), "tbody a"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	link, _ := chromedp.Run(ctx, hrefOf(at("/links"), "tbody td:nth-child(2) a"))
-	run, _ := chromedp.Run(ctx, hrefOf(at("/runs"), "tbody td:nth-child(2) a"))
-	message, _ := chromedp.Run(ctx, hrefOf(at("/messages"), "tbody td:nth-child(2) a"))
-	pages := map[string]string{"overview": "/", "workflows": "/workflows", "workflow": "/workflows/welcome", "runs": "/runs", "run": run,
-		"messages": "/messages", "message": message, "contacts": "/contacts", "contact": contact, "links": "/links", "link": link,
-		"portal": "/portal", "dead": "/dead", "audit": "/audit", "nothing": "/nothing"}
-	for name, path := range pages {
-		for size, width := range map[string]int64{"desktop": 1280, "phone": 390} {
-			for _, scheme := range []string{"light", "dark"} {
-				if os.Getenv("LATCHKEY_SCREENS") == "" && scheme == "dark" {
-					continue
-				}
-				height := map[string]int64{"desktop": 900, "phone": 844}[size]
-				err := chromedp.Do(ctx, chromedp.EmulateViewport(width, height), colours(scheme), chromedp.Navigate(at(path)))
-				if err != nil {
-					t.Fatal(name, err)
-				}
-				wide, err := chromedp.Run(ctx, chromedp.Evaluate[int64]("document.documentElement.scrollWidth"))
-				if err != nil || wide > width {
-					t.Errorf("%s on a %s: %d wide, %v", name, size, wide, err)
-				}
-				shoot(t, ctx, "console-"+name+"-"+size+"-"+scheme)
-			}
+	first := func(list, sel string) string {
+		href, err := chromedp.Run(ctx, hrefOf(at(list), sel))
+		if err != nil {
+			t.Fatal(list, err)
 		}
+		return href
 	}
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1280, 900), colours("light")); err != nil {
-		t.Fatal(err)
+	for _, p := range []struct{ name, path string }{
+		{"overview", "/"}, {"workflows", "/workflows"}, {"workflow", "/workflows/welcome"},
+		{"runs", "/runs"}, {"run", first("/runs", "tbody td:nth-child(2) a")},
+		{"messages", "/messages"}, {"message", first("/messages", "tbody td:nth-child(2) a")},
+		{"contacts", "/contacts"}, {"contact", contact},
+		{"links", "/links"}, {"link", first("/links", "tbody td:nth-child(2) a")},
+		{"portal", "/portal"}, {"dead", "/dead"}, {"letter", first("/dead", "tbody a")},
+		{"audit", "/audit"}, {"staff", "/audit#now"}, {"nothing", "/nothing"},
+	} {
+		if err := chromedp.Do(ctx, chromedp.Navigate(at(p.path))); err != nil {
+			t.Fatal(p.name, err)
+		}
+		shootLooks(t, ctx, p.name)
+	}
+}
+
+// shootLooks looks at the page that is open on a desktop and a phone, light and dark: it is no wider than the window. With
+// LATCHKEY_SCREENS it leaves the four pictures in that folder.
+func shootLooks(t *testing.T, ctx context.Context, name string) {
+	t.Helper()
+	for _, size := range []struct {
+		name          string
+		width, height int64
+	}{{"phone", 390, 844}, {"desktop", 1280, 900}} {
+		for _, scheme := range []string{"dark", "light"} {
+			err := chromedp.Do(ctx, chromedp.EmulateViewport(size.width, size.height), colours(scheme))
+			if err != nil {
+				t.Fatal(name, err)
+			}
+			wide, err := chromedp.Run(ctx, chromedp.Evaluate[int64](
+				"document.querySelector(location.hash || 'body').scrollIntoView(), document.documentElement.scrollWidth"))
+			if err != nil || wide > size.width {
+				t.Errorf("%s on a %s: %d wide, %v", name, size.name, wide, err)
+			}
+			shoot(t, ctx, "console-"+name+"-"+size.name+"-"+scheme)
+		}
 	}
 }
 

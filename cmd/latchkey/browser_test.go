@@ -158,7 +158,7 @@ func pageText(ctx context.Context, url string) (string, error) {
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
 		return "", err
 	}
-	return chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+	return chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText")) // a query may find the node of the page before
 }
 
 // checkTitles wants the titles that were granted to one learner, and none of the others'.

@@ -151,6 +151,9 @@ func (i *instance) carryOut(ctx context.Context, e forgotten, live bool) (consol
 	if err != nil {
 		return console.Removed{}, err
 	}
+	if err := i.noteRuns(ctx, e, s); err != nil {
+		return console.Removed{}, err
+	}
 	// Streams come first: what tells which messages are the contact's is in the store.
 	erased, err := i.erase(ctx, e, s, triggers.Marks{}, false)
 	if err != nil {
@@ -190,6 +193,7 @@ func (i *instance) carryOut(ctx context.Context, e forgotten, live bool) (consol
 	}
 	err = i.stores.Global().Update(ctx, func(tx engine.Tx) error {
 		tx.Put(engine.SpaceMeta, forgotKey(e.ID), []byte{1})
+		tx.Delete(engine.SpaceMeta, forgetRunsKey(e.ID))
 		return nil
 	})
 	if err == nil {

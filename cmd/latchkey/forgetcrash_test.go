@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"latchkey/engine"
 )
 
 // TestKillWhileForgetting kills the real process at random moments of a removal. If the intent is on disk, the next process
@@ -99,4 +101,48 @@ func (c *crashWorld) entries() int {
 		return 0
 	}
 	return strings.Count(string(b), "\n")
+}
+
+// TestForgetBrokenOff has a removal end when the store has forgotten the contact's runs and the streams still hold what they
+// published, which names the contact by a run's id alone. Whoever takes the removal up finds it. It is red when carryOut
+// leaves noteRuns out.
+func TestForgetBrokenOff(t *testing.T) {
+	t.Parallel()
+	for _, partitions := range []string{"1", "4"} {
+		t.Run(partitions, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, map[string]string{"workflows/hello.yaml": zebWorkflow, "extra": "partitions: " + partitions})
+			i, _ := w.start(withOutbox)
+			nc := w.connect()
+			w.send(nc, "offer_access_granted", "z1", `{"contact": {"id": "site-zeb-17", "email": "zebediah@example.com", "first_name": "Zebulon"}, "offer": {"id": "gold"}}`)
+			w.quiet(i, nc)
+			p, err := i.sites[0].person(t.Context(), "site-zeb-17")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := i.runner.Survey(t.Context(), "academy", []engine.ID{p.Key}, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, err := i.intend(t.Context(), s)
+			if err == nil {
+				err = i.noteRuns(t.Context(), e, s)
+			}
+			if err == nil {
+				_, err = i.runner.Forget(t.Context(), s, i.cfg.Now(), func(tx engine.Tx, key engine.ID) error { return i.links.Forget(tx, "academy", key) })
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, found := w.dataHolds(zeb); len(found) == 0 {
+				t.Fatal("nothing is left to be forgotten: the test shows nothing")
+			}
+			if _, err := i.carryOut(t.Context(), e, true); err != nil {
+				t.Fatal(err)
+			}
+			if files, found := w.dataHolds(zeb); len(found) > 0 || files < 5 {
+				t.Errorf("of %d files:\n%s", files, strings.Join(found, "\n"))
+			}
+		})
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -25,12 +26,7 @@ func (a *app) linkCommand() *cli.Command {
 				Name: "new", Usage: "make a login link for a contact; older ones stop working", ArgsUsage: "[CONTACT]",
 				Description: "CONTACT is an id or an e-mail address. Without one, --app makes a link for a menu: it carries no identity and opens\n" +
 					"the app for whoever is signed in. Examples:\n  latchkey link new ada@example.com --ttl 2h\n  latchkey link new --app courses",
-				Flags: append(clientFlags(),
-					&cli.StringFlag{Name: "ttl", Usage: "how long it works, for instance `2h`"},
-					&cli.IntFlag{Name: "uses", Usage: "how often it works, `N` times"},
-					&cli.StringFlag{Name: "app", Usage: "the app that it is for, `NAME`"},
-					&cli.StringFlag{Name: "to", Usage: "where it leads, for instance `product:go-101`"},
-					&cli.BoolFlag{Name: "bind", Usage: "it works only in the browser that it is first used in"}),
+				Flags:  policyFlags(),
 				Action: a.linkNew,
 			},
 			a.linkSendCommand(),
@@ -55,6 +51,17 @@ func (a *app) linkCommand() *cli.Command {
 			a.linkRevokeCommand(),
 		},
 	}
+}
+
+// policyFlags says, beside which server is meant, what a link that is made by hand is like.
+func policyFlags(further ...cli.Flag) []cli.Flag {
+	return slices.Concat(clientFlags(), further, []cli.Flag{
+		&cli.StringFlag{Name: "ttl", Usage: "how long it works, for instance `2h`"},
+		&cli.IntFlag{Name: "uses", Usage: "how often it works, `N` times"},
+		&cli.StringFlag{Name: "app", Usage: "the app that it is for, `NAME`"},
+		&cli.StringFlag{Name: "to", Usage: "where it leads, for instance `product:go-101`"},
+		&cli.BoolFlag{Name: "bind", Usage: "it works only in the browser that it is first used in"},
+	})
 }
 
 func (a *app) linkRevokeCommand() *cli.Command {

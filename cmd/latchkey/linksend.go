@@ -17,14 +17,9 @@ func (a *app) linkSendCommand() *cli.Command {
 		Name: "send", Usage: "send a contact a login link, to the address on file", ArgsUsage: "CONTACT",
 		Description: "CONTACT is an id or an e-mail address. The message is made of templates/login.md (.txt for SMS), or invite.md, if the\n" +
 			"project has them.\n\nExamples:\n  latchkey link send ada@example.com\n  latchkey link send c-17 --invite --to product:go-101",
-		Flags: append(clientFlags(),
+		Flags: policyFlags(
 			&cli.BoolFlag{Name: "sms", Usage: "by SMS rather than by e-mail"},
-			&cli.BoolFlag{Name: "invite", Usage: "as an invitation"},
-			&cli.StringFlag{Name: "app", Usage: "the app that the link is for, `NAME`"},
-			&cli.StringFlag{Name: "to", Usage: "where it leads, for instance `product:go-101`"},
-			&cli.StringFlag{Name: "ttl", Usage: "how long it works, for instance `2h`"},
-			&cli.IntFlag{Name: "uses", Usage: "how often it works, `N` times"},
-			&cli.BoolFlag{Name: "bind", Usage: "only in the first browser that uses it"}),
+			&cli.BoolFlag{Name: "invite", Usage: "as an invitation"}),
 		Action: a.linkSend,
 	}
 }

@@ -92,6 +92,7 @@ func TestConfigProblems(t *testing.T) {
 		{"every host", "links: {embed: {hosts: [\"https://*.acme.test\"]}}\n", "is no site"},
 		{"a key that can be guessed", "links: {embed: {hosts: [crm.acme.test], keys: {crm: secret}}}\n", "latchkey.yaml:1:53: links.embed.keys.crm: a secret for HS256 has at least 32 characters"},
 		{"a private key", "links: {embed: {hosts: [crm.acme.test], keys: {crm: \"-----BEGIN PRIVATE KEY-----\"}}}\n", "links.embed.keys.crm: is no key in PEM"},
+		{"hosts without keys", "links: {embed: {hosts: [crm.acme.test]}}\n", "latchkey.yaml:1:24: warning: links.embed.hosts: nobody can be let in there"},
 		{"keys without hosts", "links: {embed: {keys: {crm: 0123456789abcdef0123456789abcdef}}}\n", "links.embed.keys: needs links.embed.hosts"},
 		{"staff of nowhere", "links: {embed: {locations: [north]}}\n", "latchkey.yaml:1:28: links.embed.locations: there is no location north"},
 		{"a prefix without plus", "login: {sms: {prefixes: [\"44\"]}}\n", `latchkey.yaml:1:25: login.sms.prefixes: "44" is not what a phone number begins with`},

@@ -116,6 +116,9 @@ func (c *Config) finishPortal(report reporter) {
 	if len(c.Links.Embed.Keys) > 0 && len(c.Links.Embed.Hosts) == 0 {
 		report("links.embed.keys", false, "needs links.embed.hosts: the sites whose pages may show the user link")
 	}
+	if e := c.Links.Embed; len(e.Hosts) > 0 && len(e.Keys)+len(e.Locations) == 0 {
+		report("links.embed.hosts", true, "nobody can be let in there: links.embed.keys has no key of a host that vouches for staff")
+	}
 }
 
 // finishLogo reads the picture.

@@ -22,10 +22,7 @@ func (i *instance) noteRuns(ctx context.Context, e forgotten, s *runner.Survey) 
 	var noted []engine.ID
 	err := i.stores.Global().Update(ctx, func(tx engine.Tx) error {
 		noted = readIDs(tx.Get(engine.SpaceMeta, forgetRunsKey(e.ID)))
-		all := maps.Clone(s.Runs)
-		if all == nil {
-			all = map[engine.ID]bool{}
-		}
+		all := maps.Clone(s.Runs) // a survey has the map always
 		for _, id := range noted {
 			all[id] = true
 		}

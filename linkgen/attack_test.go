@@ -73,7 +73,7 @@ func TestAttack04NewerRunKillsOlder(t *testing.T) {
 	b.want(next, OK)
 }
 
-// A late retry of an older run gets a link that works and ends nothing. A joinFamily that returns next where it joins turns it red.
+// A late retry of an older run gets a link that works and ends nothing. A head.join that returns next where it joins turns it red.
 func TestAttack05RetryAfterNewerRun(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -87,7 +87,7 @@ func TestAttack05RetryAfterNewerRun(t *testing.T) {
 	b.want(retry, OK)
 }
 
-// A commit that is not made leaves nothing, and the attempt after it works. A joinFamily that always accepts the family at once
+// A commit that is not made leaves nothing, and the attempt after it works. A head.join that always accepts the family at once
 // turns it red.
 func TestAttack06CrashBeforeCommit(t *testing.T) {
 	t.Parallel()

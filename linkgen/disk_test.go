@@ -176,7 +176,7 @@ func (d *diskModel) revokeScope(t *rapid.T) {
 }
 
 // TestAttack06FamiliesOnDisk is the model of families on the store that is used, whose process dies at any time, with eight
-// who mint at once. A joinFamily without its `if !h.Newest.less(next)` turns it red, as does a nextMark without lastMark.
+// who mint at once. A head.join without its `if !h.Newest.less(next)` turns it red, as does a nextMark without lastMark.
 func TestAttack06FamiliesOnDisk(t *testing.T) {
 	t.Parallel()
 	for _, parts := range []int{1, 4} {

@@ -165,6 +165,9 @@ func (h head) write(w *engine.FieldWriter) {
 	for _, f := range h.Accepted {
 		f.write(w, 3)
 	}
+	if len(h.Listed) > 0 {
+		w.Bytes(4, packSelectors(nil, h.Listed))
+	}
 }
 
 func (h *head) read(r *engine.FieldReader) {
@@ -175,6 +178,8 @@ func (h *head) read(r *engine.FieldReader) {
 		h.Floor = readFamily(r)
 	case 3:
 		h.Accepted = append(h.Accepted, readFamily(r))
+	case 4:
+		h.Listed = unpackSelectors(r.Bytes())
 	}
 }
 

@@ -18,7 +18,11 @@ func (l *Links) Held(tx engine.Tx, location string, contact engine.ID) (Held, er
 	if _, err := load(tx, engine.SpaceHeads, accountKey(location, contact), &acc); err != nil {
 		return Held{}, fmt.Errorf("links of contact %s: %w", contact, err)
 	}
-	return Held{Links: len(selectors(tx, location, contact)), Sessions: len(acc.Sessions)}, nil
+	all, err := selectors(tx, location, contact)
+	if err != nil {
+		return Held{}, fmt.Errorf("links of contact %s: %w", contact, err)
+	}
+	return Held{Links: len(all), Sessions: len(acc.Sessions)}, nil
 }
 
 // Forget removes all that is stored of a contact: links, their uses and timelines, sessions, which families live, and what staff
@@ -31,7 +35,11 @@ func (l *Links) Forget(tx engine.Tx, location string, contact engine.ID) error {
 	for _, k := range acc.Sessions {
 		tx.Delete(engine.SpaceSessions, bytes.Clone(k))
 	}
-	for _, s := range selectors(tx, location, contact) {
+	all, err := selectors(tx, location, contact)
+	if err != nil {
+		return fmt.Errorf("forget links of contact %s: %w", contact, err)
+	}
+	for _, s := range all {
 		rec, ok, err := loadLink(tx, s)
 		if err != nil {
 			return fmt.Errorf("forget links of contact %s: %w", contact, err)

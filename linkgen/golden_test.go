@@ -28,6 +28,7 @@ func TestGoldenRecords(t *testing.T) {
 			Family: family{Ordinal: 1<<48 | 9, Hand: 2}, Epoch: 4, KeyID: "00c0ffee", MAC: bytes.Repeat([]byte{1}, 32), Address: bytes.Repeat([]byte{2}, 16)}, new(linkRecord)},
 		"use":     {&usage{Count: 2, First: t0, Last: t0.Add(defaultTTL), Revoked: t0, By: "Sam"}, new(usage)},
 		"head":    {&head{Newest: family{9, 1}, Floor: family{8, 0}, Accepted: []family{{9, 1}, {8, 0}, {}}}, new(head)},
+		"listed":  {&head{Newest: family{9, 1}, Listed: []Selector{{0: 1, 8: 9}, {0: 2, 8: 8}}}, new(head)},
 		"account": {&account{Epoch: 3, Revoked: t0, Sessions: [][]byte{bytes.Repeat([]byte{3}, 32)}}, new(account)},
 		"boundlink": {&linkRecord{Link: Link{Location: loc, Kind: Learner, Contact: id, Created: t0, Expires: t0.Add(defaultTTL), MaxUses: 1,
 			Bind: true, By: "sam"}, KeyID: "00c0ffee", MAC: bytes.Repeat([]byte{1}, 32)}, new(linkRecord)},

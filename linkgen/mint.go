@@ -91,20 +91,24 @@ func (l *Links) Mint(tx engine.Tx, req engine.LinkRequest) (id string, url engin
 	if set.BaseURL == "" || req.Contact.IsZero() {
 		return "", url, engine.Final(fmt.Errorf("mint link: no base URL or no contact"))
 	}
-	fam, err := joinFamily(tx, req, set)
-	if err != nil {
+	key := headKey(req.Location, req.Contact, req.App)
+	var h head
+	if _, err := load(tx, engine.SpaceHeads, key, &h); err != nil {
 		return "", url, fmt.Errorf("mint link: %w", engine.Final(err))
 	}
 	var acc account
 	if _, err := load(tx, engine.SpaceHeads, accountKey(req.Location, req.Contact), &acc); err != nil {
 		return "", url, fmt.Errorf("mint link: %w", engine.Final(err))
 	}
-	rec := linkRecord{Link: newLink(req, set), Family: fam, Epoch: acc.Epoch}
+	rec := linkRecord{Link: newLink(req, set), Family: h.join(req, set), Epoch: acc.Epoch}
 	tok, err := l.store(tx, &rec, req.Contact.Shard(), req.Address)
 	if err != nil {
 		return "", url, fmt.Errorf("mint link: %w", err)
 	}
-	tx.Put(engine.SpaceHeads, append(indexPrefix(req.Location, req.Contact), tok.selector[:]...), []byte{recordVersion})
+	h.list(tx, req.Location, req.Contact, tok.selector)
+	if err := save(tx, engine.SpaceHeads, key, h); err != nil {
+		return "", url, fmt.Errorf("mint link: %w", err)
+	}
 	return rec.ID, tok.url(set.BaseURL), nil
 }
 
@@ -144,25 +148,20 @@ func newLink(req engine.LinkRequest, set Settings) Link {
 	}
 }
 
-// joinFamily returns the family that a new link belongs to, and notes it in the contact's head.
-func joinFamily(tx engine.Tx, req engine.LinkRequest, set Settings) (family, error) {
-	key := headKey(req.Location, req.Contact, req.App)
-	var h head
-	if _, err := load(tx, engine.SpaceHeads, key, &h); err != nil {
-		return family{}, err
-	}
+// join returns the family that a new link belongs to, and notes it.
+func (h *head) join(req engine.LinkRequest, set Settings) family {
 	next := family{Ordinal: req.Ordinal}
 	if req.ByHand {
 		next = family{Ordinal: h.Newest.Ordinal, Hand: h.Newest.Hand + 1}
 	}
 	if !h.Newest.less(next) {
-		return h.Newest, nil
+		return h.Newest
 	}
 	h.Newest = next
 	if req.ByHand || set.Supersede == OnMint {
 		h.accept(next, set.Keep)
 	}
-	return next, save(tx, engine.SpaceHeads, key, h)
+	return next
 }
 
 // newToken adds a secret to a selector. Some phones take a dash or underscore at the end for punctuation and leave

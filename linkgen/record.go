@@ -84,6 +84,7 @@ type head struct {
 	Floor  family // families below it are superseded
 	// Accepted are the families whose messages were handed over, newest first, no more than are kept.
 	Accepted []family
+	Listed   []Selector // the newest links of the contact and app, oldest first; see list.go
 }
 
 // accept notes that a family's message was handed over and raises the floor so that keep such families live. It
@@ -143,9 +144,4 @@ func headOf(l Link) []byte {
 
 func accountKey(location string, contact engine.ID) []byte {
 	return engine.Key(location, contact[:], []byte("account"))
-}
-
-// indexPrefix begins the keys that list a contact's links; the selector follows.
-func indexPrefix(location string, contact engine.ID) []byte {
-	return engine.Key(location, contact[:], []byte("link\x00"))
 }

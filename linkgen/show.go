@@ -166,7 +166,10 @@ func (l *Links) listOf(ctx context.Context, stores engine.Stores, location strin
 	var all []found
 	err := stores.For(contact.Shard()).View(ctx, func(tx engine.Tx) error {
 		all = all[:0]
-		of := selectors(tx, location, contact)
+		of, err := selectors(tx, location, contact)
+		if err != nil {
+			return fmt.Errorf("links of contact %s: %w", contact, err)
+		}
 		for i := len(of) - 1; i >= 0 && len(all) < limit; i-- {
 			rec, v, n, err := l.info(tx, of[i], now)
 			if err != nil {
@@ -232,19 +235,6 @@ func (l *Links) countSessions(tx engine.Tx, rec linkRecord, now time.Time) (n in
 		}
 	}
 	return n, nil
-}
-
-// selectors returns those of a contact's links, oldest first.
-func selectors(tx engine.Tx, location string, contact engine.ID) []Selector {
-	var out []Selector
-	prefix := indexPrefix(location, contact)
-	tx.Scan(engine.SpaceHeads, prefix, engine.PrefixEnd(prefix), func(k, _ []byte) bool {
-		if len(k) == len(prefix)+selectorSize {
-			out = append(out, Selector(k[len(prefix):]))
-		}
-		return true
-	})
-	return out
 }
 
 // Summary answers "does this link work, and if not, why?" in its first sentence. Times are in zone.

@@ -159,7 +159,9 @@ func (l *Links) forget(tx engine.Tx, old []linkRecord, now time.Time) error {
 			}
 			continue
 		}
-		tx.Delete(engine.SpaceHeads, append(indexPrefix(rec.Location, rec.Contact), s[:]...))
+		if err := unlist(tx, rec.Link, s); err != nil {
+			return err
+		}
 		if err := l.forgetSessions(tx, rec.Location, rec.Contact, now); err != nil {
 			return err
 		}

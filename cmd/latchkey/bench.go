@@ -4,12 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
-	"text/tabwriter"
 	"time"
 
 	"github.com/urfave/cli/v3"
@@ -72,48 +70,37 @@ type figures struct {
 	SinkCeiling float64 `json:"sink_mails_per_second"`
 }
 
-func (a *app) benchEvents(ctx context.Context, c *cli.Command) (err error) {
-	dir := c.String("keep")
-	if dir == "" {
-		if dir, err = os.MkdirTemp("", "latchkey-bench-"); err != nil {
-			return err
+func (a *app) benchEvents(ctx context.Context, c *cli.Command) error {
+	f := &figures{Events: c.Int("n"), Rate: c.Int("rate"), Contacts: c.Int("contacts")}
+	err := a.benchIn(c, func(b *bench) error {
+		b.f = f
+		for _, step := range []struct {
+			says string
+			do   func(context.Context) error
+		}{
+			{"the disk", b.measureDisk},
+			{"the sink", b.startSink},
+			{"the sink's ceiling", b.measureSink},
+			{"an instance", b.startInstance},
+			{"full speed", b.fullSpeed},
+			{"latency", func(ctx context.Context) error { return b.latency(ctx, c.Duration("for")) }},
+			{"a start with many contacts", b.fullStart},
+			{"full speed with those", b.loadedSpeed},
+		} {
+			fmt.Fprintf(a.err, "measuring %s ...\n", step.says)
+			if err := step.do(ctx); err != nil {
+				return fmt.Errorf("%s: %w", step.says, err)
+			}
 		}
-		defer os.RemoveAll(dir)
+		return nil
+	}, f)
+	if err == nil && (f.Lost > 0 || f.Doubled > 0) {
+		err = fmt.Errorf("bench: %d mails lost, %d doubled", f.Lost, f.Doubled)
 	}
-	b := &bench{app: a, dir: dir, f: figures{Events: c.Int("n"), Rate: c.Int("rate"), Contacts: c.Int("contacts")}}
-	defer b.close()
-	for _, step := range []struct {
-		says string
-		do   func(context.Context) error
-	}{
-		{"the disk", b.measureDisk},
-		{"the sink", b.startSink},
-		{"the sink's ceiling", b.measureSink},
-		{"an instance", b.startInstance},
-		{"full speed", b.fullSpeed},
-		{"latency", func(ctx context.Context) error { return b.latency(ctx, c.Duration("for")) }},
-		{"a start with many contacts", b.fullStart},
-		{"full speed with those", b.loadedSpeed},
-	} {
-		fmt.Fprintf(a.err, "measuring %s ...\n", step.says)
-		if err := step.do(ctx); err != nil {
-			return fmt.Errorf("bench: %s: %w", step.says, err)
-		}
-	}
-	if c.String("output") != "json" {
-		b.f.print(a.out)
-	} else if err := json.NewEncoder(a.out).Encode(b.f); err != nil {
-		return err
-	}
-	if b.f.Lost > 0 || b.f.Doubled > 0 {
-		return fmt.Errorf("bench: %d mails lost, %d doubled", b.f.Lost, b.f.Doubled)
-	}
-	return nil
+	return err
 }
 
-func (f figures) print(w io.Writer) {
-	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(k, format string, args ...any) { fmt.Fprintf(tw, "%s\t%s\n", k, fmt.Sprintf(format, args...)) }
+func (f *figures) rows(row func(k, format string, args ...any)) {
 	row("events", "%d, each one mail with its own link", f.Events)
 	row("events/s", "%.0f", f.PerSecond)
 	row("latency", "p50 %.1f ms, p99 %.1f ms at %d events/s", f.P50, f.P99, f.Rate)
@@ -123,11 +110,10 @@ func (f figures) print(w io.Writer) {
 	row("lost, doubled", "%d, %d", f.Lost, f.Doubled)
 	row("ready", "%.2f s empty", f.ReadyEmpty)
 	if f.Contacts > 0 {
-		f.printFull(row)
+		f.fullRows(row)
 	}
 	row("disk", "%.0f fsyncs/s", f.Fsync)
 	row("sink", "%.0f mails/s by itself", f.SinkCeiling)
-	tw.Flush()
 }
 
 // measureDisk appends and syncs 4 KiB for half a second.

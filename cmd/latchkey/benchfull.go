@@ -44,7 +44,7 @@ func (b *bench) loadedSpeed(ctx context.Context) error {
 	return err
 }
 
-func (f figures) printFull(row func(k, format string, args ...any)) {
+func (f *figures) fullRows(row func(k, format string, args ...any)) {
 	row("", "%.2f s with %d contacts, %.0f MiB without mapped files; the store is %.0f MiB", f.ReadyFull, f.Contacts, f.ReadyMiB, f.StoreMiB)
 	row("events/s then", "%.0f, %.0f %% of those with an empty store: %d events, each of a contact that is known", f.FullPerSec, 100*f.FullPerSec/f.PerSecond, f.FullEvents)
 	row("", "%.3f commits a message, CPU %.2f s a 1,000 mails, peak memory %.0f MiB, %.0f of them mapped files", f.FullCommits, f.FullCPU, f.FullPeakMiB, f.FullMapMiB)

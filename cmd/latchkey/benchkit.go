@@ -26,8 +26,10 @@ func (a *app) benchIn(c *cli.Command, run func(*bench) error, f figuresOf) (err 
 			return err
 		}
 		defer os.RemoveAll(dir)
+	} else if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
 	}
-	b := &bench{app: a, dir: dir}
+	b := &bench{app: a, dir: dir, f: new(figures)}
 	defer b.close()
 	if err := run(b); err != nil {
 		return fmt.Errorf("bench: %w", err)

@@ -21,7 +21,7 @@ import (
 type bench struct {
 	app         *app
 	dir         string
-	f           figures
+	f           *figures
 	sink        *child
 	sinkSMTP    string
 	sinkControl string

@@ -65,10 +65,15 @@ func (i *instance) readyz(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// status is what GET /v1/status says. Of other locations it says something to those alone who have a key to all.
+// status is what GET /v1/status says: of all locations where none was named. Of other locations it says something to those alone
+// who have a key to all.
 func (s *site) status(ctx context.Context) (map[string]any, error) {
 	i := s.instance
-	stats, r := i.stores.Stats(), i.runner.Stats()
+	all := len(i.sites) == 1 || ctx.Value(allLocations{}) != nil
+	stats, r := i.stores.Stats(), i.runner.StatsOf()[s.cfg.Location]
+	if all {
+		r = i.runner.Stats()
+	}
 	out := map[string]any{
 		"commits": stats.Commits, "waiting": r.Waiting, "due": r.Due, "later": r.Later, "held": r.Held, "gated": r.Gated, "sending": r.Sending,
 	}
@@ -76,11 +81,11 @@ func (s *site) status(ctx context.Context) (map[string]any, error) {
 		out["unprocessed"] = lag
 	}
 	if len(i.sites) == 1 {
-		out["files"], out["paused"] = i.sites[0].files.state.Load(), i.sites[0].pause()
+		out["files"], out["paused"] = s.files.state.Load(), s.pause()
 		return out, nil
 	}
 	for _, o := range i.sites {
-		if o == s || console.Everywhere(ctx) { // else it is none of their business
+		if o == s || all && console.Everywhere(ctx) { // else it is none of their business
 			out["files "+o.cfg.Location], out["paused "+o.cfg.Location] = o.files.state.Load(), o.pause()
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,6 +63,7 @@ func TestLocations(t *testing.T) {
 	letsIn(t, "academy", links(byTo["ada@example.com"].text)[0], "Acme Academy")
 	letsIn(t, "studio", links(byTo["bob@example.com"].text)[0], "Film Studio")
 	w.eachKnowsItsOwn()
+	w.statusOfEach()
 	if page := w.metricsPage(); !strings.Contains(page, `latchkey_events_total{location="studio",result="started",trigger="offer_access_granted"} 1`) {
 		t.Error("the metrics do not tell the locations apart")
 	}
@@ -114,6 +116,26 @@ func (w *world) eachKnowsItsOwn() {
 	}
 	if status, answer := w.do(http.MethodGet, "/v1/runs?location=studoi", ""); status != http.StatusNotFound || !strings.Contains(answer, "did you mean studio") {
 		w.t.Errorf("a slip: %d %s", status, answer)
+	}
+}
+
+// statusOfEach asks for the status of all locations, and of one.
+func (w *world) statusOfEach() {
+	w.t.Helper()
+	for query, want := range map[string][]string{"": {"academy", "studio"}, "?location=studio": {"studio"}, "?location=academy": {"academy"}} {
+		var status map[string]any
+		w.ask(http.MethodGet, "/v1/status"+query, "", &status)
+		var named []string
+		for _, location := range []string{"academy", "studio"} {
+			_, files := status["files "+location]
+			_, paused := status["paused "+location]
+			if files || paused {
+				named = append(named, location)
+			}
+		}
+		if !slices.Equal(named, want) {
+			w.t.Errorf("/v1/status%s tells of %v, want %v", query, named, want)
+		}
 	}
 }
 

@@ -143,6 +143,9 @@ func (i *instance) asked(r *http.Request) (*site, error) {
 	return nil, fmt.Errorf("no location %q; there are %s", id, strings.Join(ids, ", "))
 }
 
+// allLocations marks the context of a request that names no location and is about all of them.
+type allLocations struct{}
+
 // perLocation hands a request to the handler of the location that it names, without that name.
 func (i *instance) perLocation(of func(*site) http.Handler) http.Handler {
 	handlers := make(map[*site]http.Handler, len(i.sites))
@@ -152,7 +155,8 @@ func (i *instance) perLocation(of func(*site) http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, err := i.asked(r)
 		if errors.Is(err, errWhichLocation) && (r.URL.Path == "/v1/status" || console.IsAsset(r.URL.Path)) {
-			s, err = i.sites[0], nil // they are the same for all
+			s, err = i.sites[0], nil // any answers for all
+			r = r.WithContext(context.WithValue(r.Context(), allLocations{}, true))
 		}
 		switch {
 		case errors.Is(err, errWhichLocation) && r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/v1/"):

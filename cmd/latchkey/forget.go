@@ -14,6 +14,7 @@ import (
 	"latchkey/engine/console"
 	"latchkey/engine/runner"
 	"latchkey/linkgen"
+	"latchkey/linkgen/sso"
 	"latchkey/triggers"
 )
 
@@ -147,6 +148,9 @@ func (i *instance) carryOut(ctx context.Context, e forgotten, live bool) (consol
 		}
 	}
 	began := i.cfg.Now()
+	forgetIn := func(tx engine.Tx, key engine.ID) error {
+		return errors.Join(i.links.Forget(tx, e.Location, key), sso.Forget(tx, e.Location, key))
+	}
 	s, err := i.runner.Survey(ctx, e.Location, e.Contacts, time.Time{})
 	if err != nil {
 		return console.Removed{}, err
@@ -163,7 +167,7 @@ func (i *instance) carryOut(ctx context.Context, e forgotten, live bool) (consol
 	if err != nil {
 		return res.Removed, err
 	}
-	late, err := i.runner.Forget(ctx, s, began, func(tx engine.Tx, key engine.ID) error { return i.links.Forget(tx, e.Location, key) })
+	late, err := i.runner.Forget(ctx, s, began, forgetIn)
 	if err != nil {
 		return res.Removed, err
 	}
@@ -174,7 +178,7 @@ func (i *instance) carryOut(ctx context.Context, e forgotten, live bool) (consol
 		if err := i.runner.AwaitAttempts(ctx, s.Keys); err != nil {
 			return res.Removed, fmt.Errorf("a message is being handed over: %w", err)
 		}
-		if _, err := i.runner.Forget(ctx, s, began, func(tx engine.Tx, key engine.ID) error { return i.links.Forget(tx, e.Location, key) }); err != nil {
+		if _, err := i.runner.Forget(ctx, s, began, forgetIn); err != nil {
 			return res.Removed, err
 		}
 	}

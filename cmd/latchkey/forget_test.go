@@ -103,7 +103,7 @@ func TestForget(t *testing.T) {
 	for _, partitions := range []int{1, 4} {
 		t.Run(fmt.Sprint(partitions), func(t *testing.T) {
 			t.Parallel()
-			testForget(t, newWorld(t, map[string]string{"workflows/hello.yaml": zebWorkflow, "extra": fmt.Sprint("partitions: ", partitions)}))
+			testForget(t, newWorld(t, map[string]string{"workflows/hello.yaml": zebWorkflow, "extra": fmt.Sprint("partitions: ", partitions, "\n", forumApp)}))
 		})
 	}
 }
@@ -117,6 +117,11 @@ func testForget(t *testing.T, w *world) {
 	w.ask(http.MethodPost, "/v1/links", `{"contact": "bob"}`, &bobs)
 	browser := newPerson(t)
 	browser.press(byHand.URL)
+	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	browser.open(http.MethodGet, portalURL(w)+askForum, nil)
+	if n := signIns(t, i); n != 1 {
+		t.Fatalf("%d sign-ins of OpenID: nothing to forget", n)
+	}
 	w.quiet(i, nc)
 	server := "--server=" + w.admin("")
 	code, dry, errs := w.command("contacts", "forget", "zebediah@example.com", "--dry-run", "-o", "json", server)
@@ -137,6 +142,9 @@ func testForget(t *testing.T, w *world) {
 		t.Errorf("of %d files:\n%s", files, strings.Join(found, "\n"))
 	}
 	checkForgotten(t, w, byHand.URL)
+	if n := signIns(t, i); n != 0 {
+		t.Errorf("%d sign-ins of OpenID are left", n)
+	}
 	letsIn(t, "the other contact's link", bobs.URL, "gold")
 	if ms := w.messages("?contact=bob"); len(ms) != 2 {
 		t.Errorf("the other contact has %d messages", len(ms))
@@ -163,6 +171,28 @@ func testForget(t *testing.T, w *world) {
 	if w.ask("GET", "/v1/contacts/site-zeb-17", "", &p); len(p.Offers) != 1 || p.Contact.Phone != "" {
 		t.Errorf("known anew: %+v", p)
 	}
+}
+
+// forumApp is a site that signs learners in by OpenID, and askForum what it asks of their browsers.
+const (
+	forumApp = `apps: {forum: {url: "http://127.0.0.1:9", sso: oidc, secret: "the client's secret", redirects: ["http://127.0.0.1:9/cb"]}}`
+	askForum = "oidc/authorize?client_id=academy.forum&redirect_uri=http%3A%2F%2F127.0.0.1%3A9%2Fcb&response_type=code&scope=openid&state=s" +
+		"&code_challenge=E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM&code_challenge_method=S256"
+)
+
+// signIns counts the codes and tokens of OpenID in a store.
+func signIns(t *testing.T, i *instance) (n int) {
+	t.Helper()
+	for _, s := range i.stores.All() {
+		err := s.View(t.Context(), func(tx engine.Tx) error {
+			tx.Scan(engine.SpaceSSO, nil, nil, func(_, _ []byte) bool { n++; return true })
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return n
 }
 
 // checkForgotten asks everywhere for a contact that nobody knows.

@@ -282,7 +282,11 @@ apps: {courses: {url: "http://127.0.0.1:9/library"}}`})
 	if !strings.HasPrefix(went[len(went)-1], "http://127.0.0.1:9/library") {
 		t.Errorf("the link leads to %v", went)
 	}
-	for _, path := range []string{"", "sessions", "p/gold", "staff"} {
+	went = nil
+	if p.open(http.MethodGet, portalURL(w), nil); len(went) != 2 || !strings.HasPrefix(went[1], "http://127.0.0.1:9/library") {
+		t.Errorf("/ leads to %v", went)
+	}
+	for _, path := range []string{"sessions", "p/gold", "staff"} {
 		if status, pg := p.open(http.MethodGet, portalURL(w)+path, nil); status != http.StatusNotFound {
 			t.Errorf("/%s: %d\n%s", path, status, strings.Join(pg.text, "\n"))
 		}

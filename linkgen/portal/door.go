@@ -204,7 +204,7 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token
 func (p *Portal) land(w http.ResponseWriter, door linkgen.Door) {
 	app := door.Link.App
 	if p.settings(door.Link.Location).Legacy {
-		app = "courses"
+		app = coursesApp
 	}
 	p.leave(w, door.Link.Location, app, door.Link.To, landing(door))
 }

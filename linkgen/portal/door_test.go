@@ -231,19 +231,28 @@ func TestLegacy(t *testing.T) {
 	s := newSite(t, 1)
 	s.set.Legacy = true
 	b := s.browser()
-	for _, path := range []string{"/", "/staff"} {
+	for _, path := range []string{"/staff", "/sessions", "/p/p-c-17"} {
 		b.wants(b.get(path), 404, "There is no such page")
 	}
+	b.wants(b.get("/"), 200, "You are not signed in")
 	for to, want := range map[string]string{"": "/go/courses", "product:p-c-17": "/go/courses?to=product%3Ap-c-17"} {
 		b.wants(b.get("/login"), 200)
 		r := b.confirm(s.mint(s.ada, engine.LinkRequest{To: to}))
 		if r.StatusCode != 303 || strings.ReplaceAll(strings.ReplaceAll(r.Header.Get("Location"), "hop=1&", ""), "?hop=1", "") != want {
 			t.Errorf("to %q: %d to %q, want %q", to, r.StatusCode, r.Header.Get("Location"), want)
 		}
-		b.wants(b.get("/"), 404, "There is no such page")
+		b.wants(b.get("/sessions"), 404, "There is no such page")
+		if r := b.get("/"); r.StatusCode != 303 || r.Header.Get("Location") != "/go/courses" { // where Cancel and the like lead
+			t.Errorf("/ leads to %d %q", r.StatusCode, r.Header.Get("Location"))
+		}
 	}
 	s.pass(30 * time.Hour)
 	b.wants(b.get(s.mint(s.ada, engine.LinkRequest{})), 200)
+	b.confirm(s.mint(s.ada, engine.LinkRequest{}))
+	s.ada.Offers, s.ada.Products = nil, nil // and nobody ended the session: /go/courses leads here
+	s.save(s.ada)
+	b.wants(b.get("/"), 403, "Your access has ended", "help@acme.test")
+	b.wants(b.get("/"), 200, "You are not signed in")
 }
 
 // Of several locations each has its own form, its own staff and its own settings; what nobody knows is of the first.

@@ -112,8 +112,10 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	methods := p.route(r.URL.Path)
 	serve, ok := methods[method]
 	switch {
-	case methods == nil, p.legacy(r):
+	case methods == nil:
 		p.say(w, r, p.location(""), http.StatusNotFound, "not_found")
+	case p.legacy(r):
+		p.withoutPortal(w, r)
 	case !ok:
 		w.Header().Set("Allow", allowed(methods))
 		p.say(w, r, p.location(""), http.StatusMethodNotAllowed, "wrong_method")
@@ -138,6 +140,16 @@ func (p *Portal) legacy(r *http.Request) bool {
 		location = v.session.Location
 	}
 	return p.settings(location).Legacy
+}
+
+// withoutPortal answers for pages of the portal in a location that has none. What leads to the courses elsewhere leads to /, and so
+// it does here: into the course library.
+func (p *Portal) withoutPortal(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != "/" || r.Method != http.MethodGet && r.Method != http.MethodHead {
+		p.say(w, r, p.location(""), http.StatusNotFound, "not_found")
+		return
+	}
+	p.inside(w, r, func(l *learner) { p.redirect(w, goTo(coursesApp, "", "", "")) })
 }
 
 func allowed(methods route) string {

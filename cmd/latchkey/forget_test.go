@@ -122,6 +122,9 @@ func testForget(t *testing.T, w *world) {
 	if n := signIns(t, i); n != 1 {
 		t.Fatalf("%d sign-ins of OpenID: nothing to forget", n)
 	}
+	if page := w.metricsPage(); !strings.Contains(page, `latchkey_handoffs_total{location="academy",result="handed_off",sso="oidc"} 1`) {
+		t.Error("the metrics do not count the hand-off")
+	}
 	w.quiet(i, nc)
 	server := "--server=" + w.admin("")
 	code, dry, errs := w.command("contacts", "forget", "zebediah@example.com", "--dry-run", "-o", "json", server)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"latchkey/engine/boltstore"
 	"latchkey/engine/runner"
 	"latchkey/linkgen"
+	"latchkey/linkgen/sso"
 	"latchkey/triggers"
 )
 
@@ -25,6 +27,7 @@ type metrics struct {
 
 	events, runs, messages *prometheus.CounterVec
 	minted, opened, logins *prometheus.CounterVec
+	handoffs               *prometheus.CounterVec
 	late                   *prometheus.HistogramVec
 	commit, batch          prometheus.Histogram
 }
@@ -40,6 +43,8 @@ func newMetrics() *metrics {
 		opened: counter("links_opened_total", "Link pages asked for, by mail scanners too, and their buttons pressed, by what the link then was.", "location", "by", "result"),
 		logins: counter("login_requests_total", "Login links that visitors asked for, by what became of it: started, or why nothing was sent.",
 			"location", "channel", "result"),
+		handoffs: counter("handoffs_total", "Learners who were led into an app, or why one was not, by the app's sso; and what its server then fetched.",
+			"location", "sso", "result"),
 		late: prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "latchkey", Name: "timer_late_seconds",
 			Help: "How long after its time a wait ended.", Buckets: []float64{.001, .01, .1, 1, 10, 60, 600, 3600, 86400}}, []string{"location"}),
 		commit: histogram("commit_seconds", "How long a commit took to the disk.", .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 5),
@@ -48,7 +53,7 @@ func newMetrics() *metrics {
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Namespace: "latchkey", Name: "build_info", Help: "Always 1; what runs is in the labels.",
 		ConstLabels: prometheus.Labels{"version": version, "revision": revision(), "go": runtime.Version()}})
 	build.Set(1)
-	m.registry.MustRegister(m.events, m.runs, m.messages, m.minted, m.opened, m.logins, m.late, m.commit, m.batch, build,
+	m.registry.MustRegister(m.events, m.runs, m.messages, m.minted, m.opened, m.logins, m.handoffs, m.late, m.commit, m.batch, build,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -90,6 +95,11 @@ func (m *metrics) mintedByHand(location string) { m.minted.WithLabelValues(locat
 
 func (m *metrics) loginAsked(location, channel, result string) {
 	m.logins.WithLabelValues(location, channel, label(result)).Inc()
+}
+
+// ledOn counts what became of an attempt to lead a learner into an app.
+func (m *metrics) ledOn(a sso.App, result string) {
+	m.handoffs.WithLabelValues(a.Location, cmp.Or(a.SSO, "none"), label(result)).Inc()
 }
 
 func (m *metrics) committed(c boltstore.Commit) {

@@ -73,6 +73,8 @@ func (i *instance) openSSO(p *portal.Portal) (*sso.Handler, error) {
 		HandedOff: func(_ context.Context, h sso.HandOff) {
 			i.trail.Note(h.Session.Link, linkgen.TrailEntry{At: h.At, What: linkgen.HandedOff, Why: h.App, Device: h.Session.Device, Address: h.Session.Address})
 		},
+		Counted: i.metrics.ledOn,
+		Guess:   p.MayGuess,
 		Visitor: p.SignedIn,
 		LeadOn:  p.LeadOn,
 		Trouble: func(w http.ResponseWriter, r *http.Request, location string, why sso.Trouble) {

@@ -12,13 +12,17 @@ import (
 // unknown answers for every token that nobody was given: malformed, never minted, or with a wrong secret. It is the same
 // page byte for byte, so that guessing teaches nothing.
 func (p *Portal) unknown(w http.ResponseWriter, r *http.Request) {
-	if !p.guesses.allow(p.client(r)) {
+	if !p.MayGuess(r) {
 		w.Header().Set("Retry-After", "60")
 		p.say(w, r, p.location(""), http.StatusTooManyRequests, "guessed_too_often")
 		return
 	}
 	p.say(w, r, p.location(""), http.StatusGone, "dead")
 }
+
+// MayGuess counts one more guess at a secret by who makes a request, and reports whether that is within the limit of who tries tokens
+// that nobody was given.
+func (p *Portal) MayGuess(r *http.Request) bool { return p.guesses.allow(p.client(r)) }
 
 // dead tells who holds a genuine link why it lets nobody in, and offers a new one. text is the link's token.
 func (p *Portal) dead(w http.ResponseWriter, r *http.Request, d linkgen.Door, text string, v visitor) {

@@ -110,25 +110,26 @@ func (h *Handler) discourse(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		h.Log.Warn().Err(err).Msg("a request of DiscourseConnect is refused")
 		h.clearPending(w, r)
-		h.Trouble(w, r, app.Location, AppMistake)
+		h.trouble(w, r, app, AppMistake)
 		return
 	}
 	s, person, err := h.Visitor(r)
 	switch {
 	case err != nil:
-		h.fail(w, r, app.Location, err)
+		h.fail(w, r, app, err)
 		return
 	case person == nil || s.Location != app.Location:
 		if f.Silent {
 			redirect(w, answerForum(&app, f, "failed", "true"))
 		} else if !h.wait(w, app, withQuery(r.URL.Path, "sso", q.Get("sso"), "sig", q.Get("sig"))) {
-			h.Trouble(w, r, app.Location, AppMistake)
+			h.trouble(w, r, app, AppMistake)
 		}
 		return
 	case s.As != "":
-		h.Trouble(w, r, app.Location, Viewing)
+		h.trouble(w, r, app, Viewing)
 		return
 	case !person.HasAccess():
+		h.count(app, NoAccess)
 		redirect(w, "/")
 		return
 	}
@@ -138,7 +139,7 @@ func (h *Handler) discourse(w http.ResponseWriter, r *http.Request) {
 
 // forum finds the app that a request is of.
 func (h *Handler) forum(name, payload, signature string) (App, forumRequest, error) {
-	err := errSignature
+	of, err := App{}, errSignature
 	for _, a := range h.Apps() {
 		if a.Name != name || a.SSO != Discourse {
 			continue
@@ -147,20 +148,21 @@ func (h *Handler) forum(name, payload, signature string) (App, forumRequest, err
 		if !errors.Is(bad, errSignature) {
 			return a, f, bad
 		}
+		of = a // who signs wrongly may mean this one
 	}
-	return App{}, forumRequest{}, err
+	return of, forumRequest{}, err
 }
 
 // introduce tells a forum who a learner is, once for each nonce.
 func (h *Handler) introduce(w http.ResponseWriter, r *http.Request, app App, f forumRequest, s linkgen.Session, p *engine.Person) {
 	id := p.Key.String()
 	if p.Contact.Email == "" || reserved(id) {
-		h.Trouble(w, r, app.Location, NoAddress)
+		h.trouble(w, r, app, NoAddress)
 		return
 	}
 	proven, err := h.proven(r.Context(), s, p)
 	if err != nil {
-		h.fail(w, r, app.Location, err)
+		h.fail(w, r, app, err)
 		return
 	}
 	fresh := false
@@ -170,12 +172,12 @@ func (h *Handler) introduce(w http.ResponseWriter, r *http.Request, app App, f f
 		return err
 	})
 	if err != nil {
-		h.fail(w, r, app.Location, err)
+		h.fail(w, r, app, err)
 		return
 	}
 	if !fresh {
 		h.Log.Warn().Str("location", app.Location).Str("app", app.Name).Msg("a nonce of DiscourseConnect came again")
-		h.Trouble(w, r, app.Location, AppMistake)
+		h.trouble(w, r, app, AppMistake)
 		return
 	}
 	unproven := "" // the forum matches people by e-mail unless it is told not to

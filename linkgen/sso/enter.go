@@ -26,7 +26,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 	}
 	s, person, err := h.Visitor(r)
 	if err != nil {
-		h.fail(w, r, "", err)
+		h.fail(w, r, App{}, err)
 		return
 	}
 	if person == nil {
@@ -39,11 +39,12 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !person.HasAccess() {
+		h.count(app, NoAccess)
 		redirect(w, "/") // which says so
 		return
 	}
 	if s.As != "" {
-		h.Trouble(w, r, s.Location, Viewing)
+		h.trouble(w, r, app, Viewing)
 		return
 	}
 	if r.URL.Query().Has("hop") { // we were redirected here by the answer to a form
@@ -56,7 +57,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 	}
 	place, err := h.place(r.Context(), person, noun, id, r.URL.Query().Get("in"))
 	if err != nil {
-		h.fail(w, r, app.Location, err)
+		h.fail(w, r, app, err)
 		return
 	}
 	h.lead(w, r, s, person, app, app.target(noun, place))
@@ -73,7 +74,7 @@ func (h *Handler) lead(w http.ResponseWriter, r *http.Request, s linkgen.Session
 		to, err = h.asker.ask(r.Context(), &app, p, target)
 		if err != nil {
 			h.Log.Warn().Err(err).Str("location", app.Location).Str("app", app.Name).Msg("no address to sign in at")
-			h.Trouble(w, r, app.Location, AppDown)
+			h.trouble(w, r, app, AppDown)
 			return
 		}
 	case Discourse:
@@ -90,7 +91,7 @@ func (h *Handler) lead(w http.ResponseWriter, r *http.Request, s linkgen.Session
 		to = target
 	}
 	if err != nil {
-		h.fail(w, r, app.Location, err)
+		h.fail(w, r, app, err)
 		return
 	}
 	h.handedOff(r, s, app)

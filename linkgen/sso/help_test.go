@@ -42,6 +42,7 @@ type site struct {
 	apps    []sso.App
 	ahead   time.Duration
 	handed  []sso.HandOff
+	counted map[string]int                                               // by an app's name and a result
 	visitor func(*http.Request) (linkgen.Session, *engine.Person, error) // default the portal's
 }
 
@@ -58,7 +59,7 @@ func (b *syncBuffer) Write(p []byte) (int, error) {
 
 func newSite(t testing.TB, apps ...sso.App) *site {
 	t.Helper()
-	s := &site{TB: t, stores: enginetest.NewStores(4), logs: new(syncBuffer), keys: t.TempDir() + "/keys"}
+	s := &site{TB: t, stores: enginetest.NewStores(4), logs: new(syncBuffer), keys: t.TempDir() + "/keys", counted: map[string]int{}}
 	keys, err := linkgen.OpenKeys(s.keys)
 	if err != nil {
 		t.Fatal(err)
@@ -119,6 +120,12 @@ func (s *site) restart() {
 		Visitor: func(r *http.Request) (linkgen.Session, *engine.Person, error) { return s.visitor(r) },
 		Trouble: func(w http.ResponseWriter, r *http.Request, location string, why sso.Trouble) {
 			p.Trouble(w, r, location, portal.Trouble(why))
+		},
+		Guess: p.MayGuess,
+		Counted: func(a sso.App, result string) {
+			s.mu.Lock()
+			defer s.mu.Unlock()
+			s.counted[a.Name+" "+result]++
 		},
 		HandedOff: func(_ context.Context, h sso.HandOff) {
 			s.mu.Lock()

@@ -35,10 +35,11 @@ type provider struct {
 	op     *op.Provider
 	crypto tokenCrypto
 	keys   func() ([]signKey, error) // RSA, which takes a moment to make: only once somebody needs one
+	pace   *pace
 }
 
 func newProvider(h *Handler) (*provider, error) {
-	p := &provider{h: h, crypto: tokenCrypto{h.sealer}}
+	p := &provider{h: h, crypto: tokenCrypto{h.sealer}, pace: newPace(h.Now)}
 	p.keys = onceRight(func() ([]signKey, error) { return oidcKeys.open(h.Keys) })
 	issuer := func(bool) (op.IssuerFromRequest, error) { return p.issuer, nil }
 	var err error
@@ -117,19 +118,6 @@ func (p *provider) discover(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// token exchanges a code. The secrets of the form are never taken from an address, which servers log.
-func (p *provider) token(w http.ResponseWriter, r *http.Request) {
-	if r.URL.RawQuery != "" {
-		op.RequestError(w, r, oidc.ErrInvalidRequest().WithDescription("parameters belong in the body"), nil)
-		return
-	}
-	if r.PostFormValue("grant_type") != string(oidc.GrantTypeCode) {
-		op.RequestError(w, r, oidc.ErrUnsupportedGrantType(), nil)
-		return
-	}
-	op.Exchange(w, r, p.op)
-}
-
 // Limits of what a site may have us carry for it.
 const (
 	maxNonceOIDC = 512
@@ -151,37 +139,37 @@ func (p *provider) authorize(w http.ResponseWriter, r *http.Request) {
 		err = p.acceptable(&app, req, r.Form)
 	}
 	if err != nil {
-		p.deny(w, r, req, err)
+		p.deny(w, r, app, req, err)
 		return
 	}
 	s, person, err := p.h.Visitor(r)
 	if err != nil {
-		p.h.fail(w, r, app.Location, err)
+		p.h.fail(w, r, app, err)
 		return
 	}
 	silent := slices.Contains(req.Prompt, oidc.PromptNone)
 	switch {
 	case s.As != "" && !silent:
-		p.h.Trouble(w, r, app.Location, Viewing)
+		p.h.trouble(w, r, app, Viewing)
 	case s.As != "":
-		p.deny(w, r, req, oidc.ErrLoginRequired())
+		p.deny(w, r, app, req, oidc.ErrLoginRequired())
 	case person != nil && s.Location == app.Location && hint != "" && hint != person.Key.String():
-		p.deny(w, r, req, oidc.ErrLoginRequired().WithDescription("somebody else is signed in"))
+		p.deny(w, r, app, req, oidc.ErrLoginRequired().WithDescription("somebody else is signed in"))
 	case person != nil && s.Location == app.Location && p.recent(r, req, s):
 		if !person.HasAccess() {
-			p.deny(w, r, req, oidc.ErrAccessDenied().WithDescription("no course is granted"))
+			p.deny(w, r, app, req, oidc.ErrAccessDenied().WithDescription("no course is granted"))
 			return
 		}
 		p.grant(w, r, app, req, s, person)
 	case silent:
-		p.deny(w, r, req, oidc.ErrLoginRequired())
+		p.deny(w, r, app, req, oidc.ErrLoginRequired())
 	default:
 		p.ask(w, r, app, req, s, person)
 	}
 }
 
 // deny sends the browser back with what was wrong. The library's own way writes the request into the log of the process.
-func (p *provider) deny(w http.ResponseWriter, r *http.Request, req *oidc.AuthRequest, err error) {
+func (p *provider) deny(w http.ResponseWriter, r *http.Request, app App, req *oidc.AuthRequest, err error) {
 	p.h.clearPending(w, r)
 	e := oidc.ErrServerError()
 	if !errors.As(err, &e) {
@@ -189,6 +177,7 @@ func (p *provider) deny(w http.ResponseWriter, r *http.Request, req *oidc.AuthRe
 	} else {
 		p.h.Log.Info().Str("client", req.ClientID).Str("error", string(e.ErrorType)).Str("why", e.Description).Msg("OpenID request denied")
 	}
+	p.h.count(app, string(e.ErrorType))
 	params := []string{"error", string(e.ErrorType)}
 	for name, v := range map[string]string{"error_description": e.Description, "state": req.State} {
 		if v != "" {
@@ -202,10 +191,11 @@ func (p *provider) deny(w http.ResponseWriter, r *http.Request, req *oidc.AuthRe
 // requested finds the client of a request and where its answers go. Until both are known nothing is sent anywhere, so what
 // is wrong is told on a page of ours.
 func (p *provider) requested(w http.ResponseWriter, r *http.Request) (App, *oidc.AuthRequest, bool) {
+	var app App // once it is known
 	refuse := func(why string) (App, *oidc.AuthRequest, bool) {
 		p.h.Log.Warn().Str("why", why).Msg("an OpenID request is refused")
 		p.h.clearPending(w, r)
-		p.h.Trouble(w, r, "", AppMistake)
+		p.h.trouble(w, r, app, AppMistake)
 		return App{}, nil, false
 	}
 	if err := r.ParseForm(); err != nil {
@@ -220,7 +210,7 @@ func (p *provider) requested(w http.ResponseWriter, r *http.Request) (App, *oidc
 	if err != nil {
 		return refuse("no such client_id")
 	}
-	app := c.(client).App
+	app = c.(client).App
 	if !slices.Contains(app.Redirects, r.Form.Get("redirect_uri")) {
 		return refuse("redirect_uri is none of apps." + app.Name + ".redirects")
 	}
@@ -269,12 +259,12 @@ func (p *provider) recent(r *http.Request, req *oidc.AuthRequest, s linkgen.Sess
 func (p *provider) ask(w http.ResponseWriter, r *http.Request, app App, req *oidc.AuthRequest, s linkgen.Session, person *engine.Person) {
 	if person != nil && s.Location == app.Location {
 		if err := p.h.Links.SignOut(r.Context(), p.h.Stores, s, app.Name); err != nil {
-			p.h.fail(w, r, app.Location, err)
+			p.h.fail(w, r, app, err)
 			return
 		}
 	}
 	if !p.h.wait(w, app, authorizePath+"?"+r.Form.Encode()) {
-		p.deny(w, r, req, oidc.ErrInvalidRequest().WithDescription("the request is too long"))
+		p.deny(w, r, app, req, oidc.ErrInvalidRequest().WithDescription("the request is too long"))
 	}
 }
 
@@ -291,7 +281,7 @@ func (p *provider) grant(w http.ResponseWriter, r *http.Request, app App, req *o
 		return nil
 	})
 	if err != nil {
-		p.h.fail(w, r, app.Location, err)
+		p.h.fail(w, r, app, err)
 		return
 	}
 	p.h.clearPending(w, r)

@@ -37,6 +37,15 @@ type HandOff struct {
 	At      time.Time
 }
 
+// Results of a hand-off, beside troubles and errors of OpenID.
+const (
+	LedOn       = "handed off"      // the browser was sent on, signed in if the app has a way to
+	Exchanged   = "exchanged"       // and an OpenID client came for what it may know
+	Unexchanged = "exchange failed" // it came with a wrong secret, code or the like
+	TooOften    = "too often"       // it, or who pretends to be it, came more often than any does
+	NoAccess    = "no access"       // the contact holds no offer and no product
+)
+
 // Config is what the hand-off needs. All fields are required unless it says otherwise.
 type Config struct {
 	Links    *linkgen.Links
@@ -55,8 +64,13 @@ type Config struct {
 	// Courses returns what is known of a location's courses: in which product a lesson is. Optional.
 	Courses   func(ctx context.Context, location string) (*engine.Courses, error)
 	HandedOff func(context.Context, HandOff) // optional
-	Transport http.RoundTripper              // for what `minted` asks; default http.DefaultTransport
-	Now       func() time.Time               // default time.Now
+	// Counted, if set, is told what became of each attempt to lead somebody into an app that there is: LedOn, a Trouble, or for
+	// OpenID an error of it and the results above.
+	Counted func(a App, result string)
+	// Guess, if set, counts one more guess at a secret by who makes a request, and reports whether that is within their limit.
+	Guess     func(*http.Request) bool
+	Transport http.RoundTripper // for what `minted` asks; default http.DefaultTransport
+	Now       func() time.Time  // default time.Now
 }
 
 // Handler serves /go/{app}, /.well-known/jwks.json, /.well-known/openid-configuration, /oidc/… and /sso/…
@@ -143,17 +157,31 @@ func (h *Handler) app(location, name string) (App, bool) {
 }
 
 // fail answers a request that a store could not serve.
-func (h *Handler) fail(w http.ResponseWriter, r *http.Request, location string, err error) {
+func (h *Handler) fail(w http.ResponseWriter, r *http.Request, a App, err error) {
 	if r.Context().Err() != nil {
 		return // nobody waits for the answer
 	}
 	h.Log.Error().Err(err).Str("route", r.Pattern).Msg("cannot lead a learner on")
-	h.Trouble(w, r, location, NotStored)
+	h.trouble(w, r, a, NotStored)
+}
+
+// trouble answers with the page of a trouble, and counts it.
+func (h *Handler) trouble(w http.ResponseWriter, r *http.Request, a App, why Trouble) {
+	h.count(a, string(why))
+	h.Trouble(w, r, a.Location, why)
+}
+
+// count tells what became of an attempt. Those into no app that there is are nobody's.
+func (h *Handler) count(a App, result string) {
+	if h.Counted != nil && a.Name != "" {
+		h.Counted(a, result)
+	}
 }
 
 // handedOff notes that a learner was led on.
 func (h *Handler) handedOff(r *http.Request, s linkgen.Session, a App) {
 	h.Log.Info().Str("link", s.Link).Str("session", s.ID).Str("app", a.Name).Str("way", a.SSO).Msg("handed off")
+	h.count(a, LedOn)
 	if h.HandedOff != nil {
 		h.HandedOff(r.Context(), HandOff{s, a.Name, a.SSO, h.Now()})
 	}
@@ -168,7 +196,7 @@ func (h *Handler) jwks(w http.ResponseWriter, r *http.Request) {
 	if h.oidc.used() {
 		keys, err := h.oidc.keys()
 		if err != nil {
-			h.fail(w, r, "", err)
+			h.fail(w, r, App{}, err)
 			return
 		}
 		for _, k := range keys {
@@ -179,12 +207,15 @@ func (h *Handler) jwks(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, set)
 }
 
-func writeJSON(w http.ResponseWriter, v any) {
+func writeJSON(w http.ResponseWriter, v any) { writeStatus(w, http.StatusOK, v) }
+
+func writeStatus(w http.ResponseWriter, status int, v any) {
 	b, err := json.Marshal(v)
 	if err != nil {
 		http.Error(w, "", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
 	w.Write(b) // who asked may be gone; there is no one to tell
 }

@@ -35,6 +35,7 @@ func TestViewingEntersNothing(t *testing.T) {
 	if n := len(s.handOffs()); n != 0 {
 		t.Errorf("%d hand-offs", n)
 	}
+	s.counts(map[string]int{"courses viewing": 2, "forum viewing": 2, "moodle viewing": 2, "moodle login_required": 1})
 }
 
 // What a request calls us changes nothing of what we say we are.

@@ -154,12 +154,16 @@ func (l *listener) Accept() (net.Conn, error) {
 	}
 }
 
+// take counts a mail, and gives it to OnMail.
 func (s *Sink) take(m Mail) {
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.counts[m.To]++
 	s.taken++
 	s.last = m.At
+	s.mu.Unlock()
+	if s.opts.OnMail != nil {
+		s.opts.OnMail(m)
+	}
 }
 
 // A session is one client's; go-smtp calls it from one goroutine.
@@ -177,6 +181,9 @@ func (s *session) ask(at Stage) error {
 	a := s.sink.opts.Answer(at, s.mail)
 	switch {
 	case a.Cut:
+		if at == Dot {
+			s.sink.take(s.mail) // before the client can know
+		}
 		s.conn.Conn().Close()
 		return errCut
 	case a.Code != 0:
@@ -213,15 +220,11 @@ func (s *session) Data(r io.Reader) error {
 		return err
 	}
 	s.mail.At = time.Now()
-	verdict := s.ask(Dot)
-	if verdict != nil && !errors.Is(verdict, errCut) {
-		return verdict
+	if err := s.ask(Dot); err != nil {
+		return err
 	}
 	s.sink.take(s.mail)
-	if s.sink.opts.OnMail != nil {
-		s.sink.opts.OnMail(s.mail)
-	}
-	return verdict
+	return nil
 }
 
 // Reset implements gosmtp.Session.

@@ -23,6 +23,7 @@ type Expr struct {
 	loops   bool // has a predicate
 	sights  []sight
 	steps   []StepName
+	secret  bool // names a field that holds what nobody is to see
 }
 
 // Steps returns the steps that the expression names, as in run.steps.welcome.
@@ -84,14 +85,15 @@ func CompileExpr(src string) (e *Expr, col int, err error) {
 		col, err = exprMistake(src, err)
 		return nil, col, err
 	}
-	return &Expr{Source: src, program: program, needs: w.needs, loops: w.loops, sights: sights(w.fields), steps: w.stepNames(src)}, 0, nil
+	return &Expr{Source: src, program: program, needs: w.needs, loops: w.loops, sights: sights(w.fields), steps: w.stepNames(src),
+		secret: slices.ContainsFunc(w.fields, NamesSecret)}, 0, nil
 }
 
 // True evaluates the expression. An expression that faults counts as false; the fault is for the history.
 func (e *Expr) True(env Env) (ok bool, fault string) {
 	defer func() {
 		if r := recover(); r != nil {
-			ok, fault = false, fmt.Sprintf("%s: %v", e.Source, r)
+			ok, fault = false, e.fault(r)
 		}
 	}()
 	env.fill(e.needs)
@@ -101,12 +103,20 @@ func (e *Expr) True(env Env) (ok bool, fault string) {
 	m := vm.VM{MemoryBudget: exprMemory}
 	out, err := m.Run(e.program, env.roots)
 	if err != nil {
-		return false, fmt.Sprintf("%s: %s", e.Source, faultText(err))
+		return false, e.fault(faultText(err))
 	}
 	if ok, isBool := out.(bool); isBool {
 		return ok, ""
 	}
-	return false, fmt.Sprintf("%s: is %T, neither true nor false", e.Source, out)
+	return false, e.fault(fmt.Sprintf("is %T, neither true nor false", out))
+}
+
+// fault says why an evaluation failed, for the history: some functions quote what they were given.
+func (e *Expr) fault(why any) string {
+	if e.secret {
+		why = Hidden
+	}
+	return e.Source + ": " + WithoutTokens(why)
 }
 
 // countRounds lets the next evaluation run its predicates exprRounds times in all.

@@ -55,3 +55,34 @@ func TestSaw(t *testing.T) {
 		}
 	}
 }
+
+// TestFaultsHideSecrets checks that what is kept of a fault quotes no secret and no login link, though functions quote what they were given.
+func TestFaultsHideSecrets(t *testing.T) {
+	t.Parallel()
+	const token = "AaIhndgx7KoAaYMZ5SY4tzQYaPX0vvr2xu6X"
+	p := &Person{Contact: Contact{Custom: Custom{"api_token": "sk_live_1", "came_by": "https://go.acme.test/l/" + token, "exam": "soon"}}}
+	env := func() Env {
+		return NewEnv(&Location{Zone: time.UTC}, p, &Event{ID: "1", Type: "user_login", Time: day1}, nil, day1)
+	}
+	for src, want := range map[string]string{
+		`int(contact.custom.api_token) > 1`:                   "[hidden]",
+		`duration(contact.custom.api_token) > duration("1h")`: "[hidden]",
+		`date(contact.custom.came_by) > now`:                  "invalid date https://go.acme.test/l/[hidden] (column 1)",
+		`date(split(contact.custom.came_by, "/")[4]) > now`:   "invalid date [hidden] (column 1)",
+		`date(contact.custom.exam) > now`:                     "invalid date soon (column 1)",
+	} {
+		if _, fault := must(t, src).True(env()); fault != src+": "+want {
+			t.Errorf("%s: %q", src, fault)
+		}
+	}
+	for field, want := range map[string]string{
+		"contact.custom.api_token": "contact.custom.api_token is [hidden], neither a date",
+		"contact.custom.came_by":   `contact.custom.came_by is "https://go.acme.test/l/[hidden]", neither a date`,
+		"contact.custom.exam":      `contact.custom.exam is "soon", neither a date`,
+	} {
+		m := machine{p: *p, loc: &Location{}}
+		if said := notATime(field, m.field(field)); !strings.HasPrefix(said, want) {
+			t.Errorf("%s: %q", field, said)
+		}
+	}
+}

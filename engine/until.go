@@ -132,11 +132,15 @@ func notATime(field string, v any) string {
 	if v == nil {
 		return field + " is absent"
 	}
-	said := []rune(fmt.Sprint(v))
-	if len(said) > 40 {
-		said = append(said[:40], '…')
+	said := Hidden
+	if !NamesSecret(field) {
+		r := []rune(WithoutTokens(v))
+		if len(r) > 40 {
+			r = append(r[:40], '…')
+		}
+		said = strconv.Quote(string(r))
 	}
-	return fmt.Sprintf("%s is %q, neither a date nor a time; write them as 2026-11-23 or 2026-11-23T18:00:00Z", field, string(said))
+	return field + " is " + said + ", neither a date nor a time; write them as 2026-11-23 or 2026-11-23T18:00:00Z"
 }
 
 // String writes it as ParseUntil reads it.

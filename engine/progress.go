@@ -231,21 +231,20 @@ func (r *FieldReader) seconds() time.Time { return time.Unix(int64(r.Number()), 
 
 // withoutOldest removes the product in which nothing happened for longest, but never the one named.
 func withoutOldest(fields []byte, but string) []byte {
-	var oldest []byte
-	var at uint64
+	oldest, at := -1, uint64(0)
 	r := FieldReader{Rest: fields}
-	for r.Next() {
+	for i := 0; r.Next(); i++ {
 		if string(idOf(r.value)) == but {
 			continue
 		}
-		if t := latest(r.value); oldest == nil || t < at {
-			oldest, at = idOf(r.value), t
+		if t := latest(r.value); oldest < 0 || t < at {
+			oldest, at = i, t
 		}
 	}
 	var w FieldWriter
 	r = FieldReader{Rest: fields}
-	for r.Next() {
-		if oldest == nil || !bytes.Equal(idOf(r.value), oldest) {
+	for i := 0; r.Next(); i++ {
+		if i != oldest {
 			w.Bytes(r.Tag, r.value)
 		}
 	}

@@ -92,6 +92,22 @@ func TestProgressIsBounded(t *testing.T) {
 	}
 }
 
+// What events told without a product makes way like any product.
+func TestProgressWithoutProductMakesWay(t *testing.T) {
+	t.Parallel()
+	var p Progress
+	long := strings.Repeat("x", 100)
+	for lesson := range 1000 {
+		p = p.with("", trackLesson, fmt.Sprint(lesson, long), Mark{Started: hour(lesson)})
+	}
+	for lesson := range 200 {
+		p = p.with("go", trackLesson, fmt.Sprint(lesson, long), Mark{Started: hour(2000 + lesson)})
+	}
+	if all := p.All(); len(all["go"].Lessons) != 200 || all[""].Lessons != nil {
+		t.Errorf("%d lessons of the course, %d of none", len(all["go"].Lessons), len(all[""].Lessons))
+	}
+}
+
 // Joining two contacts gives what one would have had who did all of it, in whatever order.
 func TestProgressJoins(t *testing.T) {
 	t.Parallel()

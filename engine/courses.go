@@ -123,49 +123,57 @@ func (c *Courses) After(ev *Event, at time.Time) (*Courses, *Course) {
 
 // learns reports whether learn would change something. total is the size of all courses.
 func (c *Course) learns(ev *Event, at time.Time, total int) bool {
-	if renames(c.Title, c.titled, ev.Product, at) {
+	if c.renames(c.Title, c.titled, ev.Product, at, total) {
 		return true
 	}
-	if n := ev.Category; n != nil {
-		if p := c.Category(n.ID); p == nil && c.hasRoom(n, total) || p != nil && renames(p.Title, p.titled, n, at) {
-			return true
-		}
+	if n := ev.Category; n != nil && c.learnsPart(c.Category(n.ID), n, at, total) {
+		return true
 	}
 	n := ev.Lesson
 	if n == nil {
 		return false
 	}
 	p := c.Lesson(n.ID)
+	return c.learnsPart(p, n, at, total) || p != nil && c.moves(p, ev.Category, at, total)
+}
+
+// learnsPart is learns for one part, which is nil if it is new.
+func (c *Course) learnsPart(p *Part, n *Noun, at time.Time, total int) bool {
 	if p == nil {
 		return c.hasRoom(n, total)
 	}
-	return renames(p.Title, p.titled, n, at) || ev.Category != nil && p.moves(ev.Category, at)
+	return c.renames(p.Title, p.titled, n, at, total)
+}
+
+// fits reports whether the course may grow by so many bytes.
+func (c *Course) fits(grows, total int) bool {
+	return grows <= 0 || c.size+grows <= maxCourse && total+grows <= maxCourses
 }
 
 // hasRoom reports whether a new part of that name is within the bounds.
 func (c *Course) hasRoom(n *Noun, total int) bool {
-	grows := partOverhead + len(n.ID) + len(n.Title)
-	return c.size+grows <= maxCourse && total+grows <= maxCourses
+	return c.fits(partOverhead+len(n.ID)+len(n.Title), total)
 }
 
 // renames reports whether a noun gives another title to what has one since that time.
-func renames(title string, titled time.Time, n *Noun, at time.Time) bool {
-	switch given := cutTitle(n.Title); {
-	case given == "" || given == title:
+func (c *Course) renames(title string, titled time.Time, n *Noun, at time.Time, total int) bool {
+	given := cutTitle(n.Title)
+	if given == "" || given == title || !c.fits(len(given)-len(title), total) {
 		return false
-	case title == "":
-		return true
 	}
-	return !at.Before(titled.Add(retitleEvery))
+	return title == "" || !at.Before(titled.Add(retitleEvery))
 }
 
 // moves reports whether a lesson is told to be in another category.
-func (p *Part) moves(category *Noun, at time.Time) bool {
-	return p.Category != category.ID && (p.Category == "" || !at.Before(p.titled.Add(retitleEvery)))
+func (c *Course) moves(p *Part, category *Noun, at time.Time, total int) bool {
+	if category == nil || p.Category == category.ID || !c.fits(len(category.ID)-len(p.Category), total) {
+		return false
+	}
+	return p.Category == "" || !at.Before(p.titled.Add(retitleEvery))
 }
 
 func (c *Course) learn(ev *Event, at time.Time, total int) {
-	if renames(c.Title, c.titled, ev.Product, at) {
+	if c.renames(c.Title, c.titled, ev.Product, at, total) {
 		c.size += len(cutTitle(ev.Product.Title)) - len(c.Title)
 		c.Title, c.titled = cutTitle(ev.Product.Title), at
 	}
@@ -176,9 +184,9 @@ func (c *Course) learn(ev *Event, at time.Time, total int) {
 		return
 	}
 	c.learnPart(&c.Lessons, &c.lessons, ev.Lesson, at, total)
-	if p := c.Lesson(ev.Lesson.ID); p != nil && ev.Category != nil && p.moves(ev.Category, at) {
+	if p := c.Lesson(ev.Lesson.ID); p != nil && c.moves(p, ev.Category, at, total) {
+		c.size += len(ev.Category.ID) - len(p.Category)
 		p.Category, p.titled = ev.Category.ID, at
-		c.size += len(p.Category)
 	}
 }
 
@@ -196,7 +204,7 @@ func (c *Course) learnPart(parts *[]Part, index *map[string]int, n *Noun, at tim
 		*parts = append(*parts, Part{ID: n.ID})
 		c.size += partOverhead + len(n.ID)
 	}
-	if p := &(*parts)[i]; renames(p.Title, p.titled, n, at) {
+	if p := &(*parts)[i]; c.renames(p.Title, p.titled, n, at, total) {
 		c.size += len(cutTitle(n.Title)) - len(p.Title)
 		p.Title, p.titled = cutTitle(n.Title), at
 	}

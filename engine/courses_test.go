@@ -120,6 +120,28 @@ func TestCoursesAreBounded(t *testing.T) {
 	}
 }
 
+// TestCoursesStayBounded has what is known already grow: titles come later than ids, and lessons move.
+func TestCoursesStayBounded(t *testing.T) {
+	t.Parallel()
+	var c *Courses
+	for _, n := range []Noun{{ID: "x"}, {ID: "x", Title: strings.Repeat("t", maxCourseTitle)}} {
+		for i := range 1000 {
+			lesson := Noun{ID: fmt.Sprint(i, strings.Repeat(n.ID, 40)), Title: n.Title}
+			c, _ = c.After(&Event{Product: &Noun{ID: "go"}, Lesson: &lesson}, day1)
+		}
+	}
+	tx := mapTx{}
+	SaveCourse(tx, "academy", c.Course("go"))
+	if n := len(tx.Get(SpaceCourses, Key("academy", []byte("go")))); n > maxCourse || c.size > maxCourse || n < maxCourse/2 {
+		t.Errorf("%d bytes are stored, %d are counted", n, c.size)
+	}
+	const a, b = "lesson_started product=go lesson=a category=x", "lesson_started product=go lesson=a category=longer"
+	once := told(nil, a, b)
+	if again := told(nil, a, b, a, b, a, b); outline(again) != outline(once) || again.size != once.size {
+		t.Errorf("a lesson that moved to and fro counts %d, not %d", again.size, once.size)
+	}
+}
+
 func TestGoldenCourse(t *testing.T) {
 	t.Parallel()
 	c := told(nil, "lesson_started product=go-101/Go category=basics/Basics lesson=intro/Introduction")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"latchkey/engine"
 	"latchkey/engine/enginetest"
@@ -58,6 +59,27 @@ func TestCoursesOfEvents(t *testing.T) {
 		if err != nil || len(c.All()) != 3 || c.Course("go").Title != "The go" || c.Course("zig").Title != "Zig" || lessonsOf(t, w.Runner, "academy", "go") != 2 {
 			t.Errorf("%v: %+v", err, c.All())
 		}
+	}
+}
+
+// TestCourseOfFastClock has a publisher whose clock is years ahead give a title, which another then mends.
+func TestCourseOfFastClock(t *testing.T) {
+	t.Parallel()
+	w := memory(t)
+	w.start(flow("w", "lesson_completed", "end"))
+	for i, title := range []string{"Gow", "Go"} {
+		ev := lessonDone("academy", fmt.Sprint("c", i), "go", "a")
+		ev.Product.Title = title
+		if i == 0 {
+			ev.Time = w.clock.now().AddDate(5, 0, 0)
+		} else {
+			w.clock.move(2 * time.Hour)
+			ev.Time = w.clock.now()
+		}
+		w.handle(ev)
+	}
+	if c, err := w.Courses(t.Context(), "academy"); err != nil || c.Course("go").Title != "Go" {
+		t.Errorf("%v: %+v", err, c.Course("go"))
 	}
 }
 

@@ -11,7 +11,8 @@ import (
 
 // People finds learners.
 type People interface {
-	// Search returns at most q.Limit contacts, those seen first last: whose id, address, phone or name has q.Text in it.
+	// Search returns at most q.Limit contacts, those seen first last: whose id, address, phone or name has q.Text in it, or
+	// whose key it is.
 	Search(ctx context.Context, q PeopleQuery) ([]engine.Person, error)
 }
 

@@ -45,6 +45,11 @@ func TestPeople(t *testing.T) {
 				t.Errorf("%q finds %v", text, got)
 			}
 		}
+		if got, key := find("c-07", engine.ID{}, 50); len(got) == 1 { // a log names contacts by their keys
+			if again, _ := find(" "+key.String(), engine.ID{}, 50); !slices.Equal(again, got) {
+				t.Errorf("%s finds %v", key, again)
+			}
+		}
 		var paged []string
 		var before engine.ID
 		for {

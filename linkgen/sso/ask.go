@@ -59,11 +59,18 @@ func (a *asker) ask(ctx context.Context, app *App, p *engine.Person, target stri
 	if !a.may(key) {
 		return "", errBroken
 	}
-	to, err := a.try(ctx, app, p, target)
+	status, body, err := a.fetch(ctx, app, p, target)
 	if ctx.Err() == nil { // a learner who left says nothing of the server
-		a.heard(key, err == nil)
+		// One that answers is up, even if it does not know this learner: that keeps out nobody else.
+		a.heard(key, err == nil && status < http.StatusInternalServerError)
 	}
-	return to, err
+	switch {
+	case err != nil:
+		return "", err
+	case status != http.StatusOK && status != http.StatusCreated:
+		return "", fmt.Errorf("status %d", status)
+	}
+	return addressIn(body, app, target)
 }
 
 // may reports whether a server may be asked. While it is broken one in a period is let through.
@@ -97,7 +104,8 @@ func (a *asker) heard(key string, ok bool) {
 	b.until = a.now().Add(breakPeriod)
 }
 
-func (a *asker) try(ctx context.Context, app *App, p *engine.Person, target string) (string, error) {
+// fetch asks the server once.
+func (a *asker) fetch(ctx context.Context, app *App, p *engine.Person, target string) (status int, body []byte, err error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	request := mintRequest
@@ -106,7 +114,7 @@ func (a *asker) try(ctx context.Context, app *App, p *engine.Person, target stri
 	}
 	req, err := request(ctx, app, p, target)
 	if err != nil {
-		return "", err
+		return 0, nil, err
 	}
 	resp, err := a.client.Do(req)
 	if err != nil {
@@ -114,16 +122,15 @@ func (a *asker) try(ctx context.Context, app *App, p *engine.Person, target stri
 		if errors.As(err, &u) {
 			err = u.Err // without the address
 		}
-		return "", err
+		return 0, nil, err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusCreated {
-		return "", fmt.Errorf("status %d", resp.StatusCode)
-	}
-	body, err := io.ReadAll(io.LimitReader(resp.Body, askMost))
-	if err != nil {
-		return "", err
-	}
+	body, err = io.ReadAll(io.LimitReader(resp.Body, askMost))
+	return resp.StatusCode, body, err
+}
+
+// addressIn returns the address in a server's answer.
+func addressIn(body []byte, app *App, target string) (string, error) {
 	var answer struct {
 		URL       string `json:"url"`
 		LoginURL  string `json:"loginurl"` // Moodle
@@ -159,9 +166,6 @@ func moodleRequest(ctx context.Context, app *App, p *engine.Person, _ string) (*
 	form := url.Values{
 		"wstoken": {app.Secret.Reveal()}, "wsfunction": {"auth_userkey_request_login_url"}, "moodlewsrestformat": {"json"},
 		"user[email]": {p.Contact.Email}, "user[firstname]": {p.Contact.FirstName}, "user[lastname]": {p.Contact.LastName},
-	}
-	if p.Contact.Email == "" {
-		return nil, errors.New("the contact has no e-mail address")
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, app.URL+"/webservice/rest/server.php", strings.NewReader(form.Encode()))
 	if err != nil {

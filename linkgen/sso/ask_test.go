@@ -188,3 +188,41 @@ func checkBreaker(t *testing.T, m *minter, app sso.App) {
 		}
 	}
 }
+
+// One learner whom an app's server does not take keeps out nobody else: such a server is not down.
+func TestRefusedLearnerKeepsNobodyOut(t *testing.T) {
+	t.Parallel()
+	m := newMinter(t)
+	s := newSite(t, sso.App{Name: "moodle", URL: m.URL, SSO: sso.Moodle, Secret: engine.NewSecret("web service token")})
+	m.says(func(w http.ResponseWriter, r *http.Request) {
+		if r.PostFormValue("user[email]") != "ada@example.com" {
+			jsonSays(`{"errorcode": "invaliduser"}`)(w, r)
+			return
+		}
+		jsonSays(`{"loginurl": "`+m.URL+`/auth/userkey/login.php?key=k1"}`)(w, r)
+	})
+	ada := s.signIn(s.ada, "ada@example.com")
+	eve := s.signIn(s.learner("c-2", "Eve", "eve@example.com", "go-101"), "eve@example.com")
+	for range 10 {
+		eve.wants(eve.get("/go/moodle"), http.StatusServiceUnavailable)
+	}
+	if r := ada.get("/go/moodle"); !strings.Contains(r.to(), "key=k1") {
+		t.Errorf("another learner was kept out: %d %s", r.StatusCode, r.body)
+	}
+}
+
+// A learner without an e-mail address is told that it is needed, where it is, and the app's server is not asked.
+func TestAddressNeeded(t *testing.T) {
+	t.Parallel()
+	m := newMinter(t)
+	m.says(jsonSays(`{}`))
+	secret := engine.NewSecret("a secret of some thirty-two bytes, or more")
+	s := newSite(t, sso.App{Name: "moodle", URL: m.URL, SSO: sso.Moodle, Secret: secret}, sso.App{Name: "school", URL: m.URL, SSO: sso.Thinkific, Secret: secret})
+	b := s.signIn(s.learner("c-3", "Noa", "", "go-101"), "")
+	for _, path := range []string{"/go/moodle", "/go/school"} {
+		b.wants(b.get(path), http.StatusForbidden, "no e-mail address")
+	}
+	if n := m.asked.Load(); n != 0 {
+		t.Errorf("the server was asked %d times", n)
+	}
+}

@@ -114,14 +114,16 @@ func (h *Handler) discourse(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s, person, err := h.Visitor(r)
+	in := person != nil && s.Location == app.Location
 	switch {
 	case err != nil:
 		h.fail(w, r, app, err)
 		return
-	case person == nil || s.Location != app.Location:
-		if f.Silent {
-			redirect(w, answerForum(&app, f, "failed", "true"))
-		} else if !h.wait(w, app, withQuery(r.URL.Path, "sso", q.Get("sso"), "sig", q.Get("sig"))) {
+	case f.Silent && (!in || s.As != "" || !person.HasAccess()):
+		redirect(w, answerForum(&app, f, "failed", "true"))
+		return
+	case !in:
+		if !h.wait(w, app, withQuery(r.URL.Path, "sso", q.Get("sso"), "sig", q.Get("sig"))) {
 			h.trouble(w, r, app, AppMistake)
 		}
 		return

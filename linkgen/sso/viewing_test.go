@@ -32,6 +32,9 @@ func TestViewingEntersNothing(t *testing.T) {
 	if r := b.get(p.asks("prompt", "none")); r.query("error") != "login_required" {
 		t.Errorf("prompt=none: %s", r.to())
 	}
+	if got := told(t, b.get(asks("nonce", "n2", "return_sso_url", forumReturn, "prompt", "none"))); got.Get("failed") != "true" {
+		t.Errorf("the forum, which asks nobody: %v", got)
+	}
 	if n := len(s.handOffs()); n != 0 {
 		t.Errorf("%d hand-offs", n)
 	}

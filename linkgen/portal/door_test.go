@@ -225,13 +225,13 @@ func TestMailScanners(t *testing.T) {
 	}
 }
 
-// With legacy: true a link leads to the course library, and there are no pages of the portal.
+// With legacy: true a link leads to the course library, and there are no pages of the portal but that of staff.
 func TestLegacy(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)
 	s.set.Legacy = true
 	b := s.browser()
-	for _, path := range []string{"/staff", "/sessions", "/p/p-c-17"} {
+	for _, path := range []string{"/p/p-c-17", "/c/basics", "/s/intro", "/sessions"} {
 		b.wants(b.get(path), 404, "There is no such page")
 	}
 	b.wants(b.get("/"), 200, "You are not signed in")
@@ -253,6 +253,9 @@ func TestLegacy(t *testing.T) {
 	s.save(s.ada)
 	b.wants(b.get("/"), 403, "Your access has ended", "help@acme.test")
 	b.wants(b.get("/"), 200, "You are not signed in")
+	staff := s.browser()
+	staff.wants(staff.enter(staff.frame(s.userLink()+"?assertion="+s.vouch(nil).hs256(t))), 303)
+	staff.wants(staff.frame("/staff"), 200, "You see this as staff")
 }
 
 // Of several locations each has its own form, its own staff and its own settings; what nobody knows is of the first.

@@ -9,9 +9,14 @@ import (
 	"latchkey/engine"
 )
 
-// home serves the client portal: what is granted to the learner now, and nothing else.
+// home serves the client portal: what is granted to the learner now, and nothing else. Where there is none it leads to the course
+// library.
 func (p *Portal) home(w http.ResponseWriter, r *http.Request) {
 	p.inside(w, r, func(l *learner) {
+		if l.set.Legacy {
+			p.redirect(w, goTo(coursesApp, "", "", ""))
+			return
+		}
 		courses, err := p.courses(r, l.loc.ID)
 		if err != nil {
 			p.fail(w, r, err)

@@ -32,19 +32,24 @@ type navLink struct {
 	Here      bool
 }
 
-// inside calls fn for a learner who is signed in and holds something now. It answers everybody else itself. Access is read
-// anew for each page.
+// inside calls fn for a learner who is signed in and holds something now. It answers everybody else itself. In a location whose learners
+// go to its course library there is no such page but /, which leads there. Access is read anew for each page.
 func (p *Portal) inside(w http.ResponseWriter, r *http.Request, fn func(l *learner)) {
 	v, err := p.visitor(r)
 	if err != nil {
 		p.fail(w, r, err)
 		return
 	}
-	if v.person == nil {
-		p.say(w, r, p.location(""), http.StatusOK, "signed_out")
+	loc := p.location(v.session.Location)
+	set := p.settings(loc.ID)
+	switch {
+	case set.Legacy && r.URL.Path != "/":
+		p.say(w, r, loc, http.StatusNotFound, "not_found")
+		return
+	case v.person == nil:
+		p.say(w, r, loc, http.StatusOK, "signed_out")
 		return
 	}
-	loc := p.location(v.session.Location)
 	t := speakTo(r, loc, v.person)
 	if !v.person.HasAccess() { // which ended the session, unless nobody told us of it
 		if err := p.end(r, p.presented(r)); err != nil {
@@ -60,7 +65,7 @@ func (p *Portal) inside(w http.ResponseWriter, r *http.Request, fn func(l *learn
 		return
 	}
 	p.touch(r, v)
-	fn(&learner{visitor: v, loc: loc, set: p.settings(loc.ID), t: t, now: p.Now()})
+	fn(&learner{visitor: v, loc: loc, set: set, t: t, now: p.Now()})
 }
 
 // page returns what the page at a path of ours has around it.

@@ -114,8 +114,6 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case methods == nil:
 		p.say(w, r, p.location(""), http.StatusNotFound, "not_found")
-	case p.legacy(r):
-		p.withoutPortal(w, r)
 	case !ok:
 		w.Header().Set("Allow", allowed(methods))
 		p.say(w, r, p.location(""), http.StatusMethodNotAllowed, "wrong_method")
@@ -127,29 +125,6 @@ func (p *Portal) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Foreign answers a request that another site's page made with the visitor's browser.
 func (p *Portal) Foreign(w http.ResponseWriter, r *http.Request) {
 	p.say(w, r, p.location(""), http.StatusForbidden, "foreign")
-}
-
-// legacy reports whether a request is for a page of the portal in a location that has none: its learners go to the
-// course library.
-func (p *Portal) legacy(r *http.Request) bool {
-	if path := r.URL.Path; path == "/l" || strings.HasPrefix(path, "/l/") || path == "/login" || path == "/logout" {
-		return false
-	}
-	location := p.Home
-	if v, err := p.visitor(r); err == nil && v.session.Location != "" { // on an error the page itself says so
-		location = v.session.Location
-	}
-	return p.settings(location).Legacy
-}
-
-// withoutPortal answers for pages of the portal in a location that has none. What leads to the courses elsewhere leads to /, and so
-// it does here: into the course library.
-func (p *Portal) withoutPortal(w http.ResponseWriter, r *http.Request) {
-	if r.URL.Path != "/" || r.Method != http.MethodGet && r.Method != http.MethodHead {
-		p.say(w, r, p.location(""), http.StatusNotFound, "not_found")
-		return
-	}
-	p.inside(w, r, func(l *learner) { p.redirect(w, goTo(coursesApp, "", "", "")) })
 }
 
 func allowed(methods route) string {

@@ -152,8 +152,8 @@ func TestUserLinkOpensOnlyInFrames(t *testing.T) {
 	// A learner's link is no user link.
 	b.wants(b.post("/l/staff", url.Values{"t": {s.mint(s.ada, engine.LinkRequest{})[3:]}, "assertion": {s.vouch(nil).hs256(t)}}, "Sec-Fetch-Dest", "iframe"), 410)
 	newer := s.userLink()
-	b.wants(b.frame(at), 410, "This link was replaced by a newer one")
-	b.wants(b.enter(page), 410, "This link was replaced by a newer one")
+	b.wants(b.frame(at), 410, "This link no longer works", "A newer one has replaced it, or somebody ended it")
+	b.wants(b.enter(page), 410, "This link no longer works")
 	b.wants(b.frame(newer+"?assertion="+s.vouch(nil).hs256(t)), 200, "Continue")
 	s.set.Embed = Embed{}
 	b.wants(b.frame(newer), 403, "This link opens only in the menu")

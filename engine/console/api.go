@@ -59,7 +59,7 @@ func (c Config) newLink(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if n.Kind == KindUser {
-		if _, err := c.do(r, MakeUser, "", func() (any, error) { return nil, nil }); err != nil {
+		if err := may(r, MakeUser); err != nil {
 			return nil, err
 		}
 	}

@@ -1,5 +1,5 @@
-// Package console owns what operators reach over HTTP: the admin API under /v1, and the staff's pages. It knows the engine's nouns and asks the rest of the house through the interfaces below. It does not own
-// host checks, keys or cross-origin checks (the command's), nor the outbox's pages.
+// Package console owns what operators reach over HTTP: the admin API under /v1, and the staff's pages. It knows the engine's nouns
+// and asks the rest of the house through the interfaces below. It does not own host checks, keys or cross-origin checks (the command's), nor the outbox's pages.
 package console
 
 import (
@@ -109,6 +109,8 @@ const (
 	KindLearner = "learner" // for a contact: it supersedes their older ones at once
 	KindApp     = "app"     // for an app and nobody in particular, as a menu's item
 	KindUser    = "user"    // the location's staff, in a sidebar: making it again makes the older one dead
+
+	kindStaff = "staff" // for one member of staff, to sign in here; not made so
 )
 
 // NewLink asks for a link made by hand.

@@ -110,12 +110,15 @@ func (p *page) Rail() (items []railItem) {
 	return items
 }
 
-// May reports whether who looks may do something; templates name actions as roles.go does.
+// May reports whether who looks may do something.
 func (p *page) May(a string) bool { return p.Who.Role.May(actionNames[a]) }
 
+// MayEnd reports whether who looks may end a link of a kind.
+func (p *page) MayEnd(kind string) bool { return p.Who.Role.May(ending(kind)) }
+
 var actionNames = map[string]Action{
-	"MakeLink": MakeLink, "SendLogin": SendLogin, "RevokeLink": RevokeLink, "RevokeMany": RevokeMany, "RevokeAll": RevokeAll,
-	"MakeUser": MakeUser, "Invite": Invite, "Steer": Steer, "SeeHouse": SeeHouse, "Mailbox": Mailbox, "Forget": Forget, "SignStaff": SignStaff,
+	"MakeLink": MakeLink, "SendLogin": SendLogin, "RevokeMany": RevokeMany, "MakeUser": MakeUser, "Invite": Invite, "Steer": Steer,
+	"Mailbox": Mailbox, "SignStaff": SignStaff,
 }
 
 // Several reports whether the server has more locations than this one.

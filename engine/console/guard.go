@@ -148,18 +148,25 @@ func (c Config) api(a Action, did string, fn func(*http.Request) (any, error)) h
 	})
 }
 
+// may returns an error if who asks may not do something.
+func may(r *http.Request, a Action) error {
+	if role := whoOf(r.Context()).Role; !role.May(a) {
+		return fmt.Errorf("%w: %s may not %s", errRole, role, a)
+	}
+	return nil
+}
+
 // do does something if who asks may, and notes that it was done.
 func (c Config) do(r *http.Request, a Action, did string, fn func() (any, error)) (any, error) {
-	who := whoOf(r.Context())
-	if !who.Role.May(a) {
-		return nil, fmt.Errorf("%w: %s may not %s", errRole, who.Role, a)
+	if err := may(r, a); err != nil {
+		return nil, err
 	}
 	v, err := fn()
 	if err != nil || did == "" || c.Audit == nil {
 		return v, err
 	}
 	e := aboutDone(v)
-	if e.Who, e.Did = who.Name, or(e.Did, did); e.On == "" {
+	if e.Who, e.Did = whoOf(r.Context()).Name, or(e.Did, did); e.On == "" {
 		e.On = r.PathValue("id")
 	}
 	// Whoever asked may have gone; what was done is noted all the same.

@@ -47,7 +47,7 @@ func (c *Config) end(r *http.Request, w What) (Ended, error) {
 		return Ended{}, fmt.Errorf("%w: one of contact, run, workflow, location: true and everything: true", ErrInvalid)
 	}
 	if w.Location || w.Everything {
-		if _, err := c.do(r, RevokeAll, "", func() (any, error) { return nil, nil }); err != nil {
+		if err := may(r, RevokeAll); err != nil {
 			return Ended{}, err
 		}
 	}
@@ -55,4 +55,27 @@ func (c *Config) end(r *http.Request, w What) (Ended, error) {
 		return Ended{}, fmt.Errorf("%w: everything ends what other locations have too: it needs a key to all of them", errRole)
 	}
 	return c.Book.End(r.Context(), c.Location.ID, w)
+}
+
+// ending returns what it takes to end a link of a kind: those of staff are for who makes them.
+func ending(kind string) Action {
+	switch kind {
+	case KindUser:
+		return MakeUser
+	case kindStaff:
+		return SignStaff
+	}
+	return RevokeLink
+}
+
+// revoke ends a link, and the sessions that it opened.
+func (c Config) revoke(r *http.Request) (Link, error) {
+	l, err := c.Links.Link(r.Context(), r.PathValue("id"))
+	if err == nil {
+		err = may(r, ending(l.Kind))
+	}
+	if err != nil {
+		return Link{}, err
+	}
+	return c.Links.Revoke(r.Context(), l.ID)
 }

@@ -77,6 +77,6 @@ func (c *Config) nameOf(r *http.Request, key string) (string, error) {
 }
 
 func (c *Config) revokeLink(r *http.Request) (any, string, error) {
-	l, err := c.Links.Revoke(r.Context(), r.PathValue("id"))
+	l, err := c.revoke(r)
 	return l, "/links/" + l.ID + "?done=revoked", err
 }

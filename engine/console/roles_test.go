@@ -86,6 +86,27 @@ func TestRoles(t *testing.T) {
 	}
 }
 
+// TestStaffsLinksAreTheirs: whoever may end a learner's link may not end a link of staff by that, nor sign anybody of them out.
+func TestStaffsLinksAreTheirs(t *testing.T) {
+	t.Parallel()
+	for kind, may := range map[string]string{"learner": "ops", "app": "ops", "user": "op", "staff": "o"} {
+		for letter, who := range map[string]string{"o": "olga", "p": "otto", "s": "sue"} {
+			for _, target := range []string{"/v1/links/lnk_1/revoke", "/links/lnk_1/revoke"} {
+				o := newOffice()
+				o.kind = kind
+				res := o.take(who, access{method: "POST", target: target, body: "x=1"})
+				allowed := strings.Contains(may, letter)
+				if allowed != (res.StatusCode < 400) || strings.Contains(strings.Join(o.asked, " "), "revoke") != allowed {
+					t.Errorf("%s ends a link of kind %s at %s: %d %v", who, kind, target, res.StatusCode, o.asked)
+				}
+				if seen := strings.Contains(text(o.as(who, "GET", "/links/lnk_1", nil)), "Revoke this link"); seen != allowed {
+					t.Errorf("%s sees the button of a link of kind %s: %v", who, kind, seen)
+				}
+			}
+		}
+	}
+}
+
 // TestRoutesAreTried: every route of the API is in the table above, so that a new one gets its line.
 func TestRoutesAreTried(t *testing.T) {
 	t.Parallel()

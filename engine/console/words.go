@@ -80,12 +80,12 @@ func (p *page) Short(id string) string { return "…" + id[max(0, len(id)-6):] }
 
 // LinkKinds are the kinds that lists of links can be asked for, with their words.
 func (p *page) LinkKinds() map[string]string {
-	return map[string]string{KindLearner: "for learners", KindApp: "to apps", KindUser: "for staff, in a sidebar", "staff": "sign-in links"}
+	return map[string]string{KindLearner: "for learners", KindApp: "to apps", KindUser: "for staff, in a sidebar", kindStaff: "sign-in links"}
 }
 
 // KindWord says for whom a link without a contact is.
 func (p *page) KindWord(kind string) string {
-	return or(map[string]string{KindApp: "an app", KindUser: "the staff, in a sidebar", "staff": "a sign-in here"}[kind], kind)
+	return or(map[string]string{KindApp: "an app", KindUser: "the staff, in a sidebar", kindStaff: "a sign-in here"}[kind], kind)
 }
 
 // OnPath is the page of what something was done to; "" if it has none.

@@ -85,13 +85,13 @@ func TestAttack17Enumeration(t *testing.T) {
 	s := newSite(t, 1)
 	before := s.dump()
 	var first reply
-	var slow [2]time.Duration
+	quickest := [2]time.Duration{time.Hour, time.Hour} // what a busy machine adds is not in it
 	for n := range 200 {
 		address := []string{"ada@example.com", "nobody@example.com"}[n%2]
 		b := s.browser()
 		start := time.Now()
 		r := b.post("/login", url.Values{"address": {address}})
-		slow[n%2] += time.Since(start)
+		quickest[n%2] = min(quickest[n%2], time.Since(start))
 		if n == 0 {
 			first = r
 			b.wants(r, 202, "If Acme Academy knows that address")
@@ -101,7 +101,7 @@ func TestAttack17Enumeration(t *testing.T) {
 		}
 		s.pass(time.Minute)
 	}
-	if d := (slow[0] - slow[1]).Abs() / 100; d > 2*time.Millisecond {
+	if d := (quickest[0] - quickest[1]).Abs(); d > 2*time.Millisecond {
 		t.Errorf("the answers differ by %v", d)
 	}
 	got := s.asked()

@@ -231,7 +231,7 @@ func TestLegacy(t *testing.T) {
 	s := newSite(t, 1)
 	s.set.Legacy = true
 	b := s.browser()
-	for _, path := range []string{"/p/p-c-17", "/c/basics", "/s/intro", "/sessions"} {
+	for _, path := range []string{"/p/p-c-17", "/c/basics", "/s/intro", "/sessions", "/staff"} {
 		b.wants(b.get(path), 404, "There is no such page")
 	}
 	b.wants(b.get("/"), 200, "You are not signed in")

@@ -220,6 +220,10 @@ func (p *Portal) staffHome(w http.ResponseWriter, r *http.Request) {
 	loc := p.location(r.URL.Query().Get("location"))
 	set, t := p.settings(loc.ID), speak(r, loc, nil)
 	hosts := set.Embed.hosts()
+	if len(hosts) == 0 {
+		p.say(w, r, loc, http.StatusNotFound, "not_found")
+		return
+	}
 	s, err := p.framed(r, loc.ID)
 	if err != nil {
 		p.fail(w, r, err)

@@ -66,7 +66,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 // lead sends the browser to a target of an app, in the app's way.
 func (h *Handler) lead(w http.ResponseWriter, r *http.Request, s linkgen.Session, p *engine.Person, app App, target string) {
 	if p.Contact.Email == "" && (app.SSO == Moodle || app.SSO == Thinkific) { // who know people by nothing else
-		h.Trouble(w, r, app.Location, NoAddress)
+		h.trouble(w, r, app, NoAddress)
 		return
 	}
 	var to string

@@ -144,7 +144,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	const n = 12
 	confirmed := map[int]bool{}
-	publish := func(upTo int) {
+	publish := func(upTo int) (all bool) {
 		for k := range upTo {
 			if confirmed[k] {
 				continue
@@ -155,31 +155,21 @@ func TestFullDisk(t *testing.T) {
 			_, err := js.PublishMsg(ctx, m, jetstream.WithRetryAttempts(0))
 			cancel()
 			if confirmed[k] = err == nil; err != nil {
-				return
+				return false
 			}
 		}
+		return true
 	}
-	count := func() (all int) {
-		for _, ok := range confirmed {
-			if ok {
-				all++
-			}
-		}
-		return all
-	}
-	publish(2)
+	comes(func() bool { return publish(2) })
 	w.waitTexts(2)
 	w.quiet(i, nc)
 	free := fill(t, disk, 256<<10)
-	publish(n)
-	if count() == n {
+	if publish(n) {
 		t.Fatal("the disk was not full")
 	}
 	w.wait("an error that says so", func() bool { return strings.Contains(w.log.String(), "the disk of the streams is full") })
 	free()
-	for end := time.Now().Add(30 * time.Second); count() < n && time.Now().Before(end); {
-		publish(n)
-	}
+	comes(func() bool { return publish(n) })
 	w.waitMails(n)
 	w.waitTexts(n)
 	w.quiet(i, nc)
@@ -210,6 +200,18 @@ func TestDiskNearlyFull(t *testing.T) {
 	if status, says := w.get("/readyz"); status != http.StatusOK || !strings.Contains(says, "disk: ok") {
 		t.Fatalf("with room: %d %s", status, says)
 	}
+	acknowledged := func() uint64 {
+		js, err := jetstream.New(nc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := js.Consumer(t.Context(), "COURSES", "latchkey")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c.CachedInfo().AckFloor.Stream
+	}
+	comes(func() bool { return acknowledged() == 1 }) // after the commit that quiet waits for
 	free := fill(t, filepath.Join(w.dir, "data"), size*3/100)
 	w.grant(nc, "bob", "gold")
 	w.wait("a word in the log", func() bool { return strings.Contains(w.log.String(), "no events are taken below 5 %") })
@@ -224,15 +226,7 @@ func TestDiskNearlyFull(t *testing.T) {
 		t.Errorf("an event over HTTP: %d %s", status, says)
 	}
 	letsIn(t, "a link", w.linksTo("ada")[0], "Title of gold")
-	js, err := jetstream.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, err := js.Consumer(t.Context(), "COURSES", "latchkey")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if floor := c.CachedInfo().AckFloor.Stream; floor != 1 {
+	if floor := acknowledged(); floor != 1 {
 		t.Errorf("acknowledged up to %d, want 1", floor)
 	}
 	if mails := w.waitMails(0); len(mails) != 1 {

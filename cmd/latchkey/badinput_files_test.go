@@ -9,7 +9,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 )
 
 const goodWorkflow = "class: transactional\ntriggers: [new_sign_up]\nsteps:\n  - email: {subject: hello, text: hello}\n"
@@ -44,7 +43,7 @@ func command(t *testing.T, args ...string) (code int, out, err string) {
 	t.Helper()
 	var stdout, stderr bytes.Buffer
 	a := &app{in: strings.NewReader(""), out: &stdout, err: &stderr}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second) // of those that run although they should not
+	ctx, cancel := context.WithTimeout(t.Context(), patience) // of those that run although they should not
 	defer cancel()
 	code = a.run(ctx, append([]string{"latchkey"}, args...))
 	return code, stdout.String(), stderr.String()

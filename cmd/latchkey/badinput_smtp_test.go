@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"latchkey/actions/smtp/sink"
-	"latchkey/engine"
 	"latchkey/engine/console"
 	"latchkey/engine/runner"
 )
@@ -28,33 +27,13 @@ func (w *world) answerAt(stage sink.Stage, say func(n int64, m sink.Mail) sink.A
 	return n
 }
 
-// retryAt returns when a task of a channel is tried again, and when it last failed.
-func (w *world) retryAt(i *instance, channel string) (last, next time.Time) {
-	w.t.Helper()
-	w.message(channel, "due")
-	for _, t := range w.tasks(i, channel) {
-		if t.State == engine.TaskDue {
-			return t.Changed, t.NotBefore
-		}
-	}
-	w.t.Fatalf("no %s is due", channel)
-	return
-}
-
 // awaitFailure returns a message of a channel as it stood after an attempt failed that will be made again. The next attempt
 // may have begun when it returns: look at what it gives, not once more.
 func (w *world) awaitFailure(channel string, attempts int) console.Message {
 	w.t.Helper()
-	for range 3000 {
-		for _, m := range w.messages("") {
-			if m.Channel == channel && m.State == "due" && m.Attempts == attempts && m.Error != "" {
-				return m
-			}
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	w.t.Fatalf("no failed attempt: %+v", w.messages(""))
-	return console.Message{}
+	return w.theMessage(channel+" that failed", func(m console.Message) bool {
+		return m.Channel == channel && m.State == "due" && m.Attempts == attempts && m.Error != ""
+	})
 }
 
 func TestRefusedRecipient(t *testing.T) {
@@ -142,15 +121,22 @@ func TestDownChannelIsTold(t *testing.T) {
 	w.smtpDown()
 	i, _ := w.start()
 	nc := w.connect()
-	for k := range 5 {
+	order := func(k int) {
 		w.send(nc, "offer_access_granted", fmt.Sprintf("order-%d", k), string(eventData(fmt.Sprintf("c-%d", k), map[string]string{"offer": "gold"})))
 	}
-	w.until(t, "five messages wait for the channel", i, func(runner.Stats) bool {
+	order(0) // whose message tries the channel again and again
+	w.until(t, "the channel is down", i, func(runner.Stats) bool {
 		_, says := w.get("/readyz")
-		return strings.Contains(says, "email: down since") && len(w.messages("?state=due")) == 5
+		return strings.Contains(says, "email: down since")
 	})
-	due := w.messages("?state=due")
-	last := due[slices.IndexFunc(due, func(m console.Message) bool { return m.Attempts == 0 && len(m.History) == 0 })]
+	for k := 1; k < 5; k++ {
+		order(k)
+	}
+	w.until(t, "five messages wait for the channel", i, func(runner.Stats) bool { return len(w.messages("?state=due")) == 5 })
+	last := w.messages("?state=due")[0]
+	if last.Attempts != 0 || len(last.History) != 0 {
+		t.Fatalf("it was tried: %+v", last)
+	}
 	const why = "by the channel email, which is down: smtp: connecting: "
 	if last.Held == nil || !strings.HasPrefix("by "+last.Held.By, why) || last.Held.Since.IsZero() {
 		t.Errorf("held %+v", last.Held)
@@ -185,15 +171,14 @@ func TestTemporaryRefusal(t *testing.T) {
 			nc := w.connect()
 			w.send(nc, "offer_access_granted", "1", adaGold)
 			for attempt := range 2 {
-				w.awaitFailure("email", attempt+1)
-				last, next := w.retryAt(i, "email")
-				if wait := next.Sub(last); wait < 4*time.Second<<attempt || wait > 6*time.Second<<attempt {
+				m := w.awaitFailure("email", attempt+1)
+				if wait := m.Next.Sub(m.History[attempt].At); wait < 4*time.Second<<attempt || wait > 6*time.Second<<attempt {
 					t.Errorf("after attempt %d it waits %v", attempt+1, wait)
 				}
 				if len(w.waitTexts(0)) > 0 {
 					t.Error("the run went on to its SMS before the mail was out")
 				}
-				w.pass(next.Sub(w.now()))
+				w.pass(m.Next.Sub(w.now()))
 			}
 			mail := w.waitMails(1)[0]
 			text := w.waitTexts(1)[0]
@@ -217,8 +202,7 @@ func TestCutAfterTheFinalDot(t *testing.T) {
 	nc := w.connect()
 	w.send(nc, "offer_access_granted", "1", adaGold)
 	first := w.waitMails(1)[0]
-	w.awaitFailure("email", 1)
-	if m := w.messages("")[0]; !strings.Contains(m.Error, "after the final dot") {
+	if m := w.awaitFailure("email", 1); !strings.Contains(m.Error, "after the final dot") {
 		t.Errorf("it says %q", m.Error)
 	}
 	letsIn(t, "the first copy before there is a second", links(first.text)[0], "Gold")

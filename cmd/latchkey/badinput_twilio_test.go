@@ -90,15 +90,14 @@ func TestTwilioSaysLater(t *testing.T) {
 			i, _ := w.start()
 			nc := w.connect()
 			w.send(nc, "offer_access_granted", "1", adaGold)
-			w.awaitFailure("sms", 1)
-			last, next := w.retryAt(i, "sms")
-			if wait := next.Sub(last); wait < c.from || wait > c.to {
+			m := w.awaitFailure("sms", 1)
+			if wait := m.Next.Sub(m.History[0].At); wait < c.from || wait > c.to {
 				t.Errorf("it waits %v, want %v to %v", wait, c.from, c.to)
 			}
-			if m := w.messages("")[0]; !strings.Contains(m.Error, c.says) {
+			if !strings.Contains(m.Error, c.says) {
 				t.Errorf("it says %q", m.Error)
 			}
-			w.pass(next.Sub(w.now()) + time.Millisecond)
+			w.pass(m.Next.Sub(w.now()) + time.Millisecond)
 			text, mail := w.waitTexts(1)[0], w.waitMails(1)[0]
 			w.quiet(i, nc)
 			if asked.Load() != 2 || len(w.waitTexts(1)) != 1 || len(w.waitMails(1)) != 1 {
@@ -122,8 +121,7 @@ func TestTwilioSaysNothing(t *testing.T) {
 		return n == 1
 	})
 	t.Cleanup(func() { close(over) })
-	hurry := func(c *Config) { c.SMS.Twilio.Timeout = 300 * time.Millisecond }
-	_, stop := w.start(hurry)
+	_, stop := w.start(func(c *Config) { c.SMS.Twilio.Timeout = 300 * time.Millisecond })
 	nc := w.connect()
 	w.send(nc, "offer_access_granted", "1", adaGold)
 	mail := w.waitMails(1)[0]
@@ -134,7 +132,7 @@ func TestTwilioSaysNothing(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	i, _ := w.start(hurry)
+	i, _ := w.start() // which has time for the other one
 	nc = w.connect()
 	w.pass(24 * time.Hour / 2)
 	w.send(nc, "offer_access_granted", "2", strings.ReplaceAll(adaGold, "c-1", "c-2"))

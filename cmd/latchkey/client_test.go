@@ -96,16 +96,12 @@ func (w *world) quiet(i *instance, nc *nats.Conn) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+	if !comes(func() bool {
 		s, err := js.Stream(w.t.Context(), "COURSES")
-		if err != nil {
-			continue
-		}
-		if w.taken(i, s) && i.runner.Idle(w.t.Context()) == nil {
-			return
-		}
+		return err == nil && w.taken(i, s) && i.runner.Idle(w.t.Context()) == nil
+	}) {
+		w.t.Fatalf("never quiet\n%s", w.logTail())
 	}
-	w.t.Fatalf("never quiet\n%s", w.logTail())
 }
 
 // taken reports whether every event of the stream is.
@@ -174,18 +170,24 @@ func (w *world) messages(query string) []console.Message {
 // message waits for the one message of a channel to come into a state.
 func (w *world) message(channel, state string) console.Message {
 	w.t.Helper()
+	return w.theMessage(channel+" that is "+state, func(m console.Message) bool { return m.Channel == channel && m.State == state })
+}
+
+// theMessage waits for a message that is so, and returns it as it then stood.
+func (w *world) theMessage(what string, is func(console.Message) bool) (found console.Message) {
+	w.t.Helper()
 	var all []console.Message
-	for range 3000 {
+	if !comes(func() bool {
 		all = w.messages("")
-		for _, m := range all {
-			if m.Channel == channel && m.State == state {
-				return m
-			}
+		n := slices.IndexFunc(all, is)
+		if n >= 0 {
+			found = all[n]
 		}
-		time.Sleep(10 * time.Millisecond)
+		return n >= 0
+	}) {
+		w.t.Fatalf("no %s came: %+v\n%s", what, all, w.logTail())
 	}
-	w.t.Fatalf("no %s came to be %s: %+v\n%s", channel, state, all, w.logTail())
-	return console.Message{}
+	return found
 }
 
 // A person is a browser with its own cookies.

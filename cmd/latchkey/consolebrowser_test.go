@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/cdproto/cdp"
 	"github.com/chromedp/cdproto/emulation"
@@ -100,7 +99,7 @@ func sendUnreadable(t *testing.T, bus string) {
 		m := nats.NewMsg("courses.academy." + e.trigger)
 		m.Header.Set("Nats-Msg-Id", e.trigger+":"+e.id)
 		m.Data = []byte(e.data)
-		if _, err := nc.RequestMsg(m, 5*time.Second); err != nil {
+		if _, err := nc.RequestMsg(m, patience); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -115,7 +115,7 @@ func (p *process) term() (code int, took time.Duration) {
 	}
 	select {
 	case <-p.gone:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		p.c.t.Fatal("SIGTERM does not end it")
 	}
 	return p.cmd.ProcessState.ExitCode(), time.Since(began)
@@ -124,20 +124,14 @@ func (p *process) term() (code int, took time.Duration) {
 // awaitReady returns when the process takes events.
 func (p *process) awaitReady() {
 	p.c.t.Helper()
-	for began := time.Now(); time.Since(began) < 20*time.Second; time.Sleep(5 * time.Millisecond) {
+	p.c.await("a process that is ready", func() bool {
 		select {
 		case <-p.gone:
 			p.c.t.Fatalf("it ended by itself: %v", p.cmd.ProcessState)
 		default:
 		}
-		if res, err := http.Get(p.c.admin("/readyz")); err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return
-			}
-		}
-	}
-	p.c.t.Fatal("not ready in time")
+		return isReady(p.c.admin("/readyz"))
+	})
 }
 
 // A feed publishes n events of as many contacts, each until it is confirmed. It uses nats.go only.
@@ -253,7 +247,7 @@ func (c *crashWorld) awaitDone(f *feed) {
 		if n, _ := c.smtp.Taken(); n > seen {
 			seen, since = n, time.Now()
 		}
-		if time.Since(since) > 15*time.Second {
+		if time.Since(since) > patience {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			c.t.Fatalf("not done in time: %d of %d events confirmed (%v), %d mails, %v\n%s", f.confirmed, f.n, f.refused, len(c.smtp.Counts()), c.status(), c.stuck(f))

@@ -31,31 +31,36 @@ func TestCrashRounds(t *testing.T) {
 	stages := []struct {
 		name    string
 		program string
-		arm     func(*crashWorld, *process, *rand.Rand) // has it killed
+		arm     func(*crashWorld, *process, *rand.Rand) // has it killed, by what comes next
+		strike  func(*crashWorld, *process, *rand.Rand) // kills it, while events pass
 	}{
 		{name: "before the commit", program: diesBefore},
 		{name: "after the commit, before the acknowledgement", program: diesAfter},
 		{name: "before a send", program: "latchkey", arm: (*crashWorld).killAtSender},
 		{name: "after the server's 250, before the result's commit", program: "latchkey", arm: (*crashWorld).killAfterDot},
-		{name: "mid-timer", program: "latchkey", arm: (*crashWorld).killMidTimer},
+		{name: "mid-timer", program: "latchkey", strike: (*crashWorld).killMidTimer},
 	}
 	r, rounds := seeded(t), *crashRounds
 	c, f := newCrashWorld(t, roundsWorkflow, ""), &feed{n: roundEvents * rounds}
 	for round := range rounds {
 		st := stages[round%len(stages)]
 		p := c.spawnAs(st.program)
-		f.allow(roundEvents * (round + 1))
-		stop := c.feed(f, 2*time.Millisecond)
 		if st.arm != nil {
 			p.awaitReady()
 			st.arm(c, p, r)
 		}
+		f.allow(roundEvents * (round + 1))
+		stop := c.feed(f, 2*time.Millisecond)
+		if st.strike != nil {
+			p.awaitReady()
+			st.strike(c, p, r)
+		}
 		select {
 		case <-p.gone:
-		case <-time.After(20 * time.Second):
+		case <-time.After(patience):
 			t.Fatalf("round %d, %s: it lives on", round, st.name)
 		}
-		if st.arm == nil {
+		if st.program != "latchkey" { // it killed itself
 			c.mark(time.Now())
 		}
 		c.disarm()
@@ -106,11 +111,7 @@ func (c *crashWorld) killAfterDot(p *process, r *rand.Rand) {
 
 // killMidTimer kills p at any moment from the start of a wait to just after its end.
 func (c *crashWorld) killMidTimer(p *process, r *rand.Rand) {
-	for began := time.Now(); c.status()["waiting"] == 0; time.Sleep(5 * time.Millisecond) {
-		if time.Since(began) > 20*time.Second {
-			c.t.Fatal("no run waits")
-		}
-	}
+	c.await("a run that waits", func() bool { return c.status()["waiting"] > 0 })
 	time.Sleep(randomly(r, 0, 1200*time.Millisecond))
 	p.kill()
 }
@@ -125,7 +126,7 @@ func TestEarlyAcknowledgementLoses(t *testing.T) {
 	stop := c.feed(f, 0)
 	select {
 	case <-p.gone:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("it lives on")
 	}
 	stop()
@@ -134,11 +135,7 @@ func TestEarlyAcknowledgementLoses(t *testing.T) {
 	stop = c.feed(f, 0)
 	defer stop()
 	c.publishSecond()
-	for began := time.Now(); c.smtp.Counts()[learner(1)] == 0; time.Sleep(5 * time.Millisecond) {
-		if time.Since(began) > 10*time.Second {
-			t.Fatal("the event after it was not handled")
-		}
-	}
+	c.await("the mail of the event after it", func() bool { return c.smtp.Counts()[learner(1)] > 0 })
 	if n := c.smtp.Counts()[learner(0)]; n != 0 {
 		t.Errorf("the event that was acknowledged too early got %d mails; the crash tests would not see a loss", n)
 	}
@@ -152,15 +149,5 @@ func (c *crashWorld) publishSecond() {
 	f.allow(2)
 	stop := c.feed(f, 0)
 	defer stop()
-	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) {
-		f.mu.Lock()
-		done := f.confirmed > 0
-		f.mu.Unlock()
-		if done {
-			return
-		}
-		if time.Since(began) > 10*time.Second {
-			c.t.Fatal("the second event is not taken")
-		}
-	}
+	c.await("the second event to be taken", func() bool { f.mu.Lock(); defer f.mu.Unlock(); return f.confirmed > 0 })
 }

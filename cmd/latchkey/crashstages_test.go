@@ -65,7 +65,7 @@ func TestKillAtStage(t *testing.T) {
 			stop := c.feed(f, 0)
 			select {
 			case <-p.gone:
-			case <-time.After(20 * time.Second):
+			case <-time.After(patience):
 				t.Fatal("it lives on")
 			}
 			stop()

@@ -8,7 +8,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"latchkey/examples"
 )
@@ -18,7 +17,7 @@ import (
 func TestDemoOnce(t *testing.T) {
 	t.Parallel()
 	var out, errs bytes.Buffer
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
 	a := &app{in: strings.NewReader(""), out: &out, err: &errs}
 	if code := a.run(ctx, []string{"latchkey", "demo", "--once"}); code != exitOK {

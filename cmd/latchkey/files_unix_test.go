@@ -50,7 +50,7 @@ func TestPipesAndDevices(t *testing.T) {
 					if !strings.Contains(s, file+":1:1") || !strings.Contains(s, "not a file") && !strings.Contains(s, "MiB") {
 						t.Error(s)
 					}
-				case <-time.After(10 * time.Second):
+				case <-time.After(patience):
 					t.Error("it waits")
 				}
 			})

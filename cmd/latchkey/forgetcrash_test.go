@@ -25,7 +25,8 @@ func TestKillWhileForgetting(t *testing.T) {
 	r := seeded(t)
 	c := newCrashWorld(t, zebWorkflow, "")
 	begun, answered := 0, 0
-	for range rounds {
+	within := 150 * time.Millisecond
+	for n := 0; n < rounds || begun == 0; n++ {
 		p := c.spawn()
 		p.awaitReady()
 		nc := c.connect()
@@ -45,7 +46,7 @@ func TestKillWhileForgetting(t *testing.T) {
 			}
 			done <- err == nil && res.StatusCode == http.StatusOK
 		}()
-		time.Sleep(randomly(r, 0, 150*time.Millisecond))
+		time.Sleep(randomly(r, 0, within))
 		p.kill()
 		nc.Close()
 		ok := <-done
@@ -57,6 +58,7 @@ func TestKillWhileForgetting(t *testing.T) {
 			if ok {
 				t.Fatal("it was answered, and the forget list does not know")
 			}
+			within += within / 4 // else a slow machine would begin none
 			continue
 		}
 		begun++
@@ -70,10 +72,7 @@ func TestKillWhileForgetting(t *testing.T) {
 		}
 		p.kill()
 	}
-	t.Logf("of %d removals %d were begun and %d answered", rounds, begun, answered)
-	if begun == 0 {
-		t.Error("none was begun: the test shows nothing")
-	}
+	t.Logf("%d removals were begun and %d answered", begun, answered)
 }
 
 // zebAgain makes the contact known, each time by events that never were.
@@ -87,10 +86,8 @@ func (c *crashWorld) zebAgain(nc *nats.Conn, ids ...string) {
 
 func (c *crashWorld) await(what string, ok func() bool) {
 	c.t.Helper()
-	for end := time.Now().Add(20 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			c.t.Fatalf("waited too long for %s", what)
-		}
+	if !comes(ok) {
+		c.t.Fatalf("waited too long for %s", what)
 	}
 }
 

@@ -204,17 +204,24 @@ func (w *world) start(tune ...func(*Config)) (_ *instance, stop func() error) {
 	return i, stop
 }
 
-// wait returns when ok does, and fails the test with what after a while.
+// patience is how long a test waits for what must come. Only one that fails waits so long, however busy the machine is.
+const patience = time.Minute
+
+// comes waits until ok, and reports whether that came.
+func comes(ok func() bool) bool {
+	for end := time.Now().Add(patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			return false
+		}
+	}
+	return true
+}
+
+// wait returns when ok does, which may look at what the world keeps, and fails the test with what it waited for.
 func (w *world) wait(what string, ok func() bool) {
 	w.t.Helper()
-	for range 3000 {
-		w.mu.Lock()
-		done := ok()
-		w.mu.Unlock()
-		if done {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	if comes(func() bool { w.mu.Lock(); defer w.mu.Unlock(); return ok() }) {
+		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()

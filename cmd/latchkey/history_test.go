@@ -135,12 +135,10 @@ func testWhatHappened(t *testing.T, w *world) {
 
 	w.pass(2 * 3600e9)
 	letsIn(t, "the link", links(w.waitMails(1)[0].text)[0], "The gold")
-	for range 1000 {
-		w.quiet(i, nc)
-		if w.ask("GET", "/v1/runs?state=finished", "", &runs); len(runs) == 2 {
-			break
-		}
+	if !comes(func() bool { w.ask("GET", "/v1/runs?state=finished", "", &runs); return len(runs) == 2 }) {
+		t.Fatalf("runs that finished: %+v", runs)
 	}
+	w.quiet(i, nc)
 	says([]string{"runs", "show", runs[1].ID}, "the wait was-it-gold/then/pause was over\n", "a link of this run let the learner in for the first time\n", "finished: came to its last step\n")
 
 	testPagesOfEvents(t, w)

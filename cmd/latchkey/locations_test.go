@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -47,7 +46,7 @@ func TestLocations(t *testing.T) {
 	nc := w.natsAs(nats.UserInfo("ops", "ops-password"))
 	for _, e := range []struct{ location, address string }{{"academy", "ada"}, {"studio", "bob"}} {
 		data := strings.ReplaceAll(adaGold, "ada@", e.address+"@")
-		if _, err := nc.Request("courses."+e.location+".offer_access_granted", []byte(data), 5*time.Second); err != nil {
+		if _, err := nc.Request("courses."+e.location+".offer_access_granted", []byte(data), patience); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -174,10 +173,10 @@ func TestLocationOfNATSUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := nc.Request("courses.studio.offer_access_granted", []byte(adaGold), 5*time.Second); err != nil {
+	if _, err := nc.Request("courses.studio.offer_access_granted", []byte(adaGold), patience); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := redeemed.NextMsg(5 * time.Second); err != nil {
+	if _, err := redeemed.NextMsg(patience); err != nil {
 		t.Errorf("it reads nothing of its own: %v", err)
 	}
 	for _, subject := range []string{"courses.academy.offer_access_granted", "$JS.API.STREAM.DELETE.COURSES", "$JS.API.STREAM.MSG.GET.COURSES",

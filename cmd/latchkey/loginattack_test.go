@@ -32,7 +32,7 @@ type answer struct {
 func ask(t *testing.T, server, client, address string) answer {
 	t.Helper()
 	form := url.Values{"address": {address}}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, server+"/login", strings.NewReader(form.Encode()))
 	if err != nil {
@@ -146,7 +146,7 @@ func TestAttack26FloodIsCapped(t *testing.T) {
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": fmt.Sprintf("login: {per_hour: %d}", perHour)})
 	i, stop := w.start()
 	w.learners("", "ada")
-	n := 0
+	n, served := 0, 0 // served by this life
 	flood := func(i *instance, times int, address func(k int) string) {
 		t.Helper()
 		for k := range times {
@@ -156,11 +156,8 @@ func TestAttack26FloodIsCapped(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 		}
-		settled := func() bool { return len(i.logins.queue) == 0 }
-		for k := 0; k < 3000 && !settled(); k++ {
-			time.Sleep(5 * time.Millisecond)
-		}
-		time.Sleep(50 * time.Millisecond) // the last is being served
+		served += times
+		w.waitServed(served)
 		if err := i.runner.Idle(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -181,6 +178,7 @@ func TestAttack26FloodIsCapped(t *testing.T) {
 		t.Fatal(err)
 	}
 	i, _ = w.start()
+	served = 0
 	flood(i, 5, ada)
 	if mails := len(w.waitMails(0)); mails != 3 {
 		t.Errorf("%d mails in 40 minutes, with a restart", mails)
@@ -299,7 +297,7 @@ func TestAttack35LoginMailKilled(t *testing.T) {
 	}
 	select {
 	case <-taken:
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("no mail came")
 	}
 	<-p.gone
@@ -309,14 +307,7 @@ func TestAttack35LoginMailKilled(t *testing.T) {
 	p = c.spawn()
 	p.awaitReady()
 	c.waitMails(2)
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	for ctx.Err() == nil {
-		if s := c.status(); s["due"]+s["later"]+s["sending"] == 0 {
-			break
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
+	c.await("all to be sent", func() bool { s := c.status(); return s["due"]+s["later"]+s["sending"] == 0 })
 	mails := c.waitMails(0)
 	if len(mails) != 2 || mails[0].id != mails[1].id || mails[0].id == "" {
 		t.Fatalf("%d mails, %q and %q", len(mails), mails[0].id, mails[len(mails)-1].id)

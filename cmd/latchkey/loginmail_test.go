@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -56,13 +57,27 @@ func (w *world) logins() map[string]string {
 
 func (w *world) waitLogins(what, n string) {
 	w.t.Helper()
-	for range 1000 {
-		if w.logins()[what] == n {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !comes(func() bool { return w.logins()[what] == n }) {
+		w.t.Fatalf("%s: %v, want %s\n%s", what, w.logins(), n, w.logTail())
 	}
-	w.t.Fatalf("%s: %v, want %s\n%s", what, w.logins(), n, w.logTail())
+}
+
+// waitServed returns when so many requests were done with, beside those that were refused at once.
+func (w *world) waitServed(n int) {
+	w.t.Helper()
+	served := 0
+	if !comes(func() bool {
+		served = 0
+		for what, count := range w.logins() {
+			if !strings.HasSuffix(what, " busy") && !strings.HasSuffix(what, " client") {
+				k, _ := strconv.Atoi(count)
+				served += k
+			}
+		}
+		return served == n
+	}) {
+		w.t.Fatalf("%d requests are done with, want %d: %v\n%s", served, n, w.logins(), w.logTail())
+	}
 }
 
 // TestLoginMail mails a link that somebody asked for, to the address on file: a link for a moment and for one use, which keeps where it
@@ -141,11 +156,8 @@ func TestLoginMailOwnTemplate(t *testing.T) {
 	ttl := func(n int) time.Duration {
 		t.Helper()
 		var sent []console.Message
-		for range 500 {
-			if sent = w.messages("?state=sent"); len(sent) == n {
-				break
-			}
-			time.Sleep(10 * time.Millisecond)
+		if !comes(func() bool { sent = w.messages("?state=sent"); return len(sent) == n }) {
+			t.Fatalf("%d messages are sent, want %d", len(sent), n)
 		}
 		var link console.Link
 		w.ask(http.MethodGet, "/v1/links/"+sent[0].Links[0], "", &link)

@@ -91,11 +91,7 @@ func (w *world) sent() (out []string) {
 // until waits for the runner's figures to be right.
 func (w *world) until(t *testing.T, what string, i *instance, ok func(runner.Stats) bool) {
 	t.Helper()
-	for range 1000 {
-		if ok(i.runner.Stats()) {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
+	if !comes(func() bool { return ok(i.runner.Stats()) }) {
+		t.Fatalf("waited too long until %s: %+v\n%s", what, i.runner.Stats(), w.logTail())
 	}
-	t.Fatalf("waited too long until %s: %+v\n%s", what, i.runner.Stats(), w.logTail())
 }

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -61,14 +60,17 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func ready(ts *testscript.TestScript, _ bool, _ []string) {
-	for range 1000 {
-		if res, err := http.Get("http://127.0.0.1:" + ts.Getenv("ADMIN") + "/readyz"); err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return
-			}
-		}
-		time.Sleep(20 * time.Millisecond)
+	if !comes(func() bool { return isReady("http://127.0.0.1:" + ts.Getenv("ADMIN") + "/readyz") }) {
+		ts.Fatalf("no server is ready")
 	}
-	ts.Fatalf("no server is ready")
+}
+
+// isReady reports whether a server says that it is.
+func isReady(url string) bool {
+	res, err := http.Get(url)
+	if err != nil {
+		return false
+	}
+	res.Body.Close()
+	return res.StatusCode == http.StatusOK
 }

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/chromedp/chromedp"
 
@@ -88,18 +87,18 @@ func comeIn(t *testing.T, ctx context.Context, link string) {
 // waitFor waits until a browser is at a page, and returns what is there.
 func waitFor(t *testing.T, ctx context.Context, path string) (page, at string) {
 	t.Helper()
-	for range 500 {
+	if !comes(func() bool {
 		var err error
-		if at, err = chromedp.Run(ctx, chromedp.Location()); err == nil && strings.HasSuffix(at, path) {
-			if page, err = chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body"))); err == nil {
-				return page, at
-			}
+		if at, err = chromedp.Run(ctx, chromedp.Location()); err != nil || !strings.HasSuffix(at, path) {
+			return false
 		}
-		time.Sleep(10 * time.Millisecond)
+		page, err = chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+		return err == nil
+	}) {
+		text, _ := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+		t.Fatalf("the browser is at %s, not at %s: %s", at, path, text)
 	}
-	text, _ := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
-	t.Fatalf("the browser is at %s, not at %s: %s", at, path, text)
-	return "", ""
+	return page, at
 }
 
 // Where a browser went is in the link's timeline, and no token is in the log.

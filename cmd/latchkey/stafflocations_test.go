@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -34,7 +33,7 @@ func TestStaffOfTwoLocations(t *testing.T) {
 	}
 	i, _ := w.start()
 	nc := w.natsAs(nats.UserInfo("ops", "ops-password"))
-	if _, err := nc.Request("courses.studio.offer_access_granted", []byte(adaGold), 5*time.Second); err != nil {
+	if _, err := nc.Request("courses.studio.offer_access_granted", []byte(adaGold), patience); err != nil {
 		t.Fatal(err)
 	}
 	w.waitMails(1)

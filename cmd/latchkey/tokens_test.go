@@ -128,12 +128,12 @@ func TestNoTokenIsKept(t *testing.T) {
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "workflows/lesson.yaml": mailWorkflow("lesson_completed")})
 	w.answerAt(sink.Dot, func(n int64, _ sink.Mail) sink.Answer { return sink.Answer{Cut: n == 1} })
 	i, stop := w.start()
-	patience, enough := make(chan struct{}), make(chan struct{})
+	over, enough := make(chan struct{}), make(chan struct{})
 	go func() { // the first mail is sent again
 		defer close(enough)
 		for {
 			select {
-			case <-patience:
+			case <-over:
 				return
 			case <-time.After(20 * time.Millisecond):
 				w.pass(time.Second)
@@ -145,7 +145,7 @@ func TestNoTokenIsKept(t *testing.T) {
 		w.waitMails(3)
 		return w.linksTo("ada")
 	})
-	close(patience)
+	close(over)
 	<-enough
 	w.searchEverything(needles)
 	if err := stop(); err != nil {

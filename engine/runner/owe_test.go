@@ -153,12 +153,9 @@ func owedDiesAt(t *testing.T, n int64, after bool) (died bool) {
 	cfg.Linger, cfg.Grace = time.Millisecond, 50*time.Millisecond
 	w.startConfig(cfg, flows...)
 	w.clock.move(time.Hour)
-	for range 2000 {
-		if m.dead.Load() || w.Runner.idle() && len(w.mail.messages()) >= absorbed {
-			break
-		}
-		time.Sleep(time.Millisecond)
-	}
+	eventually(t, "it dies, or all have a mail", func() bool {
+		return m.dead.Load() || w.Runner.idle() && len(w.mail.messages()) >= absorbed
+	})
 	err := w.stop()
 	if died = m.dead.Load(); died && err != nil && !errors.Is(err, errDied) && !errors.Is(err, context.Canceled) {
 		t.Fatalf("died at %d: Run returned %v", n, err)

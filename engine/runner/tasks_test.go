@@ -430,7 +430,8 @@ func TestShutdown(t *testing.T) {
 	}
 	w.handle(batch...)
 	eventually(t, "sends go on", func() bool { return begun.Load() == 4 })
-	time.AfterFunc(20*time.Millisecond, func() { close(gate) })
+	w.cancel()
+	close(gate)
 	if err := w.stop(); err != nil {
 		t.Fatal(err)
 	}

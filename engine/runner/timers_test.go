@@ -57,7 +57,7 @@ func timersStory(t *testing.T, rt *rapid.T, stores engine.Stores) {
 	idle := func() {
 		for start := time.Now(); !w.Runner.idle(); time.Sleep(100 * time.Microsecond) {
 			move(overdueSlot * time.Millisecond)
-			if time.Since(start) > 20*time.Second {
+			if time.Since(start) > patience {
 				rt.Fatalf("not idle: %+v", w.Stats())
 			}
 		}

@@ -162,7 +162,8 @@ type world struct {
 	seq    uint64
 
 	*Runner
-	stop func() error
+	cancel context.CancelFunc
+	stop   func() error
 }
 
 func newWorld(t testing.TB, stores engine.Stores) *world {
@@ -199,7 +200,7 @@ func (w *world) start(workflows ...*engine.Workflow) {
 	w.startConfig(w.config(), workflows...)
 	select {
 	case <-w.Ready():
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		w.t.Fatal("not ready")
 	}
 }
@@ -215,15 +216,8 @@ func (w *world) startConfig(cfg Config, workflows ...*engine.Workflow) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- r.Run(ctx) }()
-	var once sync.Once
-	var result error
-	w.stop = func() error {
-		once.Do(func() {
-			cancel()
-			result = <-done
-		})
-		return result
-	}
+	w.cancel = cancel
+	w.stop = sync.OnceValue(func() error { cancel(); return <-done })
 	w.t.Cleanup(func() { w.stop() })
 }
 
@@ -259,7 +253,7 @@ func (w *world) handle(events ...engine.Event) {
 
 func (w *world) idle() {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	if err := w.Idle(ctx); err != nil {
 		w.t.Fatalf("not idle: %+v", w.Stats())
@@ -333,13 +327,14 @@ func openBolt(t testing.TB, partitions int) engine.Stores {
 	return s
 }
 
+// patience is how long a test waits for what must come. Only one that fails waits so long, however busy the machine is.
+const patience = time.Minute
+
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	for range 2000 {
-		if ok() {
-			return
+	for end := time.Now().Add(patience); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("never: %s", what)
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
-	t.Fatalf("never: %s", what)
 }

@@ -119,18 +119,19 @@ func TestGather(t *testing.T) {
 // httpPosts posts all ids before Run begins and returns the answers once it stored them.
 func httpPosts(t *testing.T, w *Webhook, ids ...string) []string {
 	t.Helper()
-	w.ended = make(chan struct{})
+	w.ended, w.posts = make(chan struct{}), make(chan *post, len(ids)) // with room, to see them stand in line
 	out := make([]string, len(ids))
-	var started, all sync.WaitGroup
+	var all sync.WaitGroup
 	for i, id := range ids {
-		started.Add(1)
 		all.Go(func() {
-			started.Done()
 			out[i] = strings.TrimSpace(httpPost(w, "/v1/events/user_login", login("c"), "Nats-Msg-Id", id).Body.String())
 		})
 	}
-	started.Wait()
-	time.Sleep(50 * time.Millisecond) // until they stand in line
+	for end := time.Now().Add(patience); len(w.posts) < len(ids); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d of %d stand in line", len(w.posts), len(ids))
+		}
+	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()

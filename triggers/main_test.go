@@ -19,7 +19,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for something that must come; only a failing test waits that long.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // openBus starts a server in the process with its streams, for this process only unless listen says otherwise.
 func openBus(t testing.TB, change func(*Config)) *Bus {

@@ -16,14 +16,11 @@ import (
 // Red when the page has a script that submits its form, with the policy that lets it run or without.
 func TestAttack02HeadlessBrowser(t *testing.T) {
 	t.Parallel()
-	path, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Skip("no chromium here")
-	}
+	path := chromium(t)
 	s := newSite(t, 1)
 	link := s.mint(s.ada, engine.LinkRequest{Uses: 1})
 	before := s.dump()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
 		"--user-data-dir="+t.TempDir(), "--enable-logging=stderr", "--virtual-time-budget=5000", "--dump-dom", s.URL+link)

@@ -378,7 +378,7 @@ func TestDriveMenuInFrame(t *testing.T) {
 func (c chrome) frame(b tab, site string) tab {
 	c.Helper()
 	own := chromedp.FromContext(b.ctx).BrowserContextID
-	for range 100 {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		infos, err := chromedp.Targets(b.ctx)
 		if err != nil {
 			c.Fatal(err)
@@ -390,7 +390,6 @@ func (c chrome) frame(b tab, site string) tab {
 				return tab{c.T, ctx, b.look, true}
 			}
 		}
-		time.Sleep(50 * time.Millisecond)
 	}
 	c.Fatal("the page has no frame")
 	return tab{}

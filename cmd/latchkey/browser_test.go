@@ -146,7 +146,7 @@ func TestBrowserOpensEachDemoLink(t *testing.T) {
 			}
 			continue
 		}
-		inside, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+		inside, err := seen(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,12 @@ func pageText(ctx context.Context, url string) (string, error) {
 	if err := chromedp.Do(ctx, chromedp.Navigate(url)); err != nil {
 		return "", err
 	}
-	return chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText")) // a query may find the node of the page before
+	return seen(ctx)
+}
+
+// seen is the text of the page that is open. It takes one step: a query may find a node that is of the page before.
+func seen(ctx context.Context) (string, error) {
+	return chromedp.Run(ctx, chromedp.Evaluate[string]("document.body.innerText"))
 }
 
 // checkTitles wants the titles that were granted to one learner, and none of the others'.

@@ -53,14 +53,14 @@ func TestBrowserConsole(t *testing.T) {
 		t.Fatal(err)
 	}
 	press(t, learner, "form button")
-	inside, err := chromedp.Run(learner, chromedp.Text(chromedp.CSS("body")))
+	inside, err := seen(learner)
 	if err != nil {
 		t.Fatal(err)
 	}
 	checkTitles(t, "ada@example.com", inside)
 
 	press(t, staff, ".made .soft a")
-	story, err := chromedp.Run(staff, chromedp.Text(chromedp.CSS("body")))
+	story, err := seen(staff)
 	if err != nil || !strings.Contains(story, "This link works until") || !strings.Contains(story, "owner") {
 		t.Errorf("the link's story: %v %s", err, story)
 	}

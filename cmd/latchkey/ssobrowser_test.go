@@ -67,7 +67,7 @@ func TestBrowserFromMailToCourseSite(t *testing.T) {
 		if err := chromedp.Do(stranger, chromedp.Navigate(site.URL+"/courses/go-101/lessons/intro")); err != nil {
 			t.Fatal(err)
 		}
-		if page, err := chromedp.Run(stranger, chromedp.Text(chromedp.CSS("body"))); err != nil || strings.Contains(page, "Ada") {
+		if page, err := seen(stranger); err != nil || strings.Contains(page, "Ada") {
 			t.Errorf("%s: a stranger sees %q, %v", how.name, page, err)
 		}
 	}
@@ -92,10 +92,10 @@ func waitFor(t *testing.T, ctx context.Context, path string) (page, at string) {
 		if at, err = chromedp.Run(ctx, chromedp.Location()); err != nil || !strings.HasSuffix(at, path) {
 			return false
 		}
-		page, err = chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+		page, err = seen(ctx)
 		return err == nil
 	}) {
-		text, _ := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("body")))
+		text, _ := seen(ctx)
 		t.Fatalf("the browser is at %s, not at %s: %s", at, path, text)
 	}
 	return page, at

@@ -35,6 +35,7 @@ const (
 	SpaceNonces    Space = "nonces"    // linkgen: what may be used only once and was
 	SpaceSSO       Space = "sso"       // sso: codes and tokens of OpenID
 	SpaceBudgets   Space = "budgets"   // command: what was sent at strangers' wish, by location and channel (global partition)
+	SpaceLogins    Space = "logins"    // command: login links that were asked for and are not under way yet (global partition)
 	SpaceOutbox    Space = "outbox"    // outbox: messages as delivered, without live links
 )
 
@@ -43,7 +44,7 @@ func Spaces() []Space {
 	return []Space{
 		SpaceMeta, SpacePeople, SpaceDirectory, SpaceVersions, SpaceCourses, SpaceActive, SpaceTimers, SpaceRuns,
 		SpaceDue, SpaceTasks, SpaceNotices, SpaceOwed, SpaceDecisions, SpaceHeads, SpaceLinks, SpaceUses, SpaceTrails, SpaceRevoked,
-		SpaceSessions, SpaceAudit, SpaceNonces, SpaceSSO, SpaceBudgets, SpaceOutbox,
+		SpaceSessions, SpaceAudit, SpaceNonces, SpaceSSO, SpaceBudgets, SpaceLogins, SpaceOutbox,
 	}
 }
 

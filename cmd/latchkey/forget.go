@@ -192,6 +192,9 @@ func (i *instance) carryOut(ctx context.Context, e forgotten, live bool) (consol
 		return res.Removed, err
 	}
 	res.add(again)
+	if err := i.logins.forget(ctx, e, s.Keys); err != nil {
+		return res.Removed, err
+	}
 	if err := i.stores.Scrub(ctx); err != nil {
 		return res.Removed, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -21,18 +22,22 @@ const (
 )
 
 // spend takes one message out of what a location may send in an hour at strangers' wish, and of what it may send as SMS. It
-// reports whether there was one; on an error nothing may be sent.
-func (d *loginDesk) spend(ctx context.Context, location, channel string, cfg LoginConfig, now time.Time) (ok bool, err error) {
+// reports whether there was one; on an error nothing may be sent. The same commit stores the request with its owner, so that it
+// takes out no second one. It returns errForgotten if the request is gone.
+func (d *loginDesk) spend(ctx context.Context, a *loginAsked, cfg LoginConfig, now time.Time) (ok bool, err error) {
 	limits := map[string]int{"all": cfg.PerHour}
-	if channel == "sms" {
+	if channelOf(&a.LoginRequest) == "sms" {
 		limits["sms"] = cfg.SMS.PerHour
 	}
 	err = d.stores.Global().Update(ctx, func(tx engine.Tx) error {
 		ok = true
+		if tx.Get(engine.SpaceLogins, a.key()) == nil {
+			return errForgotten
+		}
 		now := engine.Tick(tx, now)
 		next := map[string][]budgetCount{}
 		for what, limit := range limits {
-			counts, err := readBudget(tx.Get(engine.SpaceBudgets, budgetKey(location, what)))
+			counts, err := readBudget(tx.Get(engine.SpaceBudgets, budgetKey(a.Location, what)))
 			if err != nil {
 				return err
 			}
@@ -42,8 +47,9 @@ func (d *loginDesk) spend(ctx context.Context, location, channel string, cfg Log
 			}
 		}
 		for what, counts := range next {
-			tx.Put(engine.SpaceBudgets, budgetKey(location, what), writeBudget(counts))
+			tx.Put(engine.SpaceBudgets, budgetKey(a.Location, what), writeBudget(counts))
 		}
+		tx.Put(engine.SpaceLogins, a.key(), writeLogin(a))
 		return nil
 	})
 	if err != nil {
@@ -51,6 +57,8 @@ func (d *loginDesk) spend(ctx context.Context, location, channel string, cfg Log
 	}
 	return ok, nil
 }
+
+var errForgotten = errors.New("its contact is being forgotten")
 
 func budgetKey(location, what string) []byte {
 	return engine.Key(location, []byte("login "), []byte(what))

@@ -1,11 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -16,14 +17,12 @@ import (
 	"latchkey/templates"
 )
 
-// This file sends login links that visitors ask for. Whoever asks learns nothing: a request is queued before anyone is looked up,
+// This file sends login links that visitors ask for. Whoever asks learns nothing: a request is stored before anyone is looked up,
 // and all that comes of it goes to the address on file.
 
 const (
-	loginQueue = 1000            // requests that wait, at most
-	loginGrace = 2 * time.Second // for those that wait when the instance ends
-	warnEvery  = 10 * time.Minute
-	loginTTL   = 15 * time.Minute // of a link, where latchkey.yaml does not say
+	warnEvery = 10 * time.Minute
+	loginTTL  = 15 * time.Minute // of a link, where latchkey.yaml does not say
 )
 
 // loginRates are how often a contact is sent links that somebody asked for who gave an address.
@@ -54,67 +53,38 @@ const (
 	loginTooOften  = "too often" // for the contact
 	loginBudget    = "budget"    // of the location
 	loginFailed    = "failed"    // the store, or the budget, could not be had
-	loginRepeated  = "repeated"  // cannot be, but for an id that came twice
+	loginRepeated  = "repeated"  // it was started just before the process died
 	loginRefused   = "refused"   // the workflow refused it
 )
 
 // A loginDesk takes the requests of all locations, and serves one after the other.
 type loginDesk struct {
 	*instance
-	queue   chan portal.LoginRequest
-	clients clientLimits
-	warned  map[string]time.Time // when it was last told that a budget is used up; run's alone
+	startRun func(context.Context, runner.HandStart) (runner.HandStarted, error)
+	waiting  atomic.Int64 // requests that are in the store, or about to be
+	queue    chan []byte  // keys of those that are to be worked off; has room for all that wait
+	clients  clientLimits
+	warned   map[string]time.Time // when it was last told that a budget is used up; run's alone
 }
 
 var _ portal.LoginSender = (*loginDesk)(nil)
 
-func (i *instance) openLogins(context.Context) error {
-	i.logins = &loginDesk{instance: i, queue: make(chan portal.LoginRequest, loginQueue), warned: map[string]time.Time{}}
-	return nil
-}
-
 // Send implements portal.LoginSender.
-func (d *loginDesk) Send(_ context.Context, r portal.LoginRequest) error {
+func (d *loginDesk) Send(ctx context.Context, r portal.LoginRequest) error {
 	if !d.clients.allow(r.Client, d.cfg.Now()) {
 		d.tell(&r, loginClient, engine.ID{}, nil)
 		return portal.ErrTooOften
 	}
-	select {
-	case d.queue <- r:
-		return nil
-	default:
+	if d.waiting.Add(1) > loginQueue {
+		d.waiting.Add(-1)
 		d.tell(&r, loginBusy, engine.ID{}, nil)
 		return portal.ErrBusy
 	}
-}
-
-// run serves requests until ctx ends, and then those that wait, for a moment.
-func (d *loginDesk) run(ctx context.Context) error {
-	for ctx.Err() == nil {
-		select {
-		case <-ctx.Done():
-		case r := <-d.queue:
-			d.serve(ctx, &r)
-		}
+	err := d.keep(ctx, r)
+	if err != nil {
+		d.waiting.Add(-1)
 	}
-	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), loginGrace)
-	defer cancel()
-	for late.Err() == nil {
-		select {
-		case r := <-d.queue:
-			d.serve(late, &r)
-		default:
-			return nil
-		}
-	}
-	d.log.Warn().Int("requests", len(d.queue)).Msg("requests for login links are left undone")
-	return nil
-}
-
-// serve does what one request asks for, if it may.
-func (d *loginDesk) serve(ctx context.Context, r *portal.LoginRequest) {
-	result, who, err := d.decide(ctx, r)
-	d.tell(r, result, who, err)
+	return err
 }
 
 // tell counts and logs a result. Nothing says whose address it was.
@@ -158,13 +128,14 @@ func channelOf(r *portal.LoginRequest) string {
 }
 
 // decide returns what becomes of a request, and for whom.
-func (d *loginDesk) decide(ctx context.Context, r *portal.LoginRequest) (result string, who engine.ID, err error) {
-	s, channel := d.site(r.Location), channelOf(r)
+func (d *loginDesk) decide(ctx context.Context, a *loginAsked) (result string, who engine.ID, err error) {
+	channel := channelOf(&a.LoginRequest)
+	s := d.site(a.Location)
 	if s == nil || !s.inForce().cfg.sendsLogins(channel) {
 		return loginOff, who, nil
 	}
 	cfg := s.inForce().cfg
-	p, result, err := s.whoAsks(ctx, r)
+	p, result, err := s.whoAsks(ctx, a)
 	if p == nil {
 		return result, who, err
 	}
@@ -172,21 +143,48 @@ func (d *loginDesk) decide(ctx context.Context, r *portal.LoginRequest) (result 
 	if channel == "sms" && p.Contact.Phone != "" && !slices.ContainsFunc(cfg.Login.SMS.Prefixes, func(x string) bool { return strings.HasPrefix(p.Contact.Phone, x) }) {
 		return loginPrefix, who, nil
 	}
-	now := d.cfg.Now()
-	if p.AskedRoom(ratesOf(r), now).After(now) {
-		return loginTooOften, who, nil
-	}
-	if p.HasAccess() { // else nothing is sent: it is decided below, and kept, why
-		if ok, err := d.spend(ctx, r.Location, channel, cfg.Login, now); err != nil || !ok {
-			return map[bool]string{true: loginFailed, false: loginBudget}[err != nil], who, err
+	if a.Owner.IsZero() { // else that is done, and the process died before the run was stored, or just after
+		if result, err := d.permit(ctx, a, p, cfg); result != "" {
+			return result, who, err
 		}
 	}
-	out, err := d.runner.StartByHand(ctx, runner.HandStart{
-		Location: r.Location, Contact: p.Key, Workflow: loginFlow, Type: engine.EventLogin, Source: "latchkey", ID: rand.Text(),
-		Custom: wishes(channel, r.App, r.To, languageFor(p, r.Lang, s.inForce().loc), map[string]any{"reason": r.Reason}), Rates: ratesOf(r),
+	return d.start(ctx, a, p, languageFor(p, a.Lang, s.inForce().loc))
+}
+
+// permit looks at what limits the contact and the location, and takes a message out of the location's budget. It returns why there
+// is none, or nothing.
+func (d *loginDesk) permit(ctx context.Context, a *loginAsked, p *engine.Person, cfg *Config) (string, error) {
+	now := d.cfg.Now()
+	if p.AskedRoom(ratesOf(&a.LoginRequest), now).After(now) {
+		return loginTooOften, nil
+	}
+	if !p.HasAccess() { // nothing is sent: it is decided by the workflow, and kept, why
+		return "", nil
+	}
+	a.Owner = p.Key
+	ok, err := d.spend(ctx, a, cfg.Login, now)
+	switch {
+	case errors.Is(err, errForgotten):
+		return loginUnknown, nil
+	case err != nil:
+		return loginFailed, err
+	case !ok:
+		return loginBudget, nil
+	}
+	return "", nil
+}
+
+// start starts the run that sends the link.
+func (d *loginDesk) start(ctx context.Context, a *loginAsked, p *engine.Person, language string) (result string, who engine.ID, err error) {
+	out, err := d.startRun(ctx, runner.HandStart{
+		Location: a.Location, Contact: p.Key, Workflow: loginFlow, Type: engine.EventLogin, Source: "latchkey", ID: a.ID.String(),
+		Custom: wishes(channelOf(&a.LoginRequest), a.App, a.To, language, map[string]any{"reason": a.Reason}), Rates: ratesOf(&a.LoginRequest),
 		Joins: true, // else a stranger could end the links that a learner was sent, by asking for another
 	})
+	who = p.Key
 	switch {
+	case errors.Is(err, runner.ErrNobody): // forgotten meanwhile
+		return loginUnknown, engine.ID{}, nil
 	case err != nil:
 		return loginFailed, who, err
 	case out.Repeated:
@@ -229,11 +227,9 @@ func (c *Config) canSend(channel string) bool {
 }
 
 // whoAsks finds the one contact that a request is about; nil, and what became of it, if there is not exactly one.
-func (s *site) whoAsks(ctx context.Context, r *portal.LoginRequest) (*engine.Person, string, error) {
-	keys, err := []engine.ID{r.Contact}, error(nil)
-	switch {
-	case !r.Contact.IsZero():
-	default:
+func (s *site) whoAsks(ctx context.Context, r *loginAsked) (*engine.Person, string, error) {
+	keys, err := []engine.ID{cmp.Or(r.Owner, r.Contact)}, error(nil)
+	if keys[0].IsZero() {
 		keys, err = s.runner.LookupAddress(ctx, r.Location, r.Address)
 	}
 	switch {

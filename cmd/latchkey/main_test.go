@@ -23,4 +23,8 @@ var programs = map[string]func(){
 	diesBefore:  func() { runMortal(diesBefore) },
 	diesAfter:   func() { runMortal(diesAfter) },
 	diesBetween: func() { runMortal(diesBetween) },
+
+	answersOnly:   func() { runLoginMortal(answersOnly) },
+	diesBeforeRun: func() { runLoginMortal(diesBeforeRun) },
+	diesBehindRun: func() { runLoginMortal(diesBehindRun) },
 }

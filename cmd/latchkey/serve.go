@@ -280,7 +280,7 @@ func (i *instance) openPortal(context.Context) (err error) {
 	i.portal = portal.New(portal.Config{
 		Links: i.links, Stores: i.stores, Redeemer: i.runner, Home: i.sites[0].cfg.Location, Log: i.log, Now: i.cfg.Now,
 		Opened: i.metrics.linkOpened, Courses: i.runner.Courses, Settings: i.portalSettings, Client: portal.ClientBehind(i.cfg.Proxies),
-		Mail:  i.logins,
+		Mail:  evenSender{i.logins},
 		Trail: i.trail, Staff: i.consoleStaff, Console: i.consoleURL,
 		Locations: i.engineLocation,
 	})

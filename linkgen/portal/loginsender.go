@@ -10,10 +10,10 @@ import (
 
 // A LoginSender mails login links that visitors ask for themselves.
 type LoginSender interface {
-	// Send takes a request and returns at once, before it looks anyone up: what it returns, and how long that takes, is the
-	// same whether the contact exists or not, has access or not, and was sent too many or not. It returns ErrTooOften if the
-	// visitor's address asked too often, ErrBusy if too many requests wait, and nil otherwise. A form that answers alike in
-	// every case may ignore both.
+	// Send takes a request and returns once it is stored, before it looks anyone up: what it returns, and how long that takes, is
+	// the same whether the contact exists or not, has access or not, and was sent too many or not. After nil the link is sent even
+	// if the process ends now. It returns ErrTooOften if the visitor's address asked too often, ErrBusy if too many requests
+	// wait, else the store's error or the context's. A form that answers alike in every case may ignore the first two.
 	Send(ctx context.Context, r LoginRequest) error
 }
 

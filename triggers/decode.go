@@ -68,10 +68,14 @@ func (d *Decoder) Decode(m Message) (engine.Event, error) {
 	if err != nil {
 		return engine.Event{}, err
 	}
-	return d.complete(ev, kind, data)
+	if ev, err = d.complete(ev, kind, data); err == nil && ev.Depth >= MaxDepth {
+		return engine.Event{}, fmt.Errorf("loop: %d runs caused one another", ev.Depth)
+	}
+	return ev, err
 }
 
-// decodeTyped reads a CloudEvent that came without a subject: its type alone names the trigger.
+// decodeTyped reads a CloudEvent that came without a subject: its type alone names the trigger. One at MaxDepth is for the stream,
+// where it becomes a dead letter: its publisher did nothing wrong, and the operator must see that workflows go in a circle.
 func (d *Decoder) decodeTyped(location string, m Message) (engine.Event, error) {
 	ev := engine.Event{Location: location, Time: m.Time.UTC()}
 	data, err := readAttributes(m, &ev)
@@ -269,9 +273,6 @@ func checkAttributes(kind engine.TriggerKind, ev *engine.Event) error {
 	ev.Type = kind.Name
 	if _, err := readID(ev.ID); err != nil {
 		return fmt.Errorf("event id %w", err)
-	}
-	if ev.Depth >= MaxDepth {
-		return fmt.Errorf("loop: %d runs caused one another", ev.Depth)
 	}
 	return nil
 }

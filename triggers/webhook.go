@@ -45,7 +45,7 @@ const (
 //
 // The answer comes when the stream has the events: 202 and {"id", "duplicate"}, for a batch a list of it. Otherwise it is a
 // problem (RFC 9457): 400 for what cannot be used, of which nothing is stored, 413 for too much of it, 503 while NATS cannot
-// take events; sent again with the same ids, they are stored once.
+// take events; sent again with the same ids, they are stored once. An event at MaxDepth is taken, for its dead letter.
 type Webhook struct {
 	bus      *Bus
 	location string

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"latchkey/engine"
+	"latchkey/linkgen"
 )
 
 // courses returns what is known of a location's courses.
@@ -102,30 +103,17 @@ func (p *Portal) find(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// placeOf returns the page of a category or lesson in one of the products that the learner holds: of several the one in
-// which they did something last. It is "" if none has it.
+// placeOf returns the page of a category or lesson in one of the products that the learner holds. It is "" if none is known to have it.
 func (l *learner) placeOf(courses *engine.Courses, kind, id string) string {
-	var at string
-	var best engine.Mark
-	for _, k := range courses.All() {
-		if g := l.person.Products[k.ID]; g == nil || g.Removed {
-			continue
-		}
-		c := l.course(k.ID, courses)
-		path, mark, has := c.lessonPath(id), c.track.Lessons[id], k.Lesson(id) != nil
-		if kind == "c" {
-			path, mark, has = c.categoryPath(id), c.track.Categories[id], k.Category(id) != nil
-		}
-		if has && (at == "" || later(mark, best)) {
-			at, best = path, mark
-		}
+	noun := map[string]string{"c": "category", "s": "lesson"}[kind]
+	c := l.course(linkgen.PlaceOf(l.person, courses, noun, id, "").Product, courses)
+	switch {
+	case kind == "c" && c.known.Category(id) != nil:
+		return c.categoryPath(id)
+	case kind == "s" && c.known.Lesson(id) != nil:
+		return c.lessonPath(id)
 	}
-	return at
-}
-
-func later(a, b engine.Mark) bool {
-	last := func(m engine.Mark) int64 { return max(m.Started.Unix(), m.Completed.Unix()) }
-	return last(a) > last(b)
+	return ""
 }
 
 func (c course) way(more ...crumb) []crumb {

@@ -82,6 +82,26 @@ func TestProgressInWords(t *testing.T) {
 	b.wants(b.get("/"), 200, "1 lesson done")
 }
 
+// A lesson that several products have is in that one where the learner did something last, as it is on the way to the course site.
+func TestFindWhereTheLearnerIs(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 1)
+	s.happen(s.ada, "product_access_granted", "product=zig")
+	for _, product := range []string{"p-c-17", "zig"} {
+		s.happen(s.bob, "lesson_started", "product="+product, "category=start", "lesson=intro")
+	}
+	b := s.signedIn(s.ada, engine.LinkRequest{})
+	for _, last := range []string{"zig", "p-c-17"} {
+		s.pass(time.Hour)
+		s.happen(s.ada, "lesson_started", "product="+last, "lesson=other")
+		for path, part := range map[string]string{"/s/intro": "/s/intro", "/c/start": "/c/start"} {
+			if r := b.get(path); r.Header.Get("Location") != "/p/"+last+part {
+				t.Errorf("%s leads to %q, want %q", path, r.Header.Get("Location"), "/p/"+last+part)
+			}
+		}
+	}
+}
+
 func TestCoursePages(t *testing.T) {
 	t.Parallel()
 	s := school(t)

@@ -1,6 +1,7 @@
 package sso
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"strings"
@@ -61,6 +62,18 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	h.lead(w, r, s, person, app, app.target(noun, place))
+}
+
+// place is linkgen.PlaceOf among the courses that are known.
+func (h *Handler) place(ctx context.Context, p *engine.Person, noun, id, in string) (linkgen.Place, error) {
+	var known *engine.Courses
+	if h.Courses != nil && noun != "" {
+		var err error
+		if known, err = h.Courses(ctx, p.Location); err != nil {
+			return linkgen.Place{}, err
+		}
+	}
+	return linkgen.PlaceOf(p, known, noun, id, in), nil
 }
 
 // lead sends the browser to a target of an app, in the app's way.

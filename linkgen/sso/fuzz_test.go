@@ -24,7 +24,7 @@ func FuzzTo(f *testing.F) {
 		if !ok {
 			noun, id = "", ""
 		}
-		at := place{Product: "go-101", Category: id, Lesson: id}
+		at := linkgen.Place{Product: "go-101", Category: id, Lesson: id}
 		if noun == "product" {
 			at.Product = id
 		}

@@ -11,9 +11,6 @@ import (
 	"latchkey/linkgen"
 )
 
-// A place is somewhere in the course site, by the ids that events gave it. Those not known are empty.
-type place struct{ Product, Category, Lesson string }
-
 var placeholder = regexp.MustCompile(`\{[^{}]*\}`)
 
 // checkPattern reports whether a path of latchkey.yaml can be used.
@@ -43,7 +40,7 @@ func checkPattern(text string, names []string) error {
 
 // target returns where in the app a place is: by the pattern of its noun, else by that of what it is part of, else the
 // app's front page. It always begins with the app's URL.
-func (a *App) target(noun string, p place) string {
+func (a *App) target(noun string, p linkgen.Place) string {
 	fields := map[string]string{"product": p.Product, "category": p.Category, "lesson": p.Lesson}
 	switch noun {
 	case "lesson":

@@ -1,7 +1,6 @@
-package sso
+package linkgen
 
 import (
-	"context"
 	"maps"
 	"slices"
 	"time"
@@ -9,30 +8,27 @@ import (
 	"latchkey/engine"
 )
 
-// place finds where a noun's id stands for a learner, in that product if one is named. It is empty if that is in no product
-// that they hold.
-func (h *Handler) place(ctx context.Context, p *engine.Person, noun, id, in string) (place, error) {
+// A Place is somewhere in a location's courses, by the ids that events gave it. Those not known are empty.
+type Place struct{ Product, Category, Lesson string }
+
+// PlaceOf finds where a noun's id stands for a learner, as ParseTo reads both: in the product in, if they hold it, else in that of
+// theirs in which they did something last. known may be nil. The place is empty if that is in no product that they hold; of the only
+// one that they hold a part may be there that no event has named yet.
+func PlaceOf(p *engine.Person, known *engine.Courses, noun, id, in string) Place {
 	if noun == "" {
-		return place{}, nil
+		return Place{}
 	}
 	held := heldBy(p)
 	if noun == "product" {
 		if !slices.Contains(held, id) {
-			return place{}, nil
+			return Place{}
 		}
-		return place{Product: id}, nil
+		return Place{Product: id}
 	}
 	if slices.Contains(held, in) {
 		held = []string{in}
 	}
-	var known *engine.Courses
-	if h.Courses != nil {
-		var err error
-		if known, err = h.Courses(ctx, p.Location); err != nil {
-			return place{}, err
-		}
-	}
-	return among(p, held, known, noun, id), nil
+	return among(p, held, known, noun, id)
 }
 
 // heldBy lists the products that a learner holds, by id.
@@ -42,8 +38,8 @@ func heldBy(p *engine.Person) []string {
 
 // among finds a category or lesson among the products that a learner holds. Where several have one of that id it is that in
 // which they did something last.
-func among(p *engine.Person, held []string, known *engine.Courses, noun, id string) place {
-	at := place{}
+func among(p *engine.Person, held []string, known *engine.Courses, noun, id string) Place {
+	at := Place{}
 	var last time.Time
 	for _, product := range held {
 		here, ok := partOf(known.Course(product), noun, id)
@@ -51,7 +47,7 @@ func among(p *engine.Person, held []string, known *engine.Courses, noun, id stri
 			continue // of the only one it may be a part that no event has named yet
 		}
 		here.Product = product
-		if did := lastIn(p.Progress.Of(product)); at == (place{}) || did.After(last) {
+		if did := lastIn(p.Progress.Of(product)); at == (Place{}) || did.After(last) {
 			at, last = here, did
 		}
 	}
@@ -59,10 +55,10 @@ func among(p *engine.Person, held []string, known *engine.Courses, noun, id stri
 }
 
 // partOf returns a category or lesson of a course, and whether it is known to have it.
-func partOf(c *engine.Course, noun, id string) (place, bool) {
-	at := place{Category: id}
+func partOf(c *engine.Course, noun, id string) (Place, bool) {
+	at := Place{Category: id}
 	if noun == "lesson" {
-		at = place{Lesson: id}
+		at = Place{Lesson: id}
 	}
 	if c == nil {
 		return at, false

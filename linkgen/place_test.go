@@ -1,7 +1,6 @@
-package sso
+package linkgen
 
 import (
-	"context"
 	"testing"
 	"time"
 
@@ -41,28 +40,26 @@ func TestPlace(t *testing.T) {
 		event{"lesson_completed", "go", "basics", "intro"}, event{"lesson_started", "rust", "", "intro"}, event{"lesson_started", "go", "basics", "loops"},
 		event{"lesson_started", "zig", "more", "comptime"}, event{"product_access_removed", "zig", "", ""},
 	)
-	h := &Handler{Config: Config{Courses: func(context.Context, string) (*engine.Courses, error) { return c, nil }}}
 	for _, tc := range []struct {
 		noun, id, in string
-		want         place
+		want         Place
 	}{
-		{"product", "go", "", place{Product: "go"}},
-		{"product", "zig", "", place{}}, // taken away
-		{"product", "none", "", place{}},
-		{"lesson", "intro", "", place{"go", "basics", "intro"}},
-		{"lesson", "intro", "rust", place{"rust", "", "intro"}},
-		{"lesson", "intro", "zig", place{"go", "basics", "intro"}},
-		{"lesson", "loops", "", place{"go", "basics", "loops"}},
-		{"lesson", "loops", "rust", place{"rust", "", "loops"}}, // which no event has named there yet
-		{"lesson", "comptime", "", place{}},
-		{"lesson", "unheard", "", place{}},
-		{"category", "basics", "", place{"go", "basics", ""}},
-		{"category", "more", "", place{}},
-		{"", "", "go", place{}},
+		{"product", "go", "", Place{Product: "go"}},
+		{"product", "zig", "", Place{}}, // taken away
+		{"product", "none", "", Place{}},
+		{"lesson", "intro", "", Place{"go", "basics", "intro"}},
+		{"lesson", "intro", "rust", Place{"rust", "", "intro"}},
+		{"lesson", "intro", "zig", Place{"go", "basics", "intro"}},
+		{"lesson", "loops", "", Place{"go", "basics", "loops"}},
+		{"lesson", "loops", "rust", Place{"rust", "", "loops"}}, // which no event has named there yet
+		{"lesson", "comptime", "", Place{}},
+		{"lesson", "unheard", "", Place{}},
+		{"category", "basics", "", Place{"go", "basics", ""}},
+		{"category", "more", "", Place{}},
+		{"", "", "go", Place{}},
 	} {
-		got, err := h.place(t.Context(), p, tc.noun, tc.id, tc.in)
-		if err != nil || got != tc.want {
-			t.Errorf("%s %s in %q is at %+v, want %+v (%v)", tc.noun, tc.id, tc.in, got, tc.want, err)
+		if got := PlaceOf(p, c, tc.noun, tc.id, tc.in); got != tc.want {
+			t.Errorf("%s %s in %q is at %+v, want %+v", tc.noun, tc.id, tc.in, got, tc.want)
 		}
 	}
 }

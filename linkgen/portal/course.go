@@ -37,6 +37,11 @@ func named(title, id string) string { return cmp.Or(shown(title, maxTitle), show
 
 func (c course) path() string { return "/p/" + url.PathEscape(c.id) }
 
+// goTo leads out to a part of the course.
+func (c course) goTo(noun, id string) string {
+	return goTo(coursesApp, url.Values{"to": {noun + ":" + id}, "in": {c.id}})
+}
+
 func (c course) categoryPath(id string) string { return c.path() + "/c/" + url.PathEscape(id) }
 
 func (c course) lessonPath(id string) string { return c.path() + "/s/" + url.PathEscape(id) }
@@ -103,7 +108,7 @@ func (c course) lead() *lead {
 	out := c.l.set.Apps[coursesApp].URL != ""
 	switch {
 	case next == nil && out:
-		return &lead{t.say("open_course"), goTo(coursesApp, "product", c.id, "")}
+		return &lead{t.say("open_course"), goTo(coursesApp, url.Values{"to": {"product:" + c.id}})}
 	case next == nil:
 		return nil
 	}
@@ -112,7 +117,7 @@ func (c course) lead() *lead {
 		label = t.say("continue_at", named(next.Title, next.ID))
 	}
 	if out {
-		return &lead{label, goTo(coursesApp, "lesson", next.ID, c.id)}
+		return &lead{label, c.goTo("lesson", next.ID)}
 	}
 	return &lead{label, c.lessonPath(next.ID)}
 }

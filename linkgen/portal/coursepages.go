@@ -99,11 +99,12 @@ func (p *Portal) find(w http.ResponseWriter, r *http.Request) {
 			p.fail(w, r, err)
 			return
 		}
-		p.toPortal(w, l.placeOf(courses, kind, id))
+		p.redirect(w, l.placeOf(courses, kind, id))
 	})
 }
 
-// placeOf returns the page of a category or lesson in one of the products that the learner holds. It is "" if none is known to have it.
+// placeOf returns the page of a category or lesson in one of the products that the learner holds. If none is known to have it, it is that of
+// the courses.
 func (l *learner) placeOf(courses *engine.Courses, kind, id string) string {
 	noun := map[string]string{"c": "category", "s": "lesson"}[kind]
 	c := l.course(linkgen.PlaceOf(l.person, courses, noun, id, "").Product, courses)
@@ -113,7 +114,7 @@ func (l *learner) placeOf(courses *engine.Courses, kind, id string) string {
 	case kind == "s" && c.known.Lesson(id) != nil:
 		return c.lessonPath(id)
 	}
-	return ""
+	return "/"
 }
 
 func (c course) way(more ...crumb) []crumb {
@@ -142,7 +143,7 @@ func (c course) categoryPage(id string) (page coursePage, ok bool) {
 	page = coursePage{insidePage: c.l.page(ch.Path), Way: c.way(crumb{c.title, c.path()}), Title: ch.Title, Done: ch.Done, Lessons: ch.Lessons,
 		Empty: len(lessons) == 0}
 	if c.l.set.Apps[coursesApp].URL != "" {
-		page.Lead = &lead{c.l.t.say("open_category"), goTo(coursesApp, "category", id, c.id)}
+		page.Lead = &lead{c.l.t.say("open_category"), c.goTo("category", id)}
 	}
 	return page, true
 }
@@ -166,7 +167,7 @@ func (c course) lessonPage(id string) (page coursePage, ok bool) {
 		page.Done.Words = t.say("not_begun")
 	}
 	if c.l.set.Apps[coursesApp].URL != "" {
-		page.Lead = &lead{t.say("open_lesson"), goTo(coursesApp, "lesson", id, c.id)}
+		page.Lead = &lead{t.say("open_lesson"), c.goTo("lesson", id)}
 	}
 	page.Steps = c.steps(id)
 	return page, true

@@ -2,8 +2,8 @@ package portal
 
 import (
 	"net/url"
-	"strings"
-	"unicode"
+
+	"latchkey/linkgen"
 )
 
 // A destination is where a login leads. It names things that the location knows, never a URL, so it cannot lead anywhere else.
@@ -12,27 +12,15 @@ type destination struct {
 	To  string // "product:go-101", "category:…" or "lesson:…"; may be empty
 }
 
-const maxTo = 200 // bytes
-
 // destinationOf returns the destination that a request names, as far as the location knows it.
 func destinationOf(set Settings, app, to string) destination {
 	if _, ok := set.Apps[app]; app != "" && !ok {
 		return destination{}
 	}
-	if !knownTo(to) {
+	if _, _, ok := linkgen.ParseTo(to); !ok {
 		to = ""
 	}
 	return destination{app, to}
-}
-
-// knownTo reports whether to names a product, a category or a lesson.
-func knownTo(to string) bool {
-	noun, id, ok := strings.Cut(to, ":")
-	switch {
-	case !ok, id == "", len(to) > maxTo, strings.ContainsFunc(id, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }):
-		return false
-	}
-	return noun == "product" || noun == "category" || noun == "lesson"
 }
 
 // query writes a destination for a URL of ours.
@@ -55,14 +43,18 @@ func withQuery(path string, q url.Values) string {
 	return path + "?" + q.Encode()
 }
 
-// path returns where a destination is on our own site.
-func (d destination) path() string {
-	if d.App == "" {
+// path returns the page of ours that leads to a destination: into its app, or the client portal if that has no address.
+func (d destination) path(set Settings) string {
+	if set.Apps[d.App].URL == "" {
 		return "/"
 	}
-	q := url.Values{}
-	if d.To != "" {
-		q.Set("to", d.To)
-	}
-	return withQuery("/go/"+url.PathEscape(d.App), q)
+	q := d.query()
+	q.Del("app")
+	return goTo(d.App, q)
 }
+
+// coursesApp is the app that lessons are in.
+const coursesApp = "courses"
+
+// goTo returns the path that leads out to an app, and there to what the query says: to a noun and its id, in a product.
+func goTo(app string, q url.Values) string { return withQuery("/go/"+url.PathEscape(app), q) }

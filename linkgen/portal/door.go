@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"cmp"
 	"errors"
 	"net/http"
 	"net/url"
@@ -139,7 +138,7 @@ func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok 
 		p.fail(w, r, err)
 		return tok, door, false
 	}
-	if door.Link.Kind == linkgen.Staff { // it opens the console, and is nothing here
+	if door.Link.Kind == linkgen.Staff || p.Locations(door.Link.Location) == nil { // that opens the console; this has no pages any more
 		door = linkgen.Door{Reason: linkgen.Unknown}
 	}
 	p.opened(r, door)
@@ -202,34 +201,37 @@ func (p *Portal) enter(w http.ResponseWriter, r *http.Request, tok linkgen.Token
 
 // land sends the browser where a link leads: into its app, or to the client portal.
 func (p *Portal) land(w http.ResponseWriter, door linkgen.Door) {
-	app := door.Link.App
-	if p.settings(door.Link.Location).Legacy {
+	app, set := door.Link.App, p.settings(door.Link.Location)
+	if set.Legacy {
 		app = coursesApp
 	}
-	p.leave(w, door.Link.Location, app, door.Link.To, landing(door))
+	if set.Apps[app].URL == "" {
+		p.redirect(w, landing(door))
+		return
+	}
+	q := url.Values{"hop": {"1"}} // see LeadOn
+	if door.Link.To != "" {
+		q.Set("to", door.Link.To)
+	}
+	p.redirect(w, goTo(app, q))
 }
 
 // landing returns the page of ours that a link leads to: a product's, if the learner holds it, or a category's or lesson's,
 // which is looked for there. All else leads to the courses.
 func landing(d linkgen.Door) string {
-	noun, id, _ := strings.Cut(d.Link.To, ":")
-	if d.Person == nil || !knownTo(d.Link.To) {
-		return ""
-	}
-	switch id := url.PathEscape(id); noun {
+	noun, id, _ := linkgen.ParseTo(d.Link.To)
+	switch path := url.PathEscape(id); noun {
 	case "category":
-		return "/c/" + id
+		return "/c/" + path
 	case "lesson":
-		return "/s/" + id
+		return "/s/" + path
+	case "product":
+		if d.Person != nil && d.Person.Products[id] != nil && !d.Person.Products[id].Removed {
+			return "/p/" + path
+		}
 	}
-	if g := d.Person.Products[id]; g == nil || g.Removed {
-		return ""
-	}
-	return "/p/" + url.PathEscape(id)
+	return "/"
 }
-
-// toPortal sends the browser to a page of ours, by default that of the courses.
-func (p *Portal) toPortal(w http.ResponseWriter, path string) { p.redirect(w, cmp.Or(path, "/")) }
 
 // redirect sends the browser to one of our own paths.
 func (p *Portal) redirect(w http.ResponseWriter, to string) {

@@ -125,8 +125,33 @@ func TestAppLinkCarriesNobody(t *testing.T) {
 	if r := b.get(path); r.StatusCode != 303 || r.Header.Get("Location") != "/go/courses?to=lesson%3Aintro" {
 		t.Errorf("%d to %q", r.StatusCode, r.Header.Get("Location"))
 	}
+	s.set.Apps = map[string]App{"courses": {}} // without an address it is entered from the client portal alone
+	if r := b.get(path); r.StatusCode != 303 || r.Header.Get("Location") != "/" {
+		t.Errorf("an app without an address: %d to %q", r.StatusCode, r.Header.Get("Location"))
+	}
 	s.updateShard(0, func(tx engine.Tx) error { return s.links.Revoke(tx, id, "Sam", t0) })
 	b.wants(b.get(path), 410, "Acme Academy has ended this link", `href="/login"`)
+}
+
+// The links of a location that is gone from latchkey.yaml are nobody's: no other speaks for them.
+func TestLocationGone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 1)
+	link, b := s.mint(s.ada, engine.LinkRequest{}), s.browser()
+	was := s.portal.Locations
+	s.portal.Locations = func(id string) *engine.Location {
+		if id == locID {
+			return nil
+		}
+		return was(locID)
+	}
+	s.portal.Home = "studio"
+	for _, r := range []reply{b.get(link), b.post("/l", url.Values{"t": {link[3:]}})} {
+		b.wants(r, 410, "This link is not one that we sent")
+	}
+	if n := len(s.redemptions()); n != 0 {
+		t.Errorf("%d redemptions", n)
+	}
 }
 
 // A link that signs staff in to the console is nothing here.

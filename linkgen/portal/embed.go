@@ -27,9 +27,10 @@ func (p *Portal) appDoor(w http.ResponseWriter, r *http.Request, door linkgen.Do
 		p.fail(w, r, err)
 		return
 	}
-	d := destinationOf(p.settings(door.Link.Location), door.Link.App, door.Link.To)
+	set := p.settings(door.Link.Location)
+	d := destinationOf(set, door.Link.App, door.Link.To)
 	if v.live && v.session.Location == door.Link.Location {
-		p.redirect(w, d.path())
+		p.redirect(w, d.path(set))
 		return
 	}
 	q := d.query()

@@ -14,7 +14,7 @@ import (
 func (p *Portal) home(w http.ResponseWriter, r *http.Request) {
 	p.inside(w, r, func(l *learner) {
 		if l.set.Legacy {
-			p.redirect(w, goTo(coursesApp, "", "", ""))
+			p.redirect(w, goTo(coursesApp, nil))
 			return
 		}
 		courses, err := p.courses(r, l.loc.ID)
@@ -37,7 +37,7 @@ func (p *Portal) logout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p.clearCookie(w)
-	p.toPortal(w, "")
+	p.redirect(w, "/")
 }
 
 // A homePage is the client portal of one learner.

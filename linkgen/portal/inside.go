@@ -2,7 +2,6 @@ package portal
 
 import (
 	"net/http"
-	"net/url"
 	"time"
 
 	"latchkey/engine"
@@ -81,7 +80,7 @@ func (l *learner) page(path string) insidePage {
 	for _, m := range l.set.Menu {
 		to := m.URL
 		if m.App != "" {
-			to = goTo(m.App, "", "", "")
+			to = goTo(m.App, nil)
 		}
 		page.Menu = append(page.Menu, navLink{Label: clean(m.Label), To: to})
 	}
@@ -100,20 +99,4 @@ func (p *Portal) missing(w http.ResponseWriter, l *learner) {
 	page := notice{Support: support(l.loc), SignedIn: true}
 	page.fill(l.t, "not_yours", l.loc.Name)
 	p.pages.serve(w, l.t, l.loc, http.StatusNotFound, "notice", page.Head, page)
-}
-
-// coursesApp is the app that lessons are in.
-const coursesApp = "courses"
-
-// goTo returns the path that leads out to an app, and there to a noun of that id if it is not "", in a product if it is not "".
-func goTo(app, noun, id, in string) string {
-	path := "/go/" + url.PathEscape(app)
-	if id == "" {
-		return path
-	}
-	q := url.Values{"to": {noun + ":" + id}}
-	if in != "" {
-		q.Set("in", in)
-	}
-	return withQuery(path, q)
 }

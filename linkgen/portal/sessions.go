@@ -85,7 +85,7 @@ func (p *Portal) endSessions(w http.ResponseWriter, r *http.Request) {
 				p.clearCookie(w)
 			}
 		}
-		p.toPortal(w, "/sessions")
+		p.redirect(w, "/sessions")
 	})
 }
 

@@ -2,7 +2,6 @@ package portal
 
 import (
 	"net/http"
-	"net/url"
 
 	"latchkey/engine"
 	"latchkey/linkgen"
@@ -64,19 +63,4 @@ func (p *Portal) LeadOn(w http.ResponseWriter, r *http.Request, location, to str
 	t := speak(r, loc, nil)
 	w.Header().Set("Refresh", "0; url="+to)
 	p.pages.serve(w, t, loc, http.StatusOK, "onward", t.say("onward", loc.Name), onward{to})
-}
-
-// leave sends a learner who came in by a link where it leads: into its app, or to the client portal.
-func (p *Portal) leave(w http.ResponseWriter, location, app, to, path string) {
-	if a, ok := p.settings(location).Apps[app]; !ok || a.URL == "" {
-		p.toPortal(w, path)
-		return
-	}
-	setHeaders(w, "", p.https())
-	q := url.Values{"hop": {"1"}}
-	if to != "" {
-		q.Set("to", to)
-	}
-	w.Header().Set("Location", "/go/"+url.PathEscape(app)+"?"+q.Encode())
-	w.WriteHeader(http.StatusSeeOther)
 }

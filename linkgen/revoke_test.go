@@ -199,12 +199,13 @@ func TestEndSessionByID(t *testing.T) {
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%d sessions, %v", len(list), err)
 	}
-	b.update(b.ada, func(tx engine.Tx) error { return b.links.EndSessionID(tx, loc, b.ada, list[0].ID) })
+	if err := b.links.SignOut(t.Context(), b.stores, list[0], "signed out by Sam"); err != nil {
+		t.Fatal(err)
+	}
 	if b.live(one) == b.live(two) {
 		t.Error("not one of two ended")
 	}
-	err = b.stores.For(b.ada.Shard()).Update(t.Context(), func(tx engine.Tx) error { return b.links.EndSessionID(tx, loc, b.ada, list[0].ID) })
-	if !errors.Is(err, ErrNoSession) {
+	if err := b.links.SignOut(t.Context(), b.stores, list[0], "signed out by Sam"); err != nil {
 		t.Errorf("again: %v", err)
 	}
 }

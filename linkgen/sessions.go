@@ -2,16 +2,13 @@ package linkgen
 
 import (
 	"context"
-	"errors"
+	"crypto/hmac"
 	"fmt"
 	"slices"
 	"time"
 
 	"latchkey/engine"
 )
-
-// ErrNoSession is returned for the id of a session that is not, or no more, a living one of the contact.
-var ErrNoSession = errors.New("no such session")
 
 // Sessions returns the living sessions of a contact and of those that it absorbed, the one seen last first.
 func (l *Links) Sessions(ctx context.Context, stores engine.Stores, location string, contact engine.ID, now time.Time) ([]Session, error) {
@@ -63,21 +60,59 @@ func (l *Links) sessionsOf(tx engine.Tx, location string, contact engine.ID, now
 	return out, nil
 }
 
-// EndSessionID ends a session of a contact by its id. It runs on the partition of Session.Contact, which for one of Sessions need
-// not be the contact that was asked for. Returns ErrNoSession.
-func (l *Links) EndSessionID(tx engine.Tx, location string, contact engine.ID, id string) error {
-	var acc account
-	if _, err := load(tx, engine.SpaceHeads, accountKey(location, contact), &acc); err != nil {
-		return fmt.Errorf("end session %s: %w", id, err)
-	}
-	for _, k := range acc.Sessions {
-		if sessionID(k) != id {
-			continue
+// SignOut ends a session by its location, contact and id, as Sessions returns it; why is for its link's timeline. One that is over is no
+// error.
+func (l *Links) SignOut(ctx context.Context, stores engine.Stores, s Session, why string) error {
+	err := stores.For(s.Contact.Shard()).Update(ctx, func(tx engine.Tx) error {
+		var acc account
+		if _, err := load(tx, engine.SpaceHeads, accountKey(s.Location, s.Contact), &acc); err != nil {
+			return err
 		}
-		if err := endSession(tx, k, "ended from the list of sessions"); err != nil {
-			return fmt.Errorf("end session %s: %w", id, err)
+		for _, k := range acc.Sessions {
+			if sessionID(k) == s.ID {
+				return endSession(tx, k, why)
+			}
 		}
 		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("end session %s: %w", s.ID, err)
 	}
-	return fmt.Errorf("end session: %w", ErrNoSession)
+	return nil
+}
+
+// Proven reports whether a session was begun by a link that was sent to that e-mail address: whoever holds it has read what
+// was sent there. Of a link that is no longer stored it is not known, and false.
+func (l *Links) Proven(ctx context.Context, stores engine.Stores, s Session, address string) (bool, error) {
+	sel, err := ParseID(s.Link)
+	if err != nil || address == "" {
+		return false, nil
+	}
+	proven := false
+	err = stores.For(sel.Shard()).View(ctx, func(tx engine.Tx) error {
+		rec, ok, err := loadLink(tx, sel)
+		if err != nil || !ok {
+			return err
+		}
+		k := l.keys.find(rec.KeyID)
+		proven = k != nil && len(rec.Address) > 0 && hmac.Equal(rec.Address, k.addressMAC(rec.Location, address))
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("session %s: %w", s.ID, err)
+	}
+	return proven, nil
+}
+
+// Alive reports whether a session lives, by its location, contact and id.
+func (l *Links) Alive(ctx context.Context, stores engine.Stores, s Session, now time.Time) (live bool, err error) {
+	err = stores.For(s.Contact.Shard()).View(ctx, func(tx engine.Tx) error {
+		all, err := l.sessionsOf(tx, s.Location, s.Contact, now)
+		live = slices.ContainsFunc(all, func(o Session) bool { return o.ID == s.ID })
+		return err
+	})
+	if err != nil {
+		return false, fmt.Errorf("session %s: %w", s.ID, err)
+	}
+	return live, nil
 }

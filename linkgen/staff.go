@@ -20,7 +20,11 @@ const (
 	staffInAll = 2000 // per location, likewise
 )
 
-// ViaHost is how staff sign in whom the site around a sidebar vouches for.
+// ErrNoSession is returned for the id of a session that is not, or no more, a living one of the location's staff.
+var ErrNoSession = errors.New("no such session")
+
+// ViaHost is how staff sign in whom the site around a sidebar vouches for. Such a session is good for the portal's pages and not for
+// the console: a host says who somebody is, not what they may do.
 const ViaHost = "host"
 
 // A StaffSession is a member of staff who signed in. It never passes for a learner's, nor a learner's for it. SpaceSessions, by the

@@ -166,10 +166,7 @@ func (t *Trail) Lost() uint64 {
 }
 
 // NoteTx notes in the timeline of a link what happens in a commit. It runs on the partition of the link's shard; a link that is
-// not stored has none.
-func (t *Trail) NoteTx(tx engine.Tx, id string, e TrailEntry) error { return NoteTx(tx, id, e) }
-
-// NoteTx is Trail.NoteTx, which needs no trail.
+// not stored has none. Returns ErrBadID.
 func NoteTx(tx engine.Tx, id string, e TrailEntry) error {
 	s, err := ParseID(id)
 	if err != nil {

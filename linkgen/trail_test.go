@@ -22,7 +22,7 @@ func TestTimeline(t *testing.T) {
 	tok := b.mint(engine.LinkRequest{Run: run.ID, Workflow: "welcome", Step: "email1", Channel: "email"})
 	id := tok.selector.ID()
 	later := func() time.Time { b.now = b.now.Add(time.Minute); return b.now }
-	b.update(b.ada, func(tx engine.Tx) error { return trail.NoteTx(tx, id, TrailEntry{At: later(), What: Sent}) })
+	b.update(b.ada, func(tx engine.Tx) error { return NoteTx(tx, id, TrailEntry{At: later(), What: Sent}) })
 	for range 2 {
 		trail.Note(id, TrailEntry{At: later(), What: Fetched, Why: "it calls itself headless Chrome"})
 	}

@@ -17,7 +17,6 @@ import (
 	"latchkey/engine"
 	"latchkey/engine/console"
 	"latchkey/linkgen"
-	"latchkey/linkgen/portal"
 )
 
 // form posts a form to the learners' pages with these headers; Host counts too.
@@ -204,7 +203,7 @@ func TestHostVouchesForNoConsole(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": "staff: {owner: [sam@acme.test]}"})
 	i, _ := w.start()
-	for via, want := range map[string]bool{"link": true, portal.ViaHost: false} {
+	for via, want := range map[string]bool{"link": true, linkgen.ViaHost: false} {
 		sid := linkgen.NewSID(0)
 		err := i.stores.For(0).Update(t.Context(), func(tx engine.Tx) error {
 			_, err := i.links.BeginStaff(tx, linkgen.StaffEntry{Now: w.now(), Location: "academy", Email: "sam@acme.test", Via: via, Fresh: sid})

@@ -124,7 +124,7 @@ func (s *site) today(ses linkgen.StaffSession) (console.Who, bool, error) {
 		}
 		return k.who(), true, nil
 	}
-	if ses.Via != "link" { // another site vouched for them (portal.ViaHost), for its sidebar and no more
+	if ses.Via != "link" { // another site vouched for them (linkgen.ViaHost), for its sidebar and no more
 		return console.Who{}, false, nil
 	}
 	if ses.Email == theOwner {

@@ -138,7 +138,7 @@ func (p *Portal) look(w http.ResponseWriter, r *http.Request, text string) (tok 
 		p.fail(w, r, err)
 		return tok, door, false
 	}
-	if door.Link.Kind == linkgen.Staff || p.Locations(door.Link.Location) == nil { // that opens the console; this has no pages any more
+	if door.Link.Kind == linkgen.Staff || p.Locations(door.Link.Location) == nil { // the one opens the console, the other has no pages any more
 		door = linkgen.Door{Reason: linkgen.Unknown}
 	}
 	p.opened(r, door)

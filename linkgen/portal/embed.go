@@ -142,7 +142,7 @@ func (p *Portal) enterStaff(w http.ResponseWriter, r *http.Request) {
 }
 
 func (p *Portal) beginStaff(r *http.Request, door linkgen.Door, said assertion, fresh engine.Secret) error {
-	entry := linkgen.StaffEntry{Now: p.Now(), Location: door.Link.Location, Email: said.Email, Via: ViaHost, Link: door.Link.ID,
+	entry := linkgen.StaffEntry{Now: p.Now(), Location: door.Link.Location, Email: said.Email, Via: linkgen.ViaHost, Link: door.Link.ID,
 		Presented: p.frameSID(r), Fresh: fresh, Device: linkgen.Device(r.UserAgent()), Address: linkgen.CoarseAddress(p.client(r))}
 	return p.Stores.For(0).Update(r.Context(), func(tx engine.Tx) error {
 		first, err := linkgen.UseOnce(tx, "assertion", door.Link.Location, said.Issuer+"\x00"+said.ID, said.Expires)
@@ -160,10 +160,6 @@ func (p *Portal) beginStaff(r *http.Request, door linkgen.Door, said assertion, 
 	})
 }
 
-// ViaHost is how staff sign in whom a host vouches for. Such a session is good for the portal's page for staff and for nothing
-// else: a host says who somebody is, not what they may do.
-const ViaHost = linkgen.ViaHost
-
 // frameLife is how long such a session lasts: who is no longer staff there is not for long here.
 const frameLife = 12 * time.Hour
 
@@ -175,7 +171,7 @@ func (p *Portal) framed(r *http.Request, location string) (s linkgen.StaffSessio
 	}
 	err = p.Stores.For(0).View(r.Context(), func(tx engine.Tx) error {
 		found, ok, err := p.Links.StaffSession(tx, sid, p.Now())
-		if ok && found.Via == ViaHost && found.Location == location && p.Now().Sub(found.Created) < frameLife {
+		if ok && found.Via == linkgen.ViaHost && found.Location == location && p.Now().Sub(found.Created) < frameLife {
 			s = found
 		}
 		return err

@@ -1,10 +1,8 @@
 package portal
 
 import (
-	"errors"
 	"net/http"
 
-	"latchkey/engine"
 	"latchkey/linkgen"
 )
 
@@ -77,7 +75,7 @@ func (p *Portal) endSessions(w http.ResponseWriter, r *http.Request) {
 			if s.ID != what && !(what == "others" && s.ID != l.session.ID) {
 				continue
 			}
-			if err := p.endOne(r, s); err != nil {
+			if err := p.Links.SignOut(r.Context(), p.Stores, s, "ended from the list of sessions"); err != nil {
 				p.fail(w, r, err)
 				return
 			}
@@ -87,15 +85,4 @@ func (p *Portal) endSessions(w http.ResponseWriter, r *http.Request) {
 		}
 		p.redirect(w, "/sessions")
 	})
-}
-
-// endOne ends a session. One that is over already is no error.
-func (p *Portal) endOne(r *http.Request, s linkgen.Session) error {
-	err := p.Stores.For(s.Contact.Shard()).Update(r.Context(), func(tx engine.Tx) error {
-		return p.Links.EndSessionID(tx, s.Location, s.Contact, s.ID)
-	})
-	if errors.Is(err, linkgen.ErrNoSession) {
-		return nil
-	}
-	return err
 }

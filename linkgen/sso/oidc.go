@@ -258,7 +258,7 @@ func (p *provider) recent(r *http.Request, req *oidc.AuthRequest, s linkgen.Sess
 // ask has a visitor sign in first, and keeps the request in their browser. Who has to sign in again is signed out.
 func (p *provider) ask(w http.ResponseWriter, r *http.Request, app App, req *oidc.AuthRequest, s linkgen.Session, person *engine.Person) {
 	if person != nil && s.Location == app.Location {
-		if err := p.h.Links.SignOut(r.Context(), p.h.Stores, s, app.Name); err != nil {
+		if err := p.h.Links.SignOut(r.Context(), p.h.Stores, s, "signed out by "+app.Name); err != nil {
 			p.h.fail(w, r, app, err)
 			return
 		}
@@ -324,7 +324,7 @@ func (s storage) TerminateSessionFromRequest(ctx context.Context, req *op.EndSes
 	}
 	for _, session := range all {
 		if session.ID == sid {
-			return req.RedirectURI, s.h.Links.SignOut(ctx, s.h.Stores, session, app.Name)
+			return req.RedirectURI, s.h.Links.SignOut(ctx, s.h.Stores, session, "signed out by "+app.Name)
 		}
 	}
 	return req.RedirectURI, nil

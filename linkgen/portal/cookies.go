@@ -7,54 +7,59 @@ import (
 	"latchkey/engine"
 )
 
-// The names of cookies beside the session's. The first of each can only be set over https, for one host and all its paths.
+// The names of our cookies. Over https "__Host-" begins each: then it can only be set over https, for one host and all its paths.
 const (
-	secureBrowser   = "__Host-latchkey-browser"
-	loopbackBrowser = "latchkey-browser"
-	secureFrame     = "__Host-latchkey-frame"
-	loopbackFrame   = "latchkey-frame"
+	sessionCookie = "latchkey"
+	browserCookie = "latchkey-browser"
+	frameCookie   = "latchkey-frame"
 
 	browserAge = 400 * 24 * time.Hour // as long as browsers keep a cookie; no link that is bound to it lives longer
 )
 
-// cookie returns what a cookie of ours holds, or the zero Secret.
-func (p *Portal) cookie(r *http.Request, secure, loopback string) engine.Secret {
-	name := loopback
+func (p *Portal) cookieName(name string) string {
 	if p.https() {
-		name = secure
+		return "__Host-" + name
 	}
-	c, err := r.Cookie(name)
+	return name
+}
+
+// cookie returns what a cookie of ours holds, or the zero Secret.
+func (p *Portal) cookie(r *http.Request, name string) engine.Secret {
+	c, err := r.Cookie(p.cookieName(name))
 	if err != nil {
 		return engine.Secret{}
 	}
 	return engine.NewSecret(c.Value)
 }
 
-// bound returns what a browser proves itself by to the links that are bound to it, or the zero Secret.
-func (p *Portal) bound(r *http.Request) engine.Secret {
-	return p.cookie(r, secureBrowser, loopbackBrowser)
-}
-
-// bind has the browser keep that.
-func (p *Portal) bind(w http.ResponseWriter, browser engine.Secret) {
-	c := &http.Cookie{Name: loopbackBrowser, Value: browser.Reveal(), Path: "/", MaxAge: int(browserAge / time.Second),
-		HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	if p.https() {
-		c.Name, c.Secure = secureBrowser, true
+// keep has the browser hold a cookie of ours for so many seconds; below zero, no more.
+func (p *Portal) keep(w http.ResponseWriter, name, value string, maxAge int) {
+	c := &http.Cookie{Name: p.cookieName(name), Value: value, Path: "/", MaxAge: maxAge, Secure: p.https(), HttpOnly: true,
+		SameSite: http.SameSiteLaxMode}
+	if name == frameCookie && p.https() { // it is for frames of the site that embeds the page, and for nowhere else
+		c.Partitioned, c.SameSite = true, http.SameSiteNoneMode
 	}
 	http.SetCookie(w, c)
+}
+
+// presented returns the session that a browser holds, or the zero Secret.
+func (p *Portal) presented(r *http.Request) engine.Secret { return p.cookie(r, sessionCookie) }
+
+// setCookie has the browser hold a session of a location.
+func (p *Portal) setCookie(w http.ResponseWriter, location string, sid engine.Secret) {
+	_, life := p.Links.SessionLimits(location)
+	p.keep(w, sessionCookie, sid.Reveal(), int(life/time.Second))
+}
+
+func (p *Portal) clearCookie(w http.ResponseWriter) { p.keep(w, sessionCookie, "", -1) }
+
+// bound returns what a browser proves itself by to the links that are bound to it, or the zero Secret.
+func (p *Portal) bound(r *http.Request) engine.Secret { return p.cookie(r, browserCookie) }
+
+// bind has the browser hold that.
+func (p *Portal) bind(w http.ResponseWriter, browser engine.Secret) {
+	p.keep(w, browserCookie, browser.Reveal(), int(browserAge/time.Second))
 }
 
 // frameSID returns the session that a browser holds in a frame of another site, or the zero Secret.
-func (p *Portal) frameSID(r *http.Request) engine.Secret {
-	return p.cookie(r, secureFrame, loopbackFrame)
-}
-
-// writeFrameCookie has the browser hold a session in frames of the site that embeds the page, and nowhere else.
-func (p *Portal) writeFrameCookie(w http.ResponseWriter, value string, maxAge int) {
-	c := &http.Cookie{Name: loopbackFrame, Value: value, Path: "/", MaxAge: maxAge, HttpOnly: true, SameSite: http.SameSiteLaxMode}
-	if p.https() {
-		c.Name, c.Secure, c.Partitioned, c.SameSite = secureFrame, true, true, http.SameSiteNoneMode
-	}
-	http.SetCookie(w, c)
-}
+func (p *Portal) frameSID(r *http.Request) engine.Secret { return p.cookie(r, frameCookie) }

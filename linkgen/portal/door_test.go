@@ -84,7 +84,7 @@ func TestLinkBoundToItsBrowser(t *testing.T) {
 	in := b.press(link)
 	b.wants(in, 303)
 	for _, c := range in.Cookies() {
-		if c.Name == loopbackBrowser && (!c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.MaxAge < 30*24*3600) {
+		if c.Name == browserCookie && (!c.HttpOnly || c.SameSite != http.SameSiteLaxMode || c.MaxAge < 30*24*3600) {
 			t.Errorf("cookie %+v", c)
 		}
 	}

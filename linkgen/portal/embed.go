@@ -136,7 +136,7 @@ func (p *Portal) enterStaff(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		p.fail(w, r, err)
 	default:
-		p.writeFrameCookie(w, fresh.Reveal(), int(frameLife/time.Second))
+		p.keep(w, frameCookie, fresh.Reveal(), int(frameLife/time.Second))
 		p.redirect(w, p.staffPath(loc.ID))
 	}
 }
@@ -280,6 +280,6 @@ func (p *Portal) leaveStaff(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	p.writeFrameCookie(w, "", -1)
+	p.keep(w, frameCookie, "", -1)
 	p.redirect(w, p.staffPath(p.location(f.get("location")).ID))
 }

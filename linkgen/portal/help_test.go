@@ -363,7 +363,7 @@ func formOf(r reply, action string) url.Values {
 func (b *browser) cookie() string {
 	u, _ := url.Parse(b.URL)
 	for _, c := range b.Jar.Cookies(u) {
-		if c.Name == loopbackCookie {
+		if c.Name == sessionCookie {
 			return c.Value
 		}
 	}

@@ -294,7 +294,7 @@ func (s *site) viewing(p *engine.Person, as string) *browser {
 	})
 	b := s.browser()
 	u, _ := url.Parse(s.URL)
-	b.Jar.SetCookies(u, []*http.Cookie{{Name: loopbackCookie, Value: sid.Reveal(), Path: "/"}})
+	b.Jar.SetCookies(u, []*http.Cookie{{Name: sessionCookie, Value: sid.Reveal(), Path: "/"}})
 	return b
 }
 

@@ -49,9 +49,9 @@ func TestAttack07AccessLost(t *testing.T) {
 	}
 	for _, path := range append(pages, "/s/l1", "/sessions") { // each in a session that nobody has ended yet
 		again := s.browser()
-		again.wants(again.do("GET", path, nil, "Cookie", loopbackCookie+"="+held), 403, "Your access has ended", "help@acme.test")
+		again.wants(again.do("GET", path, nil, "Cookie", sessionCookie+"="+held), 403, "Your access has ended", "help@acme.test")
 		s.happen(s.ada, "offer_access_granted", "offer=o-c-17")
-		again.wants(again.do("GET", path, nil, "Cookie", loopbackCookie+"="+held), 200, "You are not signed in")
+		again.wants(again.do("GET", path, nil, "Cookie", sessionCookie+"="+held), 200, "You are not signed in")
 		held = s.signedIn(s.ada, engine.LinkRequest{}).cookie()
 		s.happen(s.ada, "offer_access_removed", "offer=o-c-17")
 	}
@@ -59,16 +59,16 @@ func TestAttack07AccessLost(t *testing.T) {
 
 // What a browser held before it signs in is void afterwards, and it holds something else, that no script and no other site gets.
 //
-// Red if letIn does not end the presented session, if setCookie leaves out HttpOnly, Secure or SameSite, or if enter takes
+// Red if letIn does not end the presented session, if keep leaves out HttpOnly, Secure or SameSite, or if enter takes
 // the presented sid for the fresh one.
 func TestAttack13SessionFixation(t *testing.T) {
 	t.Parallel()
 	for _, base := range []string{"", "https://learn.acme.test"} {
 		s := newSite(t, 1)
-		name, want := loopbackCookie, "Path=/; Max-Age=1209600; HttpOnly; SameSite=Lax"
+		name, want := sessionCookie, "Path=/; Max-Age=1209600; HttpOnly; SameSite=Lax"
 		if base != "" {
 			s.loc.BaseURL = base
-			name, want = secureCookie, "Path=/; Max-Age=1209600; HttpOnly; Secure; SameSite=Lax"
+			name, want = "__Host-"+sessionCookie, "Path=/; Max-Age=1209600; HttpOnly; Secure; SameSite=Lax"
 		}
 		sidOf := func(r reply) string {
 			for _, c := range r.Cookies() {

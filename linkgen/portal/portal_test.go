@@ -56,7 +56,7 @@ func TestSignOut(t *testing.T) {
 		t.Error("the cookie stays")
 	}
 	b.wants(b.get("/"), 200, "You are not signed in", "newest message from Acme Academy", "mailto:help@acme.test")
-	b.wants(b.do("GET", "/", nil, "Cookie", loopbackCookie+"="+held), 200, "You are not signed in")
+	b.wants(b.do("GET", "/", nil, "Cookie", sessionCookie+"="+held), 200, "You are not signed in")
 	b.wants(b.do("POST", "/logout", nil), 303) // again
 }
 
@@ -97,7 +97,7 @@ func TestSwitchingAsksFirst(t *testing.T) {
 		if strings.Contains(home.body, "Go 101") || strings.Contains(home.body, "Ada") {
 			t.Error("two learners are mixed")
 		}
-		b.wants(s.browser().do("GET", "/", nil, "Cookie", loopbackCookie+"="+held), 200, "You are not signed in")
+		b.wants(s.browser().do("GET", "/", nil, "Cookie", sessionCookie+"="+held), 200, "You are not signed in")
 	}
 }
 

@@ -3,7 +3,6 @@ package portal
 import (
 	"net/http"
 	"strings"
-	"time"
 
 	"latchkey/engine"
 	"latchkey/linkgen"
@@ -87,44 +86,7 @@ func (p *Portal) endElsewhere(r *http.Request, sid engine.Secret, shard uint16) 
 	}
 }
 
-// The names of the session's cookie. The first can only be set over https, for one host and all its paths.
-const (
-	secureCookie   = "__Host-latchkey"
-	loopbackCookie = "latchkey"
-)
-
 // https reports whether the portal is reached over https. Only settings say so, never a request.
 func (p *Portal) https() bool { return secure(p.location("")) }
 
 func secure(loc *engine.Location) bool { return strings.HasPrefix(loc.BaseURL, "https://") }
-
-func (p *Portal) cookieName() string {
-	if p.https() {
-		return secureCookie
-	}
-	return loopbackCookie
-}
-
-// presented returns what the browser holds, or the zero Secret.
-func (p *Portal) presented(r *http.Request) engine.Secret {
-	c, err := r.Cookie(p.cookieName())
-	if err != nil {
-		return engine.Secret{}
-	}
-	return engine.NewSecret(c.Value)
-}
-
-// setCookie has the browser hold a session of a location.
-func (p *Portal) setCookie(w http.ResponseWriter, location string, sid engine.Secret) {
-	_, life := p.Links.SessionLimits(location)
-	p.writeCookie(w, sid.Reveal(), int(life/time.Second))
-}
-
-func (p *Portal) clearCookie(w http.ResponseWriter) { p.writeCookie(w, "", -1) }
-
-func (p *Portal) writeCookie(w http.ResponseWriter, value string, maxAge int) {
-	http.SetCookie(w, &http.Cookie{
-		Name: p.cookieName(), Value: value, Path: "/", MaxAge: maxAge,
-		Secure: p.https(), HttpOnly: true, SameSite: http.SameSiteLaxMode,
-	})
-}

@@ -119,11 +119,14 @@ func (c *Config) contactPage(r *http.Request) (any, error) {
 	if !p.HasAccess() {
 		v.Says = "No link lets them in now: they hold no offer and no product."
 	}
-	for channel, consent := range map[string]*bool{"e-mail": p.Contact.Consent.Email, "SMS": p.Contact.Consent.SMS} {
-		if consent != nil && !*consent {
-			v.Refuses = strings.TrimSpace(v.Refuses + " They want no " + channel + ".")
-		}
+	var refuses []string
+	if c := p.Contact.Consent.Email; c != nil && !*c {
+		refuses = append(refuses, "They want no e-mail.")
 	}
+	if c := p.Contact.Consent.SMS; c != nil && !*c {
+		refuses = append(refuses, "They want no SMS.")
+	}
+	v.Refuses = strings.Join(refuses, " ")
 	links, err := c.Links.OfContact(ctx, c.Location.ID, key)
 	if err != nil {
 		return nil, err

@@ -180,8 +180,7 @@ func (c *Config) page(r *http.Request, title, at string) *page {
 func (p *page) render(w http.ResponseWriter, status int, view string) {
 	var b bytes.Buffer
 	if err := views[view].ExecuteTemplate(&b, "frame.html", p); err != nil {
-		http.Error(w, "This page cannot be shown. The admin API still answers.", http.StatusInternalServerError)
-		return
+		panic(fmt.Errorf("console page %s: %w", view, err)) // a fault of ours, for the log: each page is tested
 	}
 	setPageHeaders(w.Header())
 	w.WriteHeader(status)

@@ -21,7 +21,6 @@ type portalView struct {
 	Name    string // of the contact that it is for
 	User    *Link  // the staff link, if there is one
 	CanSend bool
-	Invited string
 }
 
 func (c *Config) portalBody(r *http.Request) (*portalView, error) {

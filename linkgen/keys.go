@@ -4,27 +4,27 @@ import (
 	"crypto/hkdf"
 	"crypto/rand"
 	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 
 	"latchkey/engine"
 )
 
-const (
-	keyFile    = "link.key"
-	keySize    = 32
-	keyFileTop = "# Keys of login links, one a line: its id and the key. The first mints, all verify.\n" +
-		"# To rotate, put a new line on top. To end every link of a key, remove its line.\n"
-)
+const keySize = 32
 
-// Keys are the secrets that links are hashed with, in order: the first mints, all verify. They live outside the data
-// folder, so that the data alone lets nobody in.
+// linkKeys is the file of Keys.
+var linkKeys = KeyFile[key]{
+	Name: "link.key",
+	Top: "# Keys of login links, one a line: its id and the key. The first mints, all verify.\n" +
+		"# To rotate, put a new line on top. To end every link of a key, remove its line.\n",
+	Make: func() ([]byte, error) {
+		b := make([]byte, keySize)
+		rand.Read(b) // never fails
+		return b, nil
+	},
+	Read: deriveKey,
+}
+
+// Keys are the secrets that links are hashed with, in order: the first mints, all verify.
 type Keys struct{ list []key }
 
 // A key holds what is derived from one line of the file: a key of its own for each purpose.
@@ -33,106 +33,31 @@ type key struct {
 	link, address []byte
 }
 
-// OpenKeys reads link.key in dir. On the first run it makes both, for the owner's eyes only. A file that others can
-// read is refused, as is one that holds no key or a line that cannot be read; such errors name the line and never
-// quote it.
+// OpenKeys reads link.key in dir, as KeyFile.Open does.
 func OpenKeys(dir string) (*Keys, error) {
-	path := filepath.Join(dir, keyFile)
-	if err := makeKeyFile(dir, path); err != nil {
-		return nil, fmt.Errorf("make link key: %w", err)
-	}
-	info, err := os.Stat(path)
+	list, err := linkKeys.Open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("read link key: %w", err)
+		return nil, err
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("%s can be read by others (mode %04o): run chmod 600 on it", path, mode)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("read link key: %w", err)
-	}
-	return parseKeys(path, string(text))
+	return &Keys{list}, nil
 }
 
 // TemporaryKeys returns a fresh key that is in memory only: links that it makes die with the process.
-func TemporaryKeys() (*Keys, error) { return parseKeys("temporary key", newKeyLine()) }
-
-// makeKeyFile makes the folder and a first key unless the file exists. Of two processes that do so at once one wins.
-func makeKeyFile(dir, path string) error {
-	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	// Projects live in git, keys must not.
-	if err := os.WriteFile(filepath.Join(dir, ".gitignore"), []byte("*\n"), 0o600); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".link-*") // mode 0600
+func TemporaryKeys() (*Keys, error) {
+	line, err := linkKeys.line()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer os.Remove(f.Name())
-	_, err = f.WriteString(keyFileTop + newKeyLine() + "\n")
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return err
-	}
-	if err := os.Link(f.Name(), path); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	return syncDir(dir)
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-func newKeyLine() string {
-	b := make([]byte, 4+keySize)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b[:4]) + " " + base64.StdEncoding.EncodeToString(b[4:])
-}
-
-func parseKeys(path, text string) (*Keys, error) {
-	var ks Keys
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		f := strings.Fields(line)
-		if len(f) == 0 || strings.HasPrefix(f[0], "#") {
-			continue
-		}
-		if len(f) != 2 {
-			return nil, fmt.Errorf("%s:%d: want an id and a key", path, n)
-		}
-		b, err := base64.StdEncoding.DecodeString(f[1])
-		if err != nil || len(b) != keySize {
-			return nil, fmt.Errorf("%s:%d: the key is not %d bytes in base64", path, n, keySize)
-		}
-		if ks.find(f[0]) != nil {
-			return nil, fmt.Errorf("%s:%d: key id %s comes twice", path, n, f[0])
-		}
-		k, err := deriveKey(f[0], b)
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", path, n, err)
-		}
-		ks.list = append(ks.list, k)
-	}
-	if len(ks.list) == 0 {
-		return nil, fmt.Errorf("%s holds no key", path)
-	}
-	return &ks, nil
+	list, err := linkKeys.parse("temporary key", line)
+	return &Keys{list}, err
 }
 
 // deriveKey separates the purposes (RFC 5869), so that what is made for one never passes for another.
 func deriveKey(id string, secret []byte) (key, error) {
 	k := key{id: id}
+	if len(secret) != keySize {
+		return k, fmt.Errorf("the key has not %d bytes", keySize)
+	}
 	var err error
 	if k.link, err = hkdf.Key(sha256.New, secret, nil, "latchkey link v1", keySize); err != nil {
 		return k, err

@@ -43,9 +43,18 @@ func TestKeysAreMadeOnceForTheOwnerOnly(t *testing.T) {
 	}
 }
 
+func newKeyLine(t testing.TB) string {
+	t.Helper()
+	line, err := linkKeys.line()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return line
+}
+
 func TestKeysThatCannotBeRead(t *testing.T) {
 	t.Parallel()
-	good := newKeyLine()
+	good := newKeyLine(t)
 	for name, c := range map[string]struct {
 		text, want string
 		mode       os.FileMode
@@ -53,7 +62,8 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 		"open to others":  {good, "can be read by others (mode 0644)", 0o644},
 		"empty":           {"# nothing\n\n", "holds no key", 0o600},
 		"one word":        {"\n" + strings.Fields(good)[1], ":2: want an id and a key", 0o600},
-		"short key":       {"k1 AAAA", ":1: the key is not 32 bytes in base64", 0o600},
+		"short key":       {"k1 AAAA", ":1: the key has not 32 bytes", 0o600},
+		"no base64":       {"k1 !!", ":1: the key is not base64", 0o600},
 		"the same id":     {good + "\n" + good, ":2: key id", 0o600},
 		"one word a line": {"k1 " + strings.Fields(good)[1] + " x", ":1: want an id and a key", 0o600},
 	} {
@@ -92,7 +102,7 @@ func TestAttack22KeysAndStoredHashes(t *testing.T) {
 		}
 		b.links.keys = keys
 	}
-	k1, k2 := newKeyLine(), newKeyLine()
+	k1, k2 := newKeyLine(t), newKeyLine(t)
 	use(k1)
 	old := b.mint(engine.LinkRequest{Address: "ada@example.com"})
 	b.want(old, OK)

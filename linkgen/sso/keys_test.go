@@ -2,43 +2,50 @@ package sso
 
 import (
 	"crypto/ed25519"
+	"encoding/base64"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"latchkey/linkgen"
 )
+
+// lineOf is a line of a key file with a new key.
+func lineOf(t testing.TB, f linkgen.KeyFile[signKey]) string {
+	t.Helper()
+	k, err := f.Make()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return "id-1 " + base64.StdEncoding.EncodeToString(k)
+}
 
 func TestKeyFile(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "keys")
-	first, err := tokenKeys.open(dir)
+	first, err := tokenKeys.Open(dir)
 	if err != nil || len(first) != 1 {
 		t.Fatal(first, err)
 	}
 	path := filepath.Join(dir, "sso.key")
 	text, _ := os.ReadFile(path)
-	again, err := tokenKeys.open(dir)
+	again, err := tokenKeys.Open(dir)
 	if err != nil || again[0].id != first[0].id {
 		t.Fatal("another key the second time", err)
 	}
-	line, err := tokenKeys.line()
-	if err != nil {
-		t.Fatal(err)
-	}
+	line := lineOf(t, tokenKeys)
 	if err := os.WriteFile(path, []byte(line+"\n"+string(text)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	rotated, err := tokenKeys.open(dir)
+	rotated, err := tokenKeys.Open(dir)
 	if err != nil || len(rotated) != 2 || rotated[0].id == first[0].id || rotated[1].id != first[0].id {
 		t.Fatalf("rotated: %d keys, %v", len(rotated), err)
 	}
 	if !rotated[1].key.(ed25519.PrivateKey).Equal(first[0].key) {
 		t.Error("the old key has changed")
 	}
-	rsa, err := oidcKeys.line()
-	if err != nil {
-		t.Fatal(err)
-	}
+	rsa := lineOf(t, oidcKeys)
 	for want, bad := range map[string]string{
 		"holds no key":            "# nothing\n",
 		":1: want an id":          "one\n",
@@ -50,14 +57,14 @@ func TestKeyFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := tokenKeys.open(dir); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "AAAA") {
+		if _, err := tokenKeys.Open(dir); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "AAAA") {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
 	if err := os.Chmod(path, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tokenKeys.open(dir); err == nil || !strings.Contains(err.Error(), "chmod 600") {
+	if _, err := tokenKeys.Open(dir); err == nil || !strings.Contains(err.Error(), "chmod 600") {
 		t.Errorf("a file for all to read: %v", err)
 	}
 }

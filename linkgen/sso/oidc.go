@@ -40,7 +40,7 @@ type provider struct {
 
 func newProvider(h *Handler) (*provider, error) {
 	p := &provider{h: h, crypto: tokenCrypto{h.sealer}, pace: newPace(h.Now)}
-	p.keys = onceRight(func() ([]signKey, error) { return oidcKeys.open(h.Keys) })
+	p.keys = onceRight(func() ([]signKey, error) { return oidcKeys.Open(h.Keys) })
 	issuer := func(bool) (op.IssuerFromRequest, error) { return p.issuer, nil }
 	var err error
 	p.op, err = op.NewProvider(&op.Config{CodeMethodS256: true, AuthMethodPost: true}, storage{p}, issuer,

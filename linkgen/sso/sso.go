@@ -90,7 +90,7 @@ func New(c Config) (*Handler, error) {
 	}
 	h := &Handler{Config: c, mux: http.NewServeMux(), asker: newAsker(c.Transport, c.Now)}
 	var err error
-	if h.keys, err = tokenKeys.open(c.Keys); err != nil {
+	if h.keys, err = tokenKeys.Open(c.Keys); err != nil {
 		return nil, err
 	}
 	seals, err := sealKeys(h.keys)

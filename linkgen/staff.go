@@ -139,31 +139,10 @@ func listStaff(tx engine.Tx, key []byte, s StaffSession) error {
 		return err
 	}
 	// A host's staff are counted by themselves: it may vouch for any address, also for one of ours.
-	same := func(l staffSeen) bool { return (l.s.Via == ViaHost) == (s.Via == ViaHost) }
-	own, all := 1, 1
-	for _, l := range live {
-		if same(l) && l.s.Email == s.Email {
-			own++
-		}
-	}
-	live = slices.DeleteFunc(live, func(l staffSeen) bool { // so that nobody pushes another out
-		if !same(l) || l.s.Email != s.Email || own <= StaffMax {
-			return false
-		}
-		own--
-		tx.Delete(engine.SpaceSessions, l.key)
-		return true
-	})
-	for _, l := range live {
-		if same(l) {
-			all++
-		}
-	}
-	for ; all > staffInAll; all-- {
-		n := slices.IndexFunc(live, same)
-		tx.Delete(engine.SpaceSessions, live[n].key)
-		live = slices.Delete(live, n, n+1)
-	}
+	alike := func(l StaffSession) bool { return (l.Via == ViaHost) == (s.Via == ViaHost) }
+	own := func(l StaffSession) bool { return alike(l) && l.Email == s.Email }
+	live = dropOldest(tx, live, StaffMax-1, own) // first, so that nobody pushes another out
+	live = dropOldest(tx, live, staffInAll-1, alike)
 	acc.Sessions = acc.Sessions[:0]
 	for _, l := range live {
 		acc.Sessions = append(acc.Sessions, l.key)
@@ -173,6 +152,24 @@ func listStaff(tx engine.Tx, key []byte, s StaffSession) error {
 		return err
 	}
 	return save(tx, engine.SpaceHeads, ak, acc)
+}
+
+// dropOldest deletes those of a kind that are unseen for longest, so that no more than most are left of it. It returns what is left in all.
+func dropOldest(tx engine.Tx, live []staffSeen, most int, is func(StaffSession) bool) []staffSeen {
+	n := 0
+	for _, l := range live {
+		if is(l.s) {
+			n++
+		}
+	}
+	return slices.DeleteFunc(live, func(l staffSeen) bool {
+		if n <= most || !is(l.s) {
+			return false
+		}
+		n--
+		tx.Delete(engine.SpaceSessions, l.key)
+		return true
+	})
 }
 
 type staffSeen struct {

@@ -67,8 +67,8 @@ func (l *Links) loadSession(tx engine.Tx, key []byte) (s Session, ok bool, err e
 	return s, ok, err
 }
 
-// Ends returns when the session ends at the latest.
-func (s Session) Ends() time.Time {
+// ends returns when the session ends at the latest.
+func (s Session) ends() time.Time {
 	life := cmp.Or(s.limits.life, SessionLife)
 	if s.As != "" {
 		life = min(life, ViewLife)
@@ -176,7 +176,7 @@ func (l *Links) moved(ctx context.Context, stores engine.Stores, s Session, p *e
 
 // alive reports whether a session of a contact, whose epoch is given, is not over.
 func (s Session) alive(tx engine.Tx, epoch uint32, now time.Time) (bool, error) {
-	if s.Epoch != epoch || !now.Before(s.Seen.Add(cmp.Or(s.limits.idle, SessionIdle))) || !now.Before(s.Ends()) {
+	if s.Epoch != epoch || !now.Before(s.Seen.Add(cmp.Or(s.limits.idle, SessionIdle))) || !now.Before(s.ends()) {
 		return false, nil
 	}
 	link, err := ParseID(s.Link)

@@ -43,14 +43,14 @@ type StaffSession struct {
 	mark uint64 // the partition's last when it began
 }
 
-// Ends returns when the session ends at the latest.
-func (s StaffSession) Ends() time.Time { return s.Created.Add(StaffLife) }
+// ends returns when the session ends at the latest.
+func (s StaffSession) ends() time.Time { return s.Created.Add(StaffLife) }
 
 // Stale reports whether a session that is seen now should be touched.
 func (s StaffSession) Stale(now time.Time) bool { return now.Sub(s.Seen) >= seenEvery }
 
 func (s StaffSession) alive(tx engine.Tx, now time.Time) (bool, error) {
-	if !now.Before(s.Seen.Add(StaffIdle)) || !now.Before(s.Ends()) {
+	if !now.Before(s.Seen.Add(StaffIdle)) || !now.Before(s.ends()) {
 		return false, nil
 	}
 	c, err := revokedWith(tx, s.Location, "", engine.ID{}, s.mark)

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// MaxLogo is how many bytes a logo may have: it is in every page, and the link page is to stay under 10 KB.
-const MaxLogo = 2048
+// maxLogo is how many bytes a logo may have: it is in every page, and the link page is to stay under 10 KB.
+const maxLogo = 2048
 
 // maxLogoSide is how many pixels a PNG's sides may have.
 const maxLogoSide = 1024
@@ -20,8 +20,8 @@ const maxLogoSide = 1024
 // Logo returns an SVG or PNG as a data: URI for engine.Location.Logo. An SVG that could run or fetch something is refused,
 // although browsers would not let a picture do that.
 func Logo(src []byte) (string, error) {
-	if len(src) > MaxLogo {
-		return "", fmt.Errorf("has %d bytes; a logo may have %d, since it is in every page", len(src), MaxLogo)
+	if len(src) > maxLogo {
+		return "", fmt.Errorf("has %d bytes; a logo may have %d, since it is in every page", len(src), maxLogo)
 	}
 	kind := "image/svg+xml"
 	if bytes.HasPrefix(src, []byte("\x89PNG\r\n\x1a\n")) {

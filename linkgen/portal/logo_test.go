@@ -57,7 +57,7 @@ func TestLogoInPNG(t *testing.T) {
 func TestPagesShowTheLogo(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)
-	big := testLogo[:len(testLogo)-6] + "<!--" + strings.Repeat("x", MaxLogo-len(testLogo)-7) + "--></svg>"
+	big := testLogo[:len(testLogo)-6] + "<!--" + strings.Repeat("x", maxLogo-len(testLogo)-7) + "--></svg>"
 	var err error
 	if s.loc.Logo, err = Logo([]byte(big)); err != nil {
 		t.Fatal(err)

@@ -35,7 +35,7 @@ type Config struct {
 	Opened func(location string, pressed bool, is linkgen.Reason)
 	// Settings, if set, returns what a location says of its pages.
 	Settings func(location string) Settings
-	// Client, if set, tells whom a request comes from; default DirectClient.
+	// Client, if set, tells whom a request comes from; default is the connection's address.
 	Client func(*http.Request) netip.Addr
 	// Trail, if set, keeps links' timelines.
 	Trail *linkgen.Trail

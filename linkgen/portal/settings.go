@@ -77,11 +77,11 @@ func (p *Portal) client(r *http.Request) netip.Addr {
 	if p.Client != nil {
 		return p.Client(r)
 	}
-	return DirectClient(r)
+	return directClient(r)
 }
 
-// DirectClient returns the address that the connection of a request comes from.
-func DirectClient(r *http.Request) netip.Addr {
+// directClient returns the address that the connection of a request comes from.
+func directClient(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
@@ -97,7 +97,7 @@ func ClientBehind(proxies []netip.Prefix) func(*http.Request) netip.Addr {
 		return slices.ContainsFunc(proxies, func(p netip.Prefix) bool { return p.Contains(a) })
 	}
 	return func(r *http.Request) netip.Addr {
-		client := DirectClient(r)
+		client := directClient(r)
 		hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 		for i := len(hops) - 1; i >= 0 && trusted(client); i-- {
 			hop, ok := parseHop(strings.TrimSpace(hops[i]))

@@ -21,8 +21,8 @@ const (
 	Minted    = "minted"
 )
 
-// Ways returns the words that `sso` may be.
-func Ways() []string { return []string{JWT, Thinkific, Discourse, OIDC, Moodle, Minted} }
+// ways are the words that `sso` may be.
+var ways = []string{JWT, Thinkific, Discourse, OIDC, Moodle, Minted}
 
 // Limits of what is shared with a site. HS256 wants a key as long as its hash.
 const (
@@ -85,12 +85,12 @@ var uses = map[string][]string{
 func (a *App) Check() []Mistake {
 	var out []Mistake
 	wrong := func(key, format string, args ...any) { out = append(out, Mistake{key, fmt.Sprintf(format, args...)}) }
-	if a.SSO != "" && !slices.Contains(Ways(), a.SSO) {
+	if a.SSO != "" && !slices.Contains(ways, a.SSO) {
 		hint := ""
-		if near := engine.Nearest(a.SSO, Ways()); near != "" {
+		if near := engine.Nearest(a.SSO, ways); near != "" {
 			hint = "; did you mean " + near + "?"
 		}
-		wrong("sso", "%q is none of %s%s", a.SSO, strings.Join(Ways(), ", "), hint)
+		wrong("sso", "%q is none of %s%s", a.SSO, strings.Join(ways, ", "), hint)
 		return out
 	}
 	a.checkURLs(wrong)
@@ -144,7 +144,7 @@ func (a *App) has(key string) bool {
 func (a *App) checkURLs(wrong func(key, format string, args ...any)) {
 	switch {
 	case a.URL != "":
-		if err := CheckURL(a.URL); err != nil {
+		if err := checkURL(a.URL); err != nil {
 			wrong("url", "%v", err)
 		} else if u, _ := url.Parse(a.URL); u.RawQuery != "" || u.Fragment != "" {
 			wrong("url", "%q: leave out what begins at ? or #", a.URL)
@@ -154,7 +154,7 @@ func (a *App) checkURLs(wrong func(key, format string, args ...any)) {
 	}
 	for key, list := range map[string][]string{"redirects": a.Redirects, "logout": a.Logout} {
 		for _, v := range list {
-			if err := CheckURL(v); err != nil {
+			if err := checkURL(v); err != nil {
 				wrong(key, "%v", err)
 			} else if strings.Contains(v, "#") || strings.ContainsAny(v, "*") {
 				wrong(key, "%q: it is compared letter by letter, without * or #", v)
@@ -162,7 +162,7 @@ func (a *App) checkURLs(wrong func(key, format string, args ...any)) {
 		}
 	}
 	if a.Mint != "" {
-		if err := CheckURL(a.Mint); err != nil {
+		if err := checkURL(a.Mint); err != nil {
 			wrong("mint", "%v", err)
 		}
 	}
@@ -194,8 +194,8 @@ func (a *App) checkSecret(wrong func(key, format string, args ...any)) {
 	}
 }
 
-// CheckURL reports whether an address of a site can be used: https, or http on this machine, with a host and no user.
-func CheckURL(v string) error {
+// checkURL reports whether an address of a site can be used: https, or http on this machine, with a host and no user.
+func checkURL(v string) error {
 	u, err := url.Parse(v)
 	switch {
 	case err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" || u.Scheme != "http" && u.Scheme != "https":

@@ -144,7 +144,7 @@ func addressIn(body []byte, app *App, target string) (string, error) {
 	switch {
 	case answer.ErrorCode != "":
 		return "", fmt.Errorf("answered errorcode %.60q", answer.ErrorCode)
-	case to == "" || CheckURL(to) != nil:
+	case to == "" || checkURL(to) != nil:
 		return "", errNoAnswer
 	case !sameHost(app.URL, to):
 		return "", errElsewhere

@@ -68,7 +68,7 @@ func readForum(app *App, payload, signature string) (forumRequest, error) {
 // within reports whether an address is a page of a site.
 func within(site, address string) bool {
 	s, err := url.Parse(site)
-	if err != nil || CheckURL(address) != nil {
+	if err != nil || checkURL(address) != nil {
 		return false
 	}
 	u, err := url.Parse(address)

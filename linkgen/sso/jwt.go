@@ -12,8 +12,8 @@ import (
 	"latchkey/linkgen"
 )
 
-// TokenLife is how long a token for an app is good: it goes from our answer to the site's page and no further.
-const TokenLife = 60 * time.Second
+// jwtLife is how long a token for an app is good: it goes from our answer to the site's page and no further.
+const jwtLife = 60 * time.Second
 
 // claims is what a token for an app says.
 type claims struct {
@@ -72,7 +72,7 @@ func (h *Handler) thinkific(p *engine.Person, app *App, target string) (string, 
 
 func (h *Handler) claims(p *engine.Person) claims {
 	now := h.Now().Unix()
-	return claims{ID: random(18), IssuedAt: now, Expires: now + int64(TokenLife/time.Second), Email: p.Contact.Email}
+	return claims{ID: random(18), IssuedAt: now, Expires: now + int64(jwtLife/time.Second), Email: p.Contact.Email}
 }
 
 // sign signs with the secret that the app has, else with our newest key.

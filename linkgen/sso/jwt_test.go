@@ -126,7 +126,7 @@ func TestEmailVerified(t *testing.T) {
 
 // TestAttack33JWTHandOff: a token lives 60 s at most, is its own, is for one app, and its key is no key of links.
 //
-// Red when TokenLife is 61 s, when the jti is a constant, when audience returns a constant, or when sealKeys derives with the
+// Red when jwtLife is 61 s, when the jti is a constant, when audience returns a constant, or when sealKeys derives with the
 // purpose "latchkey link v1".
 func TestAttack33JWTHandOff(t *testing.T) {
 	t.Parallel()

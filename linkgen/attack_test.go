@@ -112,6 +112,8 @@ func TestAttack06CrashBeforeCommit(t *testing.T) {
 	b.want(again, OK)
 }
 
+// Who has no access any more is not let in, and a later grant revives nothing. An admit that does not ask HasAccess turns it red, as
+// does a cause.reason that is always Revoked.
 func TestAttack07AccessLost(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -145,7 +147,7 @@ func TestAttack07AccessLost(t *testing.T) {
 }
 
 // What is under the hash cannot be rewritten in the store: kind, location, and which link it is. A linkMAC without the kind
-// turns it red.
+// turns it red, as does one without the location or without the selector.
 func TestAttack08RecordMovedToAnother(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -180,6 +182,16 @@ func TestAttack08RecordMovedToAnother(t *testing.T) {
 	if r := change(func(r *linkRecord) { r.MAC = nil }); r != Unknown {
 		t.Errorf("no hash: %s", r)
 	}
+	b.update(b.ada, func(tx engine.Tx) error { // all that is stored of one link, under the selector of another
+		rec, _, err := loadLink(tx, tok.selector)
+		if err != nil {
+			return err
+		}
+		return save(tx, engine.SpaceLinks, other.selector[:], rec)
+	})
+	if r := b.look(Token{other.selector, tok.secret}); r != Unknown {
+		t.Errorf("the record in another's place: %s", r)
+	}
 }
 
 // The settings of the location say what a link begins with. A Mint that takes it from anywhere else turns it red.
@@ -205,7 +217,8 @@ func TestAttack11BaseURLIsTheLocations(t *testing.T) {
 	}
 }
 
-// No record holds a token or a session's id.
+// No record holds a token or a session's id. A sessionKey that is the sid itself turns it red, as does a store that notes the token
+// in the record (rec.By = tok.reveal()).
 func TestAttack21NothingAtRest(t *testing.T) {
 	t.Parallel()
 	for _, parts := range []int{1, 4} {

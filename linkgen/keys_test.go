@@ -85,7 +85,8 @@ func TestKeysThatCannotBeRead(t *testing.T) {
 }
 
 // What is stored does not let anyone in: not without the key, and not by writing it elsewhere. Keys rotate. A
-// genuine that takes the minting key for one that it does not find turns it red.
+// genuine that returns found where it knows no key of that id turns it red, as does one that always takes the minting key (keys.mint
+// for keys.find), and a linkMAC that leaves the key out.
 func TestAttack22KeysAndStoredHashes(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)

@@ -9,7 +9,8 @@ import (
 	"latchkey/engine"
 )
 
-// What a browser held before is void after a login, and it holds something new.
+// What a browser held before is void after a login, and it holds something new. A letIn that does not end the presented session
+// turns it red, as does a begin that keeps the new one under what was presented.
 func TestAttack13SessionFixation(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)

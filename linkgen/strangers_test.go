@@ -97,7 +97,7 @@ func (c countingTx) Get(s engine.Space, key []byte) []byte {
 }
 
 // Who holds no genuine token learns nothing of the link, by the answer or by the work that it takes. A check that reads the link's
-// state before it compares turns it red.
+// state before it compares turns it red, as do one that returns the record of an unknown link, and a decide that does.
 func TestAttack10StrangersLearnNothing(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)
@@ -129,7 +129,10 @@ func TestAttack10StrangersLearnNothing(t *testing.T) {
 		reads := countingTx{gets: map[engine.Space]int{}}
 		err = b.stores.Global().View(t.Context(), func(tx engine.Tx) error {
 			reads.Tx = tx
-			_, _, err := b.links.check(reads, stranger, b.now)
+			rec, _, err := b.links.check(reads, stranger, b.now)
+			if rec.ID != "" || rec.Kind != "" {
+				t.Errorf("%s: the record of %q is told", state, rec.ID)
+			}
 			return err
 		})
 		if err != nil || len(reads.gets) != 1 || reads.gets[engine.SpaceLinks] != 1 {

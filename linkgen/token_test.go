@@ -143,7 +143,7 @@ func TestTokenIsNeverPrinted(t *testing.T) {
 	}
 }
 
-// Bits flipped anywhere in a token make it unknown, and so does any other one.
+// Bits flipped anywhere in a token make it unknown, and so does any other one. A genuine that returns found turns it red.
 func TestAttack09FlippedBits(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, 1)

@@ -23,7 +23,8 @@ Dear <<contact.first_name | default "there">>, **<<product.title | default "x">>
 
 // Names that people give themselves reach a mail as text: no header comes of them, nothing is executed, no field is filled in.
 //
-// Red if the mailer writes a subject as it is, or if bodies are made with text/template.
+// Red if the mailer takes a subject as it is (compose without noEncodedWords), if what stands in HTML is not escaped (asHTML in
+// templates/exec.go writes text as it is), or if a value is not cleaned (Get in templates/state.go returns text as it is).
 func TestAttack19HostileNamesInMail(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": greetWorkflow, "templates/hello.md": hostileTemplate})

@@ -166,7 +166,8 @@ func (i *instance) served(t *testing.T) {
 
 // TestAttack26FloodIsCapped asks for one contact from everywhere for a day, and for everybody within an hour; a restart forgets nothing.
 //
-// Red when Rates: loginRates is left out of decide's HandStart; and when spend returns true, nil at its end.
+// Red when Rates is left out of decide's HandStart, when decide does not ask AskedRoom first (what is refused then is paid for), and when
+// spend returns true, nil at its end.
 func TestAttack26FloodIsCapped(t *testing.T) {
 	t.Parallel()
 	const perHour = 40

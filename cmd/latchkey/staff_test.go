@@ -243,7 +243,7 @@ func TestStaffLinksAreTheirOwnKind(t *testing.T) {
 }
 
 // A page of another site cannot make staff do something, nor can one post without saying where it comes from. Adding
-// cop.AddInsecureBypassPattern("POST /") to sameOrigin turns this red.
+// cop.AddInsecureBypassPattern("POST /") to sameOriginOr turns this red.
 func TestAttack15ConsoleCrossOrigin(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": staffed})
@@ -282,7 +282,8 @@ func TestAttack15ConsoleCrossOrigin(t *testing.T) {
 }
 
 // Neither a sign-in link, a session, a key nor a link made in the console is in a file, the log, a stream, the audit list or a page
-// that is looked at later. Logging s.URL in signIn, or noting it as the Detail of an entry, turns this red.
+// that is looked at later. Logging url.Reveal() in mailSignIn turns this red, as does v.URL for the Detail of a link in the console's
+// aboutDone.
 func TestAttack21ConsoleSinks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": staffed})

@@ -115,8 +115,9 @@ func readText(t *testing.T, file string) string {
 	return string(b)
 }
 
-// A sign-in link leads where latchkey.yaml says, whatever Host a request names. Composing it of the request's Host in signInLink
-// turns this red; so does leaving the name of the cookie to whether the request came by https.
+// A sign-in link leads where latchkey.yaml says, whatever Host a request names, and none but ours may be named. An adminURL that leaves
+// admin.url out turns this red, as does an onlyHosts that lets every Host pass; so does a cookie that the console's enter names, or makes
+// Secure, by r.TLS != nil.
 func TestAttack11ConsoleHost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": staffed})

@@ -16,7 +16,8 @@ const mailStep = "email: {template: m}"
 // mistake when the files are read, in its place, so that nothing of the project runs.
 //
 // Red, case by case, when a check is left out: that of header() in templates/mail.go (subject, preheader, reason), of checkPlaces (scripts,
-// styles, comments, attributes), of NewPiece (webhook, publish, notify, a step's addresses) and of Use.NoLogin in templates/uses.go.
+// styles, comments, attributes), of NewPiece (webhook, publish, notify), of checkAddress (from, reply_to), of the settings in templates/link.go and of Use.NoLogin in
+// templates/uses.go.
 func TestAttack20MisplacedLinks(t *testing.T) {
 	t.Parallel()
 	front := func(line string) string { return "---\nsubject: Hi\n" + line + "\n---\nHello\n" }
@@ -83,6 +84,8 @@ func TestAttack20MisplacedLinks(t *testing.T) {
 }
 
 // TestAttack20PlacesThatMay has links where they belong, so that the mistakes above are not told of everything.
+//
+// Red when checkStartTag refuses links in href, and when useIn takes a course trigger for none.
 func TestAttack20PlacesThatMay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{

@@ -150,8 +150,8 @@ func (c *clerk) misspell(site, link string) {
 // refuse. No token, session, key or secret is then in the log, the streams, the store, a backup, or on a page of the admin listener; nor after a
 // restart.
 //
-// Red when routeOf (listen.go) returns r.URL.Path at its end, or the path of a link; and when the error of a mail keeps its links
-// (actions/senders.go).
+// Red when routeOf (listen.go) returns r.URL.Path at its end, or path for that of a link instead of linkgen.Redact(path); and when the
+// error of a mail keeps its links (actions/senders.go, text := err.Error()).
 func TestAttack21EveryRoute(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "workflows/lesson.yaml": mailWorkflow("lesson_completed"), "extra": routesConfig})
@@ -268,9 +268,10 @@ func TestAttack21EveryRoute(t *testing.T) {
 	}
 }
 
-// TestAttack21Panics has a page, and an action of a message, fail in a panic that quotes a live link.
+// TestAttack21Panics has a page fail in a panic that quotes a live link, and looks at what is left of other things that may. An action
+// does so in the runner's TestOutcomes.
 //
-// Red when accessLog, and the runner's perform, write what was panicked with as it is.
+// Red when accessLog writes what was panicked with as it is, and when engine.WithoutTokens does.
 func TestAttack21Panics(t *testing.T) {
 	t.Parallel()
 	const token = "AZ2o3kQAAAEBsecretsecretsecretsecret"

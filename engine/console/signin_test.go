@@ -98,7 +98,8 @@ func TestAttack12ConsoleNext(t *testing.T) {
 	}
 }
 
-// Asking for a sign-in link says the same to everybody. Answering 404 for an address that Ask does not know turns this red.
+// Asking for a sign-in link says the same to everybody. A signinMail that refuses what has no @, or answers some addresses with another
+// status, turns this red, as does one that shows again what was typed.
 func TestAttack17ConsoleEnumeration(t *testing.T) {
 	t.Parallel()
 	answer := func(address string) (int, string, string) {

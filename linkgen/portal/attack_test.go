@@ -50,6 +50,7 @@ func TestAttack01Scanners(t *testing.T) {
 	b.wants(b.press(link), 303)
 }
 
+// Red when Links.letIn does not count a use, and by `>` for `>=` of MaxUses in linkgen's state.
 func TestAttack03TwoPressesOfASingleUse(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)
@@ -207,6 +208,7 @@ func TestAttack16LuredToAnotherAccount(t *testing.T) {
 	b.wants(b.get("/"), 200, "Go 101")
 }
 
+// Red when fail logs r.URL.Path as it is, when linkgen.Redact returns the path, and when enter logs a refused link by its text.
 func TestAttack21LogsHoldNoToken(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)
@@ -220,13 +222,24 @@ func TestAttack21LogsHoldNoToken(t *testing.T) {
 	s.fail = fmt.Errorf("store: %w", engine.ErrFull)
 	s.browser().press(s.mint(s.ada, engine.LinkRequest{}))
 	b.do("POST", "/logout", nil)
+	unread := s.mint(s.ada, engine.LinkRequest{}) // whose record cannot be read
+	tok, err := linkgen.ParseToken(unread[3:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.update(s.ada.Key, func(tx engine.Tx) error {
+		selector := tok.Selector()
+		tx.Put(engine.SpaceLinks, selector[:], []byte("odd"))
+		return nil
+	})
+	b.wants(s.browser().get(unread), 500)
 	logs := s.logs.String()
-	for _, secret := range []string{link[3:], link[15:], sid, "ada@example.com", "Lovelace"} {
+	for _, secret := range []string{link[3:], link[15:], unread[3:], unread[15:], sid, "ada@example.com", "Lovelace"} {
 		if strings.Contains(logs, secret) {
 			t.Error("the log holds a secret")
 		}
 	}
-	if !strings.Contains(logs, `"reason":"used up"`) || !strings.Contains(logs, "lnk_") {
+	if !strings.Contains(logs, `"reason":"used up"`) || !strings.Contains(logs, "lnk_") || !strings.Contains(logs, linkgen.Redact(unread)) {
 		t.Errorf("the log does not say what happened:\n%s", logs)
 	}
 }

@@ -155,6 +155,9 @@ func TestLocationGone(t *testing.T) {
 }
 
 // A link that signs staff in to the console is nothing here.
+//
+// Red when look does not ask for the kind, or tells a reason of its own (door.Reason = linkgen.Revoked); of what its forms do, when look
+// asks for GET alone and redeem or enterStaff not either.
 func TestAttack08StaffLinkOpensNothing(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)

@@ -160,6 +160,10 @@ func TestUserLinkOpensOnlyInFrames(t *testing.T) {
 }
 
 // What a host says counts only if it says all, now, for this location, and has the key. Each line is one way to say it wrong.
+//
+// Red when verify does not ask tok.Claims(key, …), and when keysOf gives a public key for a secret too (append(all, k, EmbedKey{Secret:
+// engine.NewSecret(k.PEM)}), or the bytes of it). Which algorithm is taken is asked three times, by assertionAlgs, by the algorithms of a
+// key and by the library: red when the first two take HS512 for a secret, and when they take "none" and leave tok.Claims out.
 func TestAssertions(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)
@@ -176,12 +180,13 @@ func TestAssertions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rsaPEM := publicPEM(t, rsaKey.Public())
+	rsaPEM, edPEM := publicPEM(t, rsaKey.Public()), publicPEM(t, edPub)
 	s.set.Embed.Keys = append(s.set.Embed.Keys, EmbedKey{Issuer: "rsa", PEM: rsaPEM}, EmbedKey{Issuer: "ec", PEM: publicPEM(t, ecKey.Public())},
-		EmbedKey{Issuer: "ed", PEM: publicPEM(t, edPub)}, EmbedKey{Issuer: "none"}, EmbedKey{Issuer: "bad", PEM: "x"})
+		EmbedKey{Issuer: "ed", PEM: edPEM}, EmbedKey{Issuer: "long", Secret: engine.NewSecret(crmSecret + crmSecret)}, EmbedKey{Issuer: "none"}, EmbedKey{Issuer: "bad", PEM: "x"})
 	s.set.Embed.Locations = map[string]*Embed{"north": {Hosts: []string{"https://north.test"}, Keys: []EmbedKey{{Issuer: "north", Secret: engine.NewSecret("n" + crmSecret)}}}}
 	for name, text := range map[string]string{
-		"HS256": s.vouch(nil).hs256(t), "RS256": s.vouch(vouch{"iss": "rsa"}).signed(t, jose.RS256, rsaKey), "PS256": s.vouch(vouch{"iss": "rsa"}).signed(t, jose.PS256, rsaKey),
+		"HS256": s.vouch(nil).hs256(t), "HS256 with 64 bytes": s.vouch(vouch{"iss": "long"}).signed(t, jose.HS256, []byte(crmSecret+crmSecret)),
+		"RS256": s.vouch(vouch{"iss": "rsa"}).signed(t, jose.RS256, rsaKey), "PS256": s.vouch(vouch{"iss": "rsa"}).signed(t, jose.PS256, rsaKey),
 		"ES256": s.vouch(vouch{"iss": "ec"}).signed(t, jose.ES256, ecKey), "EdDSA": s.vouch(vouch{"iss": "ed"}).signed(t, jose.EdDSA, edKey),
 		"another location's":          s.vouch(vouch{"iss": "north"}).signed(t, jose.HS256, []byte("n"+crmSecret)),
 		"aud is a list":               s.vouch(vouch{"aud": []string{"x", s.loc.BaseURL + "/" + locID}}).hs256(t),
@@ -198,7 +203,8 @@ func TestAssertions(t *testing.T) {
 	parts := strings.Split(good, ".")
 	for name, text := range map[string]string{
 		"nothing": "", "no token": "x.y.z", "alg none": enc([]byte(`{"alg":"none"}`)) + "." + enc(body) + ".", "no signature": parts[0] + "." + parts[1] + ".",
-		"another body": parts[0] + "." + enc(body) + "." + parts[2], "another key": s.vouch(nil).signed(t, jose.HS256, []byte("x"+crmSecret)), "a longer hash": s.vouch(nil).signed(t, jose.HS512, []byte(crmSecret+crmSecret)),
+		"another body": parts[0] + "." + enc(body) + "." + parts[2], "another key": s.vouch(nil).signed(t, jose.HS256, []byte("x"+crmSecret)), "a longer hash": s.vouch(vouch{"iss": "long"}).signed(t, jose.HS512, []byte(crmSecret+crmSecret)),
+		"a public EdDSA key as a secret": s.vouch(vouch{"iss": "ed"}).signed(t, jose.HS256, []byte(edPub)), "its text as a secret": s.vouch(vouch{"iss": "ed"}).signed(t, jose.HS256, []byte(edPEM)),
 		"the public key as a secret": s.vouch(vouch{"iss": "rsa"}).signed(t, jose.HS256, []byte(strings.TrimSpace(rsaPEM))), "the public key with its line": s.vouch(vouch{"iss": "rsa"}).signed(t, jose.HS256, []byte(rsaPEM)),
 		"another issuer's key": s.vouch(vouch{"iss": "rsa"}).hs256(t), "an issuer without a key": s.vouch(vouch{"iss": "none"}).hs256(t), "a broken key": s.vouch(vouch{"iss": "bad"}).hs256(t),
 		"nobody": s.vouch(vouch{"iss": nil}).hs256(t), "of north with its own": s.vouch(vouch{"iss": "north"}).hs256(t),

@@ -242,6 +242,9 @@ func isThis(body, id string) bool {
 }
 
 // Staff who view as a learner see that on every page, and end nothing of the learner's.
+//
+// Red when page leaves out the banner, or Viewed; when endSessions does not look at As, sessionLine not at Staff, and when stillStaff
+// takes any staff (who != "") for those whose session it is.
 func TestStaffOnlyLook(t *testing.T) {
 	t.Parallel()
 	s := school(t)

@@ -80,7 +80,7 @@ func TestAttack12OpenRedirect(t *testing.T) {
 	}
 }
 
-// Red when login refuses an address that the location does not know.
+// Red when login answers an address that is not on file with another status.
 func TestAttack17Enumeration(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)

@@ -87,8 +87,8 @@ func TestMinted(t *testing.T) {
 // TestAttack34MintedURL: whatever an app's server answers, a learner is sent to its own host or told that it cannot be
 // entered, soon; and a server that fails again and again is left alone.
 //
-// Red when try does not call sameHost, when newAsker follows redirects or has no timeout, when a status is not looked at, or when
-// may returns true.
+// Red when try does not call sameHost, asks without a timeout (context.WithCancel) or does not look at the status, when newAsker
+// follows redirects, or when may returns true.
 func TestAttack34MintedURL(t *testing.T) {
 	t.Parallel()
 	m := newMinter(t)

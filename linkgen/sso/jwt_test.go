@@ -158,33 +158,9 @@ func TestAttack33JWTHandOff(t *testing.T) {
 			if app != "school" && got["aud"] != map[string]string{"courses": jwtApp.URL, "forum": other.URL}[app] {
 				t.Errorf("%s: aud %v", app, got["aud"])
 			}
-			checkForgeries(t, token, alg, key)
 		}
 	}
 	checkKeysApart(t, s)
-}
-
-// checkForgeries wants a site that follows our manual to refuse what is not signed by us.
-func checkForgeries(t *testing.T, token string, alg jose.SignatureAlgorithm, key any) {
-	t.Helper()
-	parts := strings.Split(token, ".")
-	flipped := []byte(parts[2])
-	flipped[5] ^= 1
-	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))
-	for what, forged := range map[string]string{
-		"none":      none + "." + parts[1] + ".",
-		"none, sig": none + "." + parts[1] + "." + parts[2],
-		"flipped":   parts[0] + "." + parts[1] + "." + string(flipped),
-		"no sig":    parts[0] + "." + parts[1] + ".",
-	} {
-		p, err := jwt.ParseSigned(forged, []jose.SignatureAlgorithm{alg})
-		if err == nil {
-			err = p.Claims(key, &map[string]any{})
-		}
-		if err == nil {
-			t.Errorf("%s is taken", what)
-		}
-	}
 }
 
 // checkKeysApart wants that nothing in one key file, nor what is derived from it, is a key of another purpose.

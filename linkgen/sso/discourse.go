@@ -102,9 +102,6 @@ func reserved(id string) bool {
 
 // discourse answers a forum. Of several locations with an app of that name the signature says which it is.
 func (h *Handler) discourse(w http.ResponseWriter, r *http.Request) {
-	if r.Method == http.MethodHead {
-		return
-	}
 	q := r.URL.Query()
 	app, f, err := h.forum(r.PathValue("app"), q.Get("sso"), q.Get("sig"))
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"strings"
 
 	"latchkey/engine"
 	"latchkey/linkgen"
@@ -17,13 +16,6 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 	noun, id, ok := linkgen.ParseTo(to)
 	if !ok {
 		noun, id, to = "", "", ""
-	}
-	if r.Method == http.MethodHead {
-		return // somebody looks whether there is something
-	}
-	if strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch") || r.Header.Get("Purpose") == "prefetch" {
-		w.WriteHeader(http.StatusServiceUnavailable) // the browser asks again when the learner goes there
-		return
 	}
 	s, person, err := h.Visitor(r)
 	if err != nil {

@@ -137,7 +137,22 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Trouble(w, r, "", NoApp)
 		return
 	}
+	if !strings.HasPrefix(r.URL.Path, "/.well-known/") && looks(w, r) {
+		return
+	}
 	h.mux.ServeHTTP(w, r)
+}
+
+// looks answers who only looks whether there is something, and a browser that loads in advance: nobody is led on, nothing is used up.
+func looks(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodHead {
+		return true
+	}
+	if strings.Contains(r.Header.Get("Sec-Purpose"), "prefetch") || r.Header.Get("Purpose") == "prefetch" {
+		w.WriteHeader(http.StatusServiceUnavailable) // it asks again when the learner goes there
+		return true
+	}
+	return false
 }
 
 // secure reports whether the pages are reached over https. Only settings say so, never a request.

@@ -41,6 +41,32 @@ func TestViewingEntersNothing(t *testing.T) {
 	s.counts(map[string]int{"courses viewing": 2, "forum viewing": 2, "moodle viewing": 2, "moodle login_required": 1})
 }
 
+// What only looks (HEAD) or loads in advance uses up nothing, hands nobody over and signs nobody out.
+func TestLookingUsesNothingUp(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, jwtApp, forumApp, moodleApp)
+	p := s.relying()
+	b := s.signIn(s.ada, "ada@example.com")
+	forum := asks("nonce", "n", "return_sso_url", forumReturn)
+	for _, path := range []string{"/go/courses", forum, p.asks(), p.asks("prompt", "login"), "/oidc/end_session"} {
+		if r := b.do("HEAD", path, nil); r.StatusCode != http.StatusOK || r.to() != "" {
+			t.Errorf("HEAD %s: %d %s", path, r.StatusCode, r.to())
+		}
+		if r := b.get(path, "Sec-Purpose", "prefetch;prerender"); r.StatusCode != http.StatusServiceUnavailable || r.to() != "" {
+			t.Errorf("%s in advance: %d %s", path, r.StatusCode, r.to())
+		}
+	}
+	if n := len(s.handOffs()); n != 0 {
+		t.Errorf("%d hand-offs", n)
+	}
+	if got := told(t, b.get(forum)); got.Get("email") != "ada@example.com" {
+		t.Errorf("the forum is told %v", got)
+	}
+	if r := b.do("HEAD", "/.well-known/jwks.json", nil); r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "application/json" {
+		t.Errorf("the keys: %d", r.StatusCode)
+	}
+}
+
 // What a request calls us changes nothing of what we say we are.
 func TestIssuerIsConfigured(t *testing.T) {
 	t.Parallel()

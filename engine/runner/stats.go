@@ -2,7 +2,6 @@ package runner
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"latchkey/engine"
@@ -40,7 +39,7 @@ func (r *Runner) StatsOf() map[string]Stats {
 		_ = p.store.View(context.Background(), func(tx engine.Tx) error {
 			waiting, _ := engine.WaitingRuns(tx)
 			for location, n := range waiting {
-				of.add(location, func(s *Stats) { s.Waiting += n })
+				of.at(location).Waiting += n
 			}
 			return nil
 		})
@@ -56,13 +55,11 @@ func (r *Runner) StatsOf() map[string]Stats {
 
 type statsOf map[string]*Stats
 
-func (of statsOf) add(location string, fn func(*Stats)) {
-	s := of[location]
-	if s == nil {
-		s = &Stats{}
-		of[location] = s
+func (of statsOf) at(location string) *Stats {
+	if of[location] == nil {
+		of[location] = &Stats{}
 	}
-	fn(s)
+	return of[location]
 }
 
 // queues adds what a partition has in memory.
@@ -70,36 +67,36 @@ func (of statsOf) queues(p *partition) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, t := range p.heldTimers {
-		of.add(t.place.id, func(s *Stats) {
-			s.Held++
-			if t.kind == engine.TimerRun {
-				s.Waiting--
-			}
-		})
+		s := of.at(t.place.id)
+		s.Held++
+		if t.kind == engine.TimerRun {
+			s.Waiting--
+		}
 	}
 	for _, e := range p.later.es {
-		of.add(e.what.place.id, func(s *Stats) {
-			s.Later++
-			if e.what.gated {
-				s.Gated++
-			}
-		})
+		s := of.at(e.what.place.id)
+		s.Later++
+		if e.what.gated {
+			s.Gated++
+		}
 	}
 	for _, it := range p.heldTasks {
-		of.add(it.place.id, func(s *Stats) { s.Held++ })
+		of.at(it.place.id).Held++
 	}
 	for pl, n := range p.inHand {
-		of.add(pl.id, func(s *Stats) { s.Sending += n })
+		of.at(pl.id).Sending += n
+	}
+	due := func(items []item) {
+		for _, it := range items {
+			of.at(it.place.id).Due++
+		}
 	}
 	for _, q := range p.ready {
-		for _, it := range slices.Concat(q.items[q.head:], q.returned) {
-			of.add(it.place.id, func(s *Stats) { s.Due++ })
-		}
+		due(q.items[q.head:])
+		due(q.returned)
 	}
 	for _, l := range p.lanes {
-		for _, it := range l.behind {
-			of.add(it.place.id, func(s *Stats) { s.Due++ })
-		}
+		due(l.behind)
 	}
 }
 

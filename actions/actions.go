@@ -169,17 +169,20 @@ type minted struct {
 // mint makes one link for each distinct link field of a message.
 func (d *Deps) mint(tx engine.Tx, call engine.Call, fields []templates.LinkField, channel, address string) ([]minted, error) {
 	links := make([]minted, 0, len(fields))
+	hand := byHand(call)
+	var apps []string
 	for _, f := range fields {
 		as := d.asked(f, &call.Run.Event)
 		id, url, err := d.LoginLink(tx, engine.LinkRequest{
 			Now: call.Now, Location: call.Run.Location, Contact: call.Run.Contact, Ordinal: call.Run.Ordinal,
 			App: as.App, To: destination(as.To, &call.Run.Event), TTL: as.TTL, Uses: as.Uses, Bind: as.Bind,
 			Run: call.Run.ID, Workflow: call.Run.Workflow, Step: strings.Join(call.Task.Step, "/"),
-			Channel: channel, Address: address,
+			Channel: channel, Address: address, ByHand: hand && !slices.Contains(apps, as.App),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("login link: %w", err)
 		}
+		apps = append(apps, as.App)
 		links = append(links, minted{f, Link{ID: id, URL: url}})
 	}
 	return links, nil

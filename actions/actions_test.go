@@ -197,6 +197,41 @@ func TestSettleForEachApp(t *testing.T) {
 	}
 }
 
+// TestByHand has the first message of a run that staff started end older links at once, once for each app. A further attempt, another
+// message of the run and what anybody may ask for end none.
+func TestByHand(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	a, call := b.call(t, "- email: {subject: Hi, text: '<<login_url>> <<login_url ttl=1h>> <<login_url app=courses>>'}")
+	for _, c := range []struct {
+		event string
+		staff bool
+		links []string // of earlier attempts
+		steps []engine.StepResult
+		want  string
+	}{
+		{engine.EventInvite, false, nil, []engine.StepResult{{Kind: engine.StepIf}}, "[true false true]"},
+		{engine.EventLogin, true, nil, nil, "[true false true]"},
+		{engine.EventLogin, true, []string{"link1"}, nil, "[false false false]"},
+		{engine.EventLogin, true, nil, []engine.StepResult{{Kind: "email", Task: call.Task.ID}}, "[false false false]"},
+		{engine.EventLogin, false, nil, nil, "[false false false]"},
+		{"lesson_completed", true, nil, nil, "[false false false]"},
+	} {
+		call.Run.Event.Type, call.Run.Event.Custom = c.event, engine.Custom{"staff": c.staff}
+		call.Task.Links, call.Run.Steps, b.minted = c.links, c.steps, nil
+		if _, _, err := attempt(t, a, call); err != nil {
+			t.Fatal(err)
+		}
+		var hand []bool
+		for _, m := range b.minted {
+			hand = append(hand, m.ByHand)
+		}
+		if got := fmt.Sprint(hand); got != c.want {
+			t.Errorf("%+v: %s", c, got)
+		}
+	}
+}
+
 func TestSMSIsSent(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, map[string]string{"nudge.txt": "Hi <<contact.first_name>>: <<login_url>>\n"})

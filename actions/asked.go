@@ -27,7 +27,7 @@ func (d *Deps) asked(f templates.LinkField, ev *engine.Event) templates.LinkFiel
 			f.App = app
 		}
 	}
-	if staff, _ := ev.Custom["staff"].(bool); staff || ev.Type == engine.EventInvite {
+	if byStaff(ev) {
 		return chosen(f, ev.Custom)
 	}
 	if f.TTL == 0 {
@@ -39,6 +39,19 @@ func (d *Deps) asked(f templates.LinkField, ev *engine.Event) templates.LinkFiel
 		}
 	}
 	return f
+}
+
+// byStaff reports whether an operator sends the link.
+func byStaff(ev *engine.Event) bool {
+	staff, _ := ev.Custom["staff"].(bool)
+	return ev.Type == engine.EventInvite || ev.Type == engine.EventLogin && staff
+}
+
+// byHand reports whether a message's links end the older ones at once: if an operator sends it, and it is the first of its run. Those of
+// further attempts, copies and messages join them. What anybody may ask for ends none.
+func byHand(call engine.Call) bool {
+	return byStaff(&call.Run.Event) && len(call.Task.Links) == 0 &&
+		!slices.ContainsFunc(call.Run.Steps, func(s engine.StepResult) bool { return !s.Task.IsZero() })
 }
 
 // chosen returns a link field as the member of staff who sends the link wants it.

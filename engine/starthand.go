@@ -15,7 +15,7 @@ const (
 )
 
 // byHand is in the ordinal of an event that no stream brought, beside a hash of what the event is. It keeps the event's record
-// apart from those of the stream's; links are never minted under it (see Run.Ordinal).
+// apart from those of the stream's; links are never minted under it.
 const byHand = 1 << 63
 
 // HandOrdinal returns the ordinal of an event that somebody made for one contact, so that a run starts by hand.
@@ -32,11 +32,11 @@ type Rate struct {
 
 // StartByHand starts one workflow for a person, whatever its triggers are: for the event, which no stream brought and which
 // changes nothing of what is known of the person. The workflow's status, when and re-entry count. The run's links are minted under
-// ordinal. It changes none of its arguments.
+// ordinal 0, older than any, so that they join the contact's newest ones. It changes none of its arguments.
 //
 // rates bound how often a person is asked for in this way; none bound nothing, and count for nothing. If there is no room, the
 // decision says until when (Until), and nothing else is changed.
-func StartByHand(set *Set, p Person, ev Event, workflow string, ordinal uint64, rates []Rate, now time.Time) (Person, []Run, []Command, Decision) {
+func StartByHand(set *Set, p Person, ev Event, workflow string, rates []Rate, now time.Time) (Person, []Run, []Command, Decision) {
 	d := Decision{Workflow: workflow}
 	if at := p.AskedRoom(rates, now); at.After(now) {
 		d.Reason, d.Until = "it was asked for too often: not before "+instant(at), at
@@ -52,7 +52,7 @@ func StartByHand(set *Set, p Person, ev Event, workflow string, ordinal uint64, 
 	}
 	if d.Reason, d.Fault = pl.refuse(&candidate{w: w}); d.Reason == "" {
 		kind, value := ledgerNoun(w, &ev)
-		d.Run = pl.start(seed{w: w, ordinal: ordinal, keys: []string{ledgerKey(w.ID, kind, value)}})
+		d.Run = pl.start(seed{w: w, keys: []string{ledgerKey(w.ID, kind, value)}})
 	}
 	return pl.p, pl.runs, pl.commands, d
 }

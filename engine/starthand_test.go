@@ -13,7 +13,7 @@ func handEvent(id string) Event {
 	return Event{ID: id, Type: "login.requested", Source: "latchkey", Location: "academy", Time: day1, Contact: Contact{ID: "c-17"}, Custom: Custom{"app": "courses"}}
 }
 
-// TestStartByHand starts workflows that no trigger starts: with the event's own say, under the ordinal that is given.
+// TestStartByHand starts workflows that no trigger starts: with the event's own say, and links that join the newest ones.
 func TestStartByHand(t *testing.T) {
 	t.Parallel()
 	mail := Step{ID: "hi", Kind: "email"}
@@ -36,7 +36,7 @@ func TestStartByHand(t *testing.T) {
 		{"re-entry", "once", "re-entry", func() Person { q := p; q.Starts = map[string]Start{"once/contact": {At: day1}}; return q }()},
 	} {
 		before := c.person
-		got, runs, cmds, d := StartByHand(set, c.person, handEvent("r1"), c.workflow, 42, nil, day1.Add(time.Hour))
+		got, runs, cmds, d := StartByHand(set, c.person, handEvent("r1"), c.workflow, nil, day1.Add(time.Hour))
 		if d.Workflow != c.workflow || !strings.HasPrefix(d.Reason, c.reason) || (d.Reason == "") != (c.reason == "") {
 			t.Errorf("%s: %+v", c.name, d)
 		}
@@ -47,15 +47,15 @@ func TestStartByHand(t *testing.T) {
 			continue
 		}
 		r := runs[0]
-		if d.Run != r.ID || r.Ordinal != 42 || r.Event.Custom["app"] != "courses" || r.Event.Ordinal>>63 != 1 || len(cmds) != 1 || cmds[0].Task == nil {
+		if d.Run != r.ID || r.Ordinal != 0 || r.Event.Custom["app"] != "courses" || r.Event.Ordinal>>63 != 1 || len(cmds) != 1 || cmds[0].Task == nil {
 			t.Errorf("%s: %+v", c.name, r)
 		}
 		if r.EventRecord() != EventRecordID(r.Started, p.Key, r.Event.Ordinal) || got.Contact.FirstName != "Ada" || !cmp.Equal(got.Offers, before.Offers) {
 			t.Errorf("%s: %+v", c.name, got)
 		}
 	}
-	_, one, _, _ := StartByHand(set, held, handEvent("r1"), "login", 42, nil, day1)
-	_, two, _, _ := StartByHand(set, held, handEvent("r2"), "login", 42, nil, day1)
+	_, one, _, _ := StartByHand(set, held, handEvent("r1"), "login", nil, day1)
+	_, two, _, _ := StartByHand(set, held, handEvent("r2"), "login", nil, day1)
 	if one[0].ID == two[0].ID || one[0].Event.Ordinal == two[0].Event.Ordinal {
 		t.Error("two requests of one moment are one run")
 	}
@@ -69,7 +69,7 @@ func TestRates(t *testing.T) {
 	p := Person{Key: NewID(day1, 3, "p"), Location: "academy"}
 	var granted []time.Time
 	for at := day1; at.Before(day1.Add(49 * time.Hour)); at = at.Add(20 * time.Second) {
-		next, runs, _, d := StartByHand(set, p, handEvent(at.String()), "login", 1, rates, at)
+		next, runs, _, d := StartByHand(set, p, handEvent(at.String()), "login", rates, at)
 		if len(runs) == 0 {
 			if !d.Until.After(at) || !cmp.Equal(next, p) {
 				t.Fatalf("at %s: %+v", at, d)
@@ -94,7 +94,7 @@ func TestRates(t *testing.T) {
 	if len(granted) != 15 || len(p.Asked) != 6 {
 		t.Errorf("%d in 49 hours, %d kept", len(granted), len(p.Asked))
 	}
-	if _, runs, _, _ := StartByHand(set, p, handEvent("staff"), "login", 1, nil, day1.Add(48*time.Hour+3*time.Minute)); len(runs) != 1 {
+	if _, runs, _, _ := StartByHand(set, p, handEvent("staff"), "login", nil, day1.Add(48*time.Hour+3*time.Minute)); len(runs) != 1 {
 		t.Error("rates count where none are given")
 	}
 }

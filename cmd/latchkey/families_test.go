@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -342,6 +343,36 @@ func TestAddressChanges(t *testing.T) {
 	w.quiet(i, nc)
 	refuses(t, "sent to the old number", bySMS, "This link was sent to an address that is no longer yours")
 	letsIn(t, "still the same address", links(newMail.text)[0], "Lead")
+}
+
+// TestSentByHand has staff send a login mail: its link ends the older ones, also those of the newest event of all. The copies of
+// one message share a generation.
+func TestSentByHand(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{
+		"workflows/hello.yaml": mailWorkflow("offer_access_granted"), "workflows/lesson.yaml": mailWorkflow("lesson_completed"),
+	})
+	i, _ := w.start()
+	nc := w.connect()
+	w.grant(nc, "ada", "gold")
+	w.quiet(i, nc)
+	var sent console.Mailed
+	for n := range 3 {
+		w.ask(http.MethodPost, "/v1/contacts/ada/send", fmt.Sprintf(`{"kind": %q}`, []string{"login", "invite", "login"}[n]), &sent)
+		w.waitMails(n + 2)
+		w.quiet(i, nc)
+		all := w.linksTo("ada")
+		refuses(t, fmt.Sprintf("link %d", n), all[n], replaced)
+		letsIn(t, fmt.Sprintf("link %d, sent by hand", n+1), all[n+1], "Title of gold")
+	}
+	w.ask(http.MethodPost, "/v1/messages/"+sent.Message+"/resend", "{}", new(json.RawMessage))
+	w.waitMails(5)
+	w.quiet(i, nc)
+	letsIn(t, "the message", w.linksTo("ada")[3], "Title of gold")
+	letsIn(t, "its copy", w.linksTo("ada")[4], "Title of gold")
+	w.put(nc, forms["bare"]("lesson_completed", "1", eventData("ada", map[string]string{"product": "go", "lesson": "intro"})))
+	w.quiet(i, nc)
+	refuses(t, "the copy, after a later event", w.linksTo("ada")[4], replaced)
 }
 
 // TestAskedLinkEndsNone has somebody ask for a link at the form, which anybody can in a learner's name: those that the learner

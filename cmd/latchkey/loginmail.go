@@ -179,7 +179,6 @@ func (d *loginDesk) start(ctx context.Context, a *loginAsked, p *engine.Person, 
 	out, err := d.startRun(ctx, runner.HandStart{
 		Location: a.Location, Contact: p.Key, Workflow: loginFlow, Type: engine.EventLogin, Source: "latchkey", ID: a.ID.String(),
 		Custom: wishes(channelOf(&a.LoginRequest), a.App, a.To, language, map[string]any{"reason": a.Reason}), Rates: ratesOf(&a.LoginRequest),
-		Joins: true, // else a stranger could end the links that a learner was sent, by asking for another
 	})
 	who = p.Key
 	switch {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"latchkey/engine"
 )
@@ -21,8 +22,6 @@ type HandStart struct {
 	Type, Source, ID string
 	Custom           engine.Custom
 	Rates            []engine.Rate // how often it may be asked for the contact; none is no bound
-	// Joins has the run's links live and die with the contact's newest ones: they end none, since who asked may be anybody.
-	Joins bool
 }
 
 // A HandStarted is what became of a HandStart.
@@ -33,9 +32,8 @@ type HandStarted struct {
 	Repeated bool            // it was started before, by the same id; Contact alone is set beside it
 }
 
-// StartByHand starts a run for one contact in one commit, as if an event of this moment had: unless it Joins, its links supersede
-// those of all events that were handled, and none of a later one. What was decided is kept beside what events caused, unless the rates refused.
-// Returns ErrNobody, the store's error or the context's.
+// StartByHand starts a run for one contact in one commit (see engine.StartByHand). What was decided is kept beside what events
+// caused, unless the rates refused. Returns ErrNobody, the store's error or the context's.
 func (r *Runner) StartByHand(ctx context.Context, h HandStart) (out HandStarted, err error) {
 	if err := r.awaitReady(ctx); err != nil {
 		return out, err
@@ -83,11 +81,7 @@ func (s *scope) startByHand(set *engine.Set, key engine.ID, h *HandStart) (out H
 		return HandStarted{Contact: key, Repeated: true}, nil
 	}
 	engine.PruneEvents(s.tx, h.Location, key, ev.Identity(), s.now.Add(-s.r.cfg.Dedup), pruneAtOnce)
-	ordinal := uint64(0) // older than any, so that its links join
-	if !h.Joins {
-		ordinal = max(newestHandled(s.tx), person.Issue.Ordinal)
-	}
-	changed, runs, cmds, d, err := startByHand(set, person, ev, h, ordinal, s)
+	changed, runs, cmds, d, err := startByHand(set, person, ev, h, s.now)
 	out = HandStarted{Contact: key, Decision: d}
 	switch {
 	case err != nil:
@@ -115,17 +109,11 @@ func (s *scope) startByHand(set *engine.Set, key engine.ID, h *HandStart) (out H
 }
 
 // startByHand calls the core; a panic in it concerns this start only.
-func startByHand(set *engine.Set, p *engine.Person, ev engine.Event, h *HandStart, ordinal uint64, s *scope) (
+func startByHand(set *engine.Set, p *engine.Person, ev engine.Event, h *HandStart, now time.Time) (
 	changed engine.Person, runs []engine.Run, cmds []engine.Command, d engine.Decision, err error) {
 	defer contain(&err)
-	changed, runs, cmds, d = engine.StartByHand(set, *p, ev, h.Workflow, ordinal, h.Rates, s.now)
+	changed, runs, cmds, d = engine.StartByHand(set, *p, ev, h.Workflow, h.Rates, now)
 	return changed, runs, cmds, d, nil
-}
-
-// newestHandled returns the ordinal of the newest event up to which the partition has processed the stream.
-func newestHandled(tx engine.Tx) uint64 {
-	pos, _ := loadPosition(tx, coursesStream)
-	return pos.generation<<48 | pos.seq
 }
 
 // LookupAddress returns the keys of the contacts that have that e-mail address, and unlike Lookup takes no text for an id. None is no

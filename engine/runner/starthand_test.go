@@ -77,48 +77,6 @@ func TestStartByHand(t *testing.T) {
 	})
 }
 
-// TestHandOrdinal has a run that is started by hand stand between the events that were handled and those that were not.
-func TestHandOrdinal(t *testing.T) {
-	t.Parallel()
-	everyStore(t, func(t *testing.T, s engine.Stores) {
-		w := newWorld(t, s)
-		w.start(flow("welcome", "user_login", "email"), flow("login", "none", "email"))
-		for i := range 20 {
-			w.handle(login(fmt.Sprint("c", i), ""))
-		}
-		newest := func(workflow string) uint64 {
-			defer w.clock.move(time.Second)
-			runs, err := w.Runs(t.Context(), Filter{Contact: w.key("c3"), Workflow: workflow})
-			if err != nil || len(runs) == 0 {
-				t.Fatal(err)
-			}
-			return runs[0].Ordinal
-		}
-		before := newest("welcome")
-		w.startByHand(w.byHand("r1", "c3"))
-		by := newest("login")
-		w.handle(login("c3", ""))
-		if after := newest("welcome"); by < before || by >= after {
-			t.Errorf("event %d, by hand %d, event %d", before, by, after)
-		}
-		w.startByHand(w.byHand("r2", "c3"))
-		if again := newest("login"); again <= by {
-			t.Errorf("a later one has %d, an earlier one %d", again, by)
-		}
-		made := created.Add(time.Hour) // the stream is made anew: its sequences begin at 1
-		b := w.batch(login("c3", ""))
-		b.Events[0].Ordinal, b.Offset.Seq, b.Offset.Created, w.seq = 1, 1, made, 1
-		if err := w.Handle(t.Context(), b); err != nil {
-			t.Fatal(err)
-		}
-		after := newest("welcome")
-		w.startByHand(w.byHand("r3", "c3"))
-		if again := newest("login"); again < after || after>>48 != 1 {
-			t.Errorf("after the stream was made anew: event %d, by hand %d", after, again)
-		}
-	})
-}
-
 // TestHandRates refuses what is asked for too often, and stores nothing of it. That outlives the process.
 func TestHandRates(t *testing.T) {
 	t.Parallel()

@@ -73,10 +73,10 @@ func (r *FieldReader) person(p *Person) {
 		p.Listens = append(p.Listens, r.listen())
 	case 14:
 		p.Took = append(p.Took, r.ID())
-	case 20:
-		p.Progress = Progress(r.Text())
 	case 19:
 		p.Messages = append(p.Messages, r.delivery())
+	case 20:
+		p.Progress = Progress(r.Text())
 	case 24:
 		p.Asked = append(p.Asked, r.Time())
 	case 15:

@@ -99,7 +99,7 @@ type Step struct {
 	Retry     Retry         `json:",omitzero"`
 	Timeout   time.Duration `json:",omitzero"` // of one attempt
 	OnUnknown OnUnknown     `json:",omitzero"`
-	// StopOnError ends the run when the task of this step failed or expired, its condition faulted, its field held no time or the
+	// StopOnError ends the run when the task of this step failed or expired, the condition of its if faulted, its field held no time or the
 	// workflow that it starts did not; otherwise the run goes on.
 	StopOnError bool
 }

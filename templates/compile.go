@@ -135,7 +135,7 @@ func (sc *scanner) compileHTML(body string) *program {
 	source := sc.source(body)
 	t, err := template.New("mail").Delims(leftMark, rightMark).Parse(source)
 	if err == nil {
-		err = t.Execute(io.Discard, &state{tags: sc.tags, items: make([]any, sc.loops), data: &Data{}, sample: true})
+		err = t.Execute(io.Discard, &state{tags: sc.tags, items: make([]any, sc.loops), data: &Data{}, words: wordsIn["en"], sample: true})
 	}
 	if err != nil {
 		sc.errs = append(sc.errs, sc.locate(source, err))

@@ -176,7 +176,7 @@ func TestHostileValues(t *testing.T) {
 		}
 		// The quick way and html/template's own write the same.
 		slow := &program{html: m.html.html}
-		s := &state{tags: m.tags, data: &d, items: make([]any, m.loops), theme: m.themeOf(d.Values), subject: out.Subject, preheader: out.Preheader}
+		s := &state{tags: m.tags, data: &d, items: make([]any, m.loops), theme: m.themeOf(d.Values), words: m.words, subject: out.Subject, preheader: out.Preheader}
 		if again, err := s.run(slow); err != nil || again != out.HTML {
 			t.Fatalf("html/template writes otherwise: %v\n%s\n%s", err, again, out.HTML)
 		}

@@ -60,7 +60,7 @@ func FuzzTemplates(f *testing.F) {
 		}
 		if m.html != nil && m.html.quick {
 			slow := &program{html: m.html.html}
-			s := &state{tags: m.tags, data: &d, items: make([]any, m.loops), theme: m.themeOf(d.Values), subject: out.Subject, preheader: out.Preheader}
+			s := &state{tags: m.tags, data: &d, items: make([]any, m.loops), theme: m.themeOf(d.Values), words: m.words, subject: out.Subject, preheader: out.Preheader}
 			if again, err := s.run(slow); err != nil || again != out.HTML {
 				t.Fatalf("html/template writes otherwise: %v\n%s\n%s", err, again, out.HTML)
 			}

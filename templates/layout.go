@@ -83,17 +83,15 @@ func (s *state) Help() string {
 
 // Why says why the reader gets this mail.
 func (s *state) Why() string {
-	reason := strings.TrimRight(clean(s.data.Reason, true), ". ")
-	if reason == "" {
-		reason = strings.TrimRight(s.reason, ". ")
+	reason := strings.TrimRight(s.reason, ". ")
+	switch b := s.Brand(); {
+	case reason != "":
+	case b != "":
+		reason = fmt.Sprintf(s.words.learnAt, b)
+	default:
+		reason = s.words.learnHere
 	}
-	if b := s.Brand(); reason == "" && b != "" {
-		reason = fmt.Sprintf(s.said().learnAt, b)
-	}
-	if reason == "" {
-		reason = s.said().learnHere
-	}
-	return fmt.Sprintf(s.said().because, reason)
+	return fmt.Sprintf(s.words.because, reason)
 }
 
 // Unsubscribe is the page that ends marketing mails.

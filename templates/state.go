@@ -16,8 +16,6 @@ type Data struct {
 	Links map[LinkField]string
 	// Zone is the contact's time zone; nil means UTC.
 	Zone *time.Location
-	// Reason ends "You get this mail because …" in the layout's footer; "" gives a general one.
-	Reason string
 	// Unsubscribe is the page that ends marketing mails, for those; "" for the others.
 	Unsubscribe string
 }

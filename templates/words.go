@@ -39,19 +39,11 @@ func (sc *scanner) words(lang *Source) *words {
 	return wordsIn["en"]
 }
 
-// said are the words of the mail that is rendered.
-func (s *state) said() *words {
-	if s.words == nil {
-		return wordsIn["en"]
-	}
-	return s.words
-}
-
 // Lang is the mail's language.
-func (s *state) Lang() string { return s.said().lang }
+func (s *state) Lang() string { return s.words.lang }
 
 // OptOut names the link that ends marketing mails.
-func (s *state) OptOut() string { return s.said().unsubscribe }
+func (s *state) OptOut() string { return s.words.unsubscribe }
 
 // OrCopy stands before a bare link.
-func (s *state) OrCopy() string { return s.said().orCopy }
+func (s *state) OrCopy() string { return s.words.orCopy }

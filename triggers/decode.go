@@ -123,8 +123,7 @@ func (d *Decoder) subject(subject string, ev *engine.Event) (engine.TriggerKind,
 
 // knownIn returns the location and the trigger that a subject names, "" for one that is not known.
 func knownIn(subject string, known func(location string) bool) (location, trigger string) {
-	rest, _ := strings.CutPrefix(subject, subjectPrefix)
-	location, trigger, _ = strings.Cut(rest, ".")
+	location, trigger, _ = strings.Cut(strings.TrimPrefix(subject, subjectPrefix), ".")
 	if known != nil && !known(location) {
 		location = ""
 	}

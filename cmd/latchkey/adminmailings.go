@@ -36,7 +36,7 @@ func (i adminMailings) Send(ctx context.Context, m console.Mailing) (console.Mai
 		Custom: wishes(m.Channel, m.App, m.To, languageFor(p, "", i.inForce().loc), further),
 	})
 	switch {
-	case errors.Is(err, runner.ErrNobody): // forgotten meanwhile
+	case errors.Is(err, runner.ErrNoPerson): // forgotten meanwhile
 		return console.Mailed{}, fmt.Errorf("contact %q: %w", m.Contact, console.ErrNotFound)
 	case err != nil:
 		return console.Mailed{}, err

@@ -182,7 +182,7 @@ func (d *loginDesk) start(ctx context.Context, a *loginAsked, p *engine.Person, 
 	})
 	who = p.Key
 	switch {
-	case errors.Is(err, runner.ErrNobody): // forgotten meanwhile
+	case errors.Is(err, runner.ErrNoPerson): // forgotten meanwhile
 		return loginUnknown, engine.ID{}, nil
 	case err != nil:
 		return loginFailed, who, err

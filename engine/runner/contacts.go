@@ -112,7 +112,7 @@ func productsOf(location string, contacts []ImportedContact) (events []planned) 
 func (s *scope) importOne(location string, key engine.ID, c *ImportedContact) (isNew bool, err error) {
 	have, err := s.person(location, key)
 	switch {
-	case errors.Is(err, errNoPerson):
+	case errors.Is(err, ErrNoPerson):
 		have, isNew = &engine.Person{Key: key, Location: location, Since: s.now}, true
 	case err != nil || have == nil:
 		return false, err

@@ -189,7 +189,7 @@ func (s *scope) plan(e planned, generation uint64) error {
 	engine.PruneEvents(s.tx, ev.Location, e.key, identity, s.now.Add(-s.r.cfg.Dedup), pruneAtOnce)
 	person, err := s.person(ev.Location, e.key)
 	switch {
-	case errors.Is(err, errNoPerson):
+	case errors.Is(err, ErrNoPerson):
 		person = &engine.Person{Key: e.key, Location: ev.Location, Since: s.now}
 	case errors.Is(err, engine.ErrRecord):
 		return &planFault{err: err}

@@ -90,7 +90,7 @@ func (r *Runner) carry(ctx context.Context, o *engine.Owed) error {
 	return r.update(ctx, r.partition(o.Is.Key), func(s *scope) error {
 		person, err := s.person(o.Is.Location, o.Is.Key)
 		switch {
-		case errors.Is(err, errNoPerson): // they were forgotten
+		case errors.Is(err, ErrNoPerson): // they were forgotten
 			return nil
 		case errors.Is(err, engine.ErrRecord):
 			r.cfg.Logger.Error().Err(err).Msg("what a run did to its contact is left out")

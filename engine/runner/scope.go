@@ -159,7 +159,7 @@ func (l *lacking) run(id engine.ID, location string) {
 }
 
 // person returns the person of a key, or whoever absorbed them. It is nil, without an error, if they must be
-// fetched first. Returns errNoPerson if there is none.
+// fetched first. Returns ErrNoPerson if there is none.
 func (s *scope) person(location string, key engine.ID) (*engine.Person, error) {
 	if p := s.people[key]; p != nil {
 		if d := s.dirty[p.Key]; d != nil {
@@ -178,7 +178,8 @@ func (s *scope) person(location string, key engine.ID) (*engine.Person, error) {
 	return p, nil
 }
 
-var errNoPerson = errors.New("contact is not in the store")
+// ErrNoPerson is returned for a contact that is not in the store.
+var ErrNoPerson = errors.New("contact is not in the store")
 
 func (s *scope) load(location string, key engine.ID) (*engine.Person, error) {
 	if d := s.dirty[key]; d != nil {
@@ -190,7 +191,7 @@ func (s *scope) load(location string, key engine.ID) (*engine.Person, error) {
 			return nil, err
 		}
 		if p == nil {
-			return nil, errNoPerson
+			return nil, ErrNoPerson
 		}
 		return p, nil
 	}

@@ -9,9 +9,6 @@ import (
 	"latchkey/engine"
 )
 
-// ErrNobody is returned for a contact that is not in the store.
-var ErrNobody = errNoPerson
-
 // A HandStart asks for one run of a workflow that is in force, for one contact.
 type HandStart struct {
 	Location string
@@ -33,7 +30,7 @@ type HandStarted struct {
 }
 
 // StartByHand starts a run for one contact in one commit (see engine.StartByHand). What was decided is kept beside what events
-// caused, unless the rates refused. Returns ErrNobody, the store's error or the context's.
+// caused, unless the rates refused. Returns ErrNoPerson, the store's error or the context's.
 func (r *Runner) StartByHand(ctx context.Context, h HandStart) (out HandStarted, err error) {
 	if err := r.awaitReady(ctx); err != nil {
 		return out, err
@@ -48,7 +45,7 @@ func (r *Runner) StartByHand(ctx context.Context, h HandStart) (out HandStarted,
 	}
 	person, err := r.Person(ctx, h.Location, h.Contact)
 	if err == nil && person == nil {
-		err = ErrNobody
+		err = ErrNoPerson
 	}
 	if err == nil {
 		err = r.update(ctx, r.partition(person.Key), func(s *scope) (err error) {

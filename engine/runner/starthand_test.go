@@ -67,7 +67,7 @@ func TestStartByHand(t *testing.T) {
 			t.Errorf("%+v", out)
 		}
 		h.Contact = engine.NewID(created, 7, "nobody")
-		if _, err := w.StartByHand(t.Context(), h); !errors.Is(err, ErrNobody) {
+		if _, err := w.StartByHand(t.Context(), h); !errors.Is(err, ErrNoPerson) {
 			t.Errorf("nobody: %v", err)
 		}
 		h.Location = "elsewhere"

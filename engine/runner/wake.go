@@ -11,7 +11,7 @@ import (
 // again (0: never), or that the location is not configured and so nothing is known of its workflows.
 func (s *scope) wake(t timer) (again int64, hold bool, err error) {
 	p, err := s.load(t.place.id, t.id)
-	if err != nil && !errors.Is(err, errNoPerson) {
+	if err != nil && !errors.Is(err, ErrNoPerson) {
 		return 0, false, err
 	}
 	if p == nil || p.NextWake().IsZero() || dueMilli(p.NextWake()) != t.due {

@@ -75,9 +75,6 @@ func (w *World) Runs() []engine.Run {
 	return runs
 }
 
-// Now returns the world's time.
-func (w *World) Now() time.Time { return w.now }
-
 // fail keeps the first thing that should not happen.
 func (w *World) fail(err error) {
 	if w.err == nil {

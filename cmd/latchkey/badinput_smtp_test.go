@@ -124,15 +124,16 @@ func TestDownChannelIsTold(t *testing.T) {
 	order := func(k int) {
 		w.send(nc, "offer_access_granted", fmt.Sprintf("order-%d", k), string(eventData(fmt.Sprintf("c-%d", k), map[string]string{"offer": "gold"})))
 	}
-	order(0) // whose message tries the channel again and again
+	order(0)
 	w.until(t, "the channel is down", i, func(runner.Stats) bool {
 		_, says := w.get("/readyz")
 		return strings.Contains(says, "email: down since")
 	})
-	for k := 1; k < 5; k++ {
+	const all = 30 // one after the other tries the channel, at growing intervals: it takes minutes until the last one does
+	for k := 1; k < all; k++ {
 		order(k)
 	}
-	w.until(t, "five messages wait for the channel", i, func(runner.Stats) bool { return len(w.messages("?state=due")) == 5 })
+	w.until(t, "all messages wait for the channel", i, func(runner.Stats) bool { return len(w.messages("?state=due")) == all })
 	last := w.messages("?state=due")[0]
 	if last.Attempts != 0 || len(last.History) != 0 {
 		t.Fatalf("it was tried: %+v", last)
@@ -141,13 +142,13 @@ func TestDownChannelIsTold(t *testing.T) {
 	if last.Held == nil || !strings.HasPrefix("by "+last.Held.By, why) || last.Held.Since.IsZero() {
 		t.Errorf("held %+v", last.Held)
 	}
-	for _, args := range [][]string{{"messages", "list"}, {"messages", "show", last.ID}, {"runs", "show", last.Run}, {"explain", "offer_access_granted:order-4"}} {
+	for _, args := range [][]string{{"messages", "list"}, {"messages", "show", last.ID}, {"runs", "show", last.Run}, {"explain", fmt.Sprint("offer_access_granted:order-", all-1)}} {
 		if code, out, errs := w.command(append(args, "--server="+w.admin(""))...); code != exitOK || !strings.Contains(out, why) {
 			t.Errorf("%v: exit %d\n%s%s", args, code, out, errs)
 		}
 	}
 	w.smtpUp()
-	w.waitMails(5)
+	w.waitMails(all)
 	w.quiet(i, nc)
 	if m := w.messages("?run=" + last.Run)[0]; m.State != "sent" || m.Held != nil {
 		t.Errorf("sent later: %+v", m)

@@ -13,8 +13,8 @@ import (
 )
 
 // TestScripts runs the command as a user does, in testdata/script. A script has the ports of a project of its own in
-// its environment, a `latchkey` to execute, `exits N command...`, which wants that exit code, and `ready`, which waits until
-// the project's server answers.
+// its environment, a `latchkey` to execute, `exits N command...`, which wants that exit code, `until command...`, which waits for it to
+// succeed, and `ready`, which waits until the project's server answers.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	self, err := os.Executable()
@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
 			return nil
 		},
-		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"ready": ready, "exits": exits},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){"ready": ready, "exits": exits, "until": until},
 	})
 }
 
@@ -56,6 +56,15 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if fmt.Sprint(code) != args[0] {
 		ts.Fatalf("exit code %d, want %s", code, args[0])
+	}
+}
+
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage: until command...")
+	}
+	if !comes(func() bool { return ts.Exec(args[0], args[1:]...) == nil }) {
+		ts.Fatalf("it never succeeds")
 	}
 }
 

@@ -109,6 +109,10 @@ func TestConfigProblems(t *testing.T) {
 		{"a list for keys", "links: {embed: [crm.acme.test]}\n", "latchkey.yaml:1:16: links.embed: needs keys below it, not a list; there are hosts, keys, locations"},
 		{"a role that there is not", "staff: {suport: [sue@acme.test]}\n", `no setting "staff.suport"; did you mean staff.support?`},
 		{"the console over http", "admin: {url: \"http://ops.acme.test\"}\n", "latchkey.yaml:1:14: admin.url: http is for this machine only"},
+		{"one key twice", "listen: 127.0.0.1:1\nname: A\nlisten: 127.0.0.1:2\n", "latchkey.yaml:3:1: listen: is here twice; the first is in line 1"},
+		{"keys below a name", "custom: {a: {b: x}}\n", "latchkey.yaml:1:13: custom.a: takes a value, not keys"},
+		{"a name with a dot", "custom: {a.b: x}\n", `latchkey.yaml:1:15: custom.a.b: a template could not name it: leave out the dot`},
+		{"anybody on NATS", "nats: {users: {ops: \"\"}}\n", "latchkey.yaml:1:21: nats.users.ops: needs a password"},
 		{"a location without a folder", "locations: [a, b]\n", "latchkey.yaml:1:12: locations: there is no folder a"},
 		{"keys wanted", "email: hello\n", "latchkey.yaml:1:8: email: needs keys below it, not a value"},
 		{"not YAML", "name: [\n", "latchkey.yaml:2:1: not YAML"},
@@ -146,5 +150,15 @@ func TestMenuOfALocation(t *testing.T) {
 	}
 	if h := c.Sites[0].Links.Embed.Hosts; len(h) != 1 || h[0] != "https://crm.acme.test" {
 		t.Errorf("hosts: %v", h)
+	}
+}
+
+// TestConfigIssuer names who vouches for staff by a URL, as issuers are.
+func TestConfigIssuer(t *testing.T) {
+	t.Parallel()
+	c, ps := loadConfig(writeProject(t, map[string]string{"latchkey.yaml": "links:\n  embed:\n    hosts: [crm.acme.test]\n" +
+		"    keys: {\"https://crm.acme.test\": 0123456789abcdef0123456789abcdef}\n"}), nil, nil)
+	if len(ps) > 0 || c.Links.Embed.Keys["https://crm.acme.test"].IsZero() {
+		t.Errorf("%d keys\n%s", len(c.Links.Embed.Keys), lines(ps))
 	}
 }

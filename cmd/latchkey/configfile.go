@@ -115,20 +115,11 @@ func (r *configReader) walk(file, key string, n *yaml.Node) {
 			r.report(pos, "%s: is a list: begin each of its items with a dash", key)
 			return
 		}
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			k, v := n.Content[i], n.Content[i+1]
-			child := k.Value
-			if key != "" {
-				child = key + "." + k.Value
-			}
-			kp := engine.Pos{File: file, Line: k.Line, Col: k.Column}
-			if !r.known(child) {
-				r.report(kp, "%s", r.unknown(child))
-				continue
-			}
-			r.pos[child] = kp
-			r.walk(file, child, v)
+		if r.isSetting(key) && !r.hasBelow(key) {
+			r.report(pos, "%s: takes a value, not keys", key)
+			return
 		}
+		r.walkKeys(file, key, n)
 	case yaml.SequenceNode:
 		r.walkList(file, key, n)
 	case yaml.ScalarNode:
@@ -143,6 +134,30 @@ func (r *configReader) walk(file, key string, n *yaml.Node) {
 		r.apply(pos, key, v)
 	default:
 		r.report(pos, "%s: is neither a value nor keys", key)
+	}
+}
+
+// walkKeys visits what stands below the keys of a mapping.
+func (r *configReader) walkKeys(file, key string, n *yaml.Node) {
+	first := map[string]int{} // the line of each
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		child := k.Value
+		if key != "" {
+			child = key + "." + k.Value
+		}
+		kp := engine.Pos{File: file, Line: k.Line, Col: k.Column}
+		line, twice := first[k.Value]
+		switch {
+		case twice:
+			r.report(kp, "%s: is here twice; the first is in line %d", child, line)
+			continue
+		case !r.known(child):
+			r.report(kp, "%s", r.unknown(child))
+			continue
+		}
+		first[k.Value], r.pos[child] = k.Line, kp
+		r.walk(file, child, v)
 	}
 }
 
@@ -192,15 +207,13 @@ func (r *configReader) isSetting(key string) bool {
 	return slices.ContainsFunc(r.settings, func(s setting) bool { _, ok := match(s.key, key); return ok })
 }
 
-// known reports whether key is a setting or the beginning of one.
-func (r *configReader) known(key string) bool {
-	for _, s := range r.settings {
-		if _, ok := match(s.key, key); ok || matchPrefix(s.key, key) {
-			return true
-		}
-	}
-	return false
+// hasBelow reports whether key is the beginning of a setting.
+func (r *configReader) hasBelow(key string) bool {
+	return slices.ContainsFunc(r.settings, func(s setting) bool { return matchPrefix(s.key, key) })
 }
+
+// known reports whether key is a setting or the beginning of one.
+func (r *configReader) known(key string) bool { return r.isSetting(key) || r.hasBelow(key) }
 
 func (r *configReader) apply(pos engine.Pos, key, value string) {
 	for _, s := range r.settings {
@@ -329,9 +342,12 @@ func envMap(env []string) map[string]string {
 	return m
 }
 
-// match reports whether key is the setting's, and the part that stands for "*".
+// match reports whether key is the setting's, and the part that stands for "*". The last part may have dots in it, as an issuer has.
 func match(pattern, key string) (name string, ok bool) {
 	ps, ks := strings.Split(pattern, "."), strings.Split(key, ".")
+	if n := len(ps); len(ks) > n && ps[n-1] == "*" {
+		ks = strings.SplitN(key, ".", n)
+	}
 	if len(ps) != len(ks) {
 		return "", false
 	}

@@ -41,10 +41,7 @@ func settings() []setting {
 		{key: "keys", whole: true, set: text(func(c *Config) *string { return &c.Keys })},
 		{key: "partitions", whole: true, set: func(c *Config, _, v string) (err error) { c.Partitions, err = between(v, 1, 64); return }},
 		{key: "nats.listen", whole: true, set: address(func(c *Config) *string { return &c.NATS.Listen })},
-		{key: "nats.users.*", secret: true, set: func(c *Config, name, v string) error {
-			c.NATS.Users = append(c.NATS.Users, NATSUser{User: name, Password: engine.NewSecret(v)})
-			return nil
-		}},
+		{key: "nats.users.*", secret: true, set: setUser},
 		{key: "nats.url", whole: true, set: text(func(c *Config) *string { return &c.NATS.URL })},
 		{key: "nats.creds", whole: true, set: text(func(c *Config) *string { return &c.NATS.Creds })},
 		{key: "nats.context", whole: true, set: text(func(c *Config) *string { return &c.NATS.Context })},
@@ -73,7 +70,7 @@ func settings() []setting {
 		{key: "links.supersede", set: oneOf(func(c *Config) *string { return &c.Links.Supersede }, "on_handoff", "on_mint")},
 		{key: "trusted_proxies", whole: true, list: true, set: setProxies},
 		{key: "events.token", secret: true, set: setToken},
-		{key: "custom.*", set: func(c *Config, name, v string) error { c.Custom[name] = v; return nil }},
+		{key: "custom.*", set: setCustom},
 		{key: "secrets.*", set: setSecret},
 		{key: "retention.events", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.Events })},
 		{key: "retention.history", whole: true, set: length(func(c *Config) *time.Duration { return &c.Retain.History })},
@@ -127,6 +124,24 @@ func length(at func(*Config) *time.Duration) setter {
 		*at(c) = d.Fixed()
 		return err
 	}
+}
+
+// setUser takes one who may publish events.
+func setUser(c *Config, name, v string) error {
+	if v == "" {
+		return errors.New("needs a password")
+	}
+	c.NATS.Users = append(c.NATS.Users, NATSUser{User: name, Password: engine.NewSecret(v)})
+	return nil
+}
+
+// setCustom takes a text that templates name.
+func setCustom(c *Config, name, v string) error {
+	if strings.Contains(name, ".") {
+		return errors.New("a template could not name it: leave out the dot")
+	}
+	c.Custom[name] = v
+	return nil
 }
 
 // setSecret takes a secret that workflows name.

@@ -31,18 +31,10 @@ func (a *app) backtestCommand() *cli.Command {
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server (else the project's)", Sources: cli.EnvVars("NATS_URL")},
 			&cli.StringFlag{Name: "context", Usage: "`NAME` of a context of the nats command line", Sources: cli.EnvVars("NATS_CONTEXT")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE`", Sources: cli.EnvVars("NATS_CREDS")},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`text`, json or jsonl", Value: "text",
-				Validator: checkOutput},
+			outputFlag(),
 		},
 		Action: a.backtest,
 	}
-}
-
-func checkOutput(v string) error {
-	if !slices.Contains([]string{"text", "json", "jsonl"}, v) {
-		return fmt.Errorf("%q is none of text, json, jsonl", v)
-	}
-	return nil
 }
 
 // A replay is one project's workflows and what the events did to them.

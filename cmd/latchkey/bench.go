@@ -29,7 +29,7 @@ func (a *app) benchCommand() *cli.Command {
 					&cli.IntFlag{Name: "rate", Value: 100, Usage: "then events at this `RATE` a second, for the latency"},
 					&cli.DurationFlag{Name: "for", Value: 10 * time.Second, Usage: "how long at that rate"},
 					&cli.IntFlag{Name: "contacts", Value: 100000, Usage: "then a start with `N` contacts known, and events of those; 0 leaves that out"},
-					&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`text` or json"},
+					outputFlag(),
 					&cli.StringFlag{Name: "keep", Usage: "leave the project in `FOLDER` instead of a temporary one"},
 				},
 				Action: a.benchEvents,

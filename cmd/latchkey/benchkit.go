@@ -1,8 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -34,12 +34,11 @@ func (a *app) benchIn(c *cli.Command, run func(*bench) error, f figuresOf) (err 
 	if err := run(b); err != nil {
 		return fmt.Errorf("bench: %w", err)
 	}
-	if c.String("output") == "json" {
-		return json.NewEncoder(a.out).Encode(f)
-	}
-	tw := tabwriter.NewWriter(a.out, 0, 0, 2, ' ', 0)
-	f.rows(func(k, format string, args ...any) { fmt.Fprintf(tw, "%s\t%s\n", k, fmt.Sprintf(format, args...)) })
-	return tw.Flush()
+	return a.print(c, f, func(w io.Writer) {
+		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+		f.rows(func(k, format string, args ...any) { fmt.Fprintf(tw, "%s\t%s\n", k, fmt.Sprintf(format, args...)) })
+		tw.Flush()
+	})
 }
 
 // writeProject writes the files of a project by their paths in it.

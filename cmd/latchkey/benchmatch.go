@@ -21,7 +21,7 @@ func (a *app) benchMatchCommand() *cli.Command {
 			"nothing, and one that starts a run. Nothing is stored.\n\nExample:\n  latchkey bench match",
 		Flags: []cli.Flag{
 			&cli.IntFlag{Name: "workflows", Value: 100, Usage: "`N` workflows, over the twelve triggers, each with filters"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`text` or json"},
+			outputFlag(),
 			&cli.StringFlag{Name: "keep", Usage: "leave the project in `FOLDER` instead of a temporary one"},
 		},
 		Action: a.benchMatch,

@@ -24,7 +24,7 @@ func (a *app) benchRunsCommand() *cli.Command {
 			&cli.IntFlag{Name: "n", Value: 1_000_000, Usage: "`N` waiting runs"},
 			&cli.IntFlag{Name: "ending", Value: 100_000, Usage: "so many of their waits end at once"},
 			&cli.DurationFlag{Name: "after", Value: 15 * time.Second, Usage: "about how long after they are stored those end"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`text` or json"},
+			outputFlag(),
 			&cli.StringFlag{Name: "keep", Usage: "leave the project in `FOLDER` instead of a temporary one"},
 		},
 		Action: a.benchRuns,

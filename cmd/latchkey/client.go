@@ -34,14 +34,19 @@ func clientFlags() []cli.Flag {
 		&cli.StringFlag{Name: "server", Usage: "admin address of a running server, `URL` (else the project in --dir)", Sources: cli.EnvVars("LATCHKEY_SERVER")},
 		&cli.StringFlag{Name: "dir", Usage: "the project's `FOLDER`", Value: "."},
 		&cli.StringFlag{Name: "location", Usage: "`ID` of the location, where the server has several", Sources: cli.EnvVars("LATCHKEY_LOCATION")},
-		&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`text`, json or jsonl", Value: "text",
-			Validator: func(s string) error {
-				if s != "text" && s != "json" && s != "jsonl" {
-					return fmt.Errorf("%q is none of text, json, jsonl", s)
-				}
-				return nil
-			}},
+		outputFlag(),
 	}
+}
+
+// outputFlag is the flag of print.
+func outputFlag() cli.Flag {
+	return &cli.StringFlag{Name: "output", Aliases: []string{"o"}, Usage: "`text`, json or jsonl", Value: "text",
+		Validator: func(s string) error {
+			if s != "text" && s != "json" && s != "jsonl" {
+				return fmt.Errorf("%q is none of text, json, jsonl", s)
+			}
+			return nil
+		}}
 }
 
 // client finds the server: --server or LATCHKEY_SERVER, else the admin listener of the project in --dir.

@@ -28,7 +28,7 @@ func (a *app) forgetCommand() *cli.Command {
 }
 
 func (a *app) contactsForget(ctx context.Context, c *cli.Command) error {
-	if c.Args().Len() != 1 || c.Args().First() == "" {
+	if c.Args().Len() != 1 {
 		return usagef("contacts forget takes one contact: an id, an e-mail address or a key")
 	}
 	cl, err := a.client(c)

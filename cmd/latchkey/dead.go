@@ -97,7 +97,7 @@ func deadLetters(ctx context.Context, cl *client, v url.Values) (list []console.
 }
 
 func (a *app) deadShow(ctx context.Context, c *cli.Command) error {
-	if c.Args().Len() != 1 || c.Args().First() == "" {
+	if c.Args().Len() != 1 {
 		return usagef("dead show takes one dead letter's number, or one event's id")
 	}
 	cl, err := a.client(c)

@@ -33,7 +33,7 @@ type explained struct {
 }
 
 func (a *app) explain(ctx context.Context, c *cli.Command) error {
-	if c.Args().Len() != 1 || c.Args().First() == "" {
+	if c.Args().Len() != 1 {
 		return usagef("explain takes one event's id, or one contact: an id or an e-mail address")
 	}
 	cl, err := a.client(c)

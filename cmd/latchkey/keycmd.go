@@ -19,7 +19,7 @@ import (
 func (a *app) keyCommand() *cli.Command {
 	flags := []cli.Flag{
 		&cli.StringFlag{Name: "dir", Usage: "the project's `FOLDER`", Value: "."},
-		clientFlags()[3],
+		outputFlag(),
 	}
 	return &cli.Command{
 		Name: "key", Usage: "make, list and end API keys",

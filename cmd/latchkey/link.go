@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -57,11 +58,18 @@ func (a *app) linkCommand() *cli.Command {
 func policyFlags(further ...cli.Flag) []cli.Flag {
 	return slices.Concat(clientFlags(), further, []cli.Flag{
 		&cli.StringFlag{Name: "ttl", Usage: "how long it works, for instance `2h`"},
-		&cli.IntFlag{Name: "uses", Usage: "how often it works, `N` times"},
+		&cli.IntFlag{Name: "uses", Usage: "how often it works, `N` times", HideDefault: true, Validator: aboveZero},
 		&cli.StringFlag{Name: "app", Usage: "the app that it is for, `NAME`"},
 		&cli.StringFlag{Name: "to", Usage: "where it leads, for instance `product:go-101`"},
 		&cli.BoolFlag{Name: "bind", Usage: "it works only in the browser that it is first used in"},
 	})
+}
+
+func aboveZero(n int) error {
+	if n < 1 {
+		return errors.New("it is a number above zero")
+	}
+	return nil
 }
 
 func (a *app) linkRevokeCommand() *cli.Command {

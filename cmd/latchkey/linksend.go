@@ -25,7 +25,7 @@ func (a *app) linkSendCommand() *cli.Command {
 }
 
 func (a *app) linkSend(ctx context.Context, c *cli.Command) error {
-	if c.Args().Len() != 1 || c.Args().First() == "" {
+	if c.Args().Len() != 1 {
 		return usagef("link send takes one contact: an id or an e-mail address")
 	}
 	cl, err := a.client(c)

@@ -117,19 +117,23 @@ func (a *app) root() *cli.Command {
 			if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
 				return usagef("%s has no flag --%s; %s", c.FullName(), name, suggestFlag(c, name))
 			}
-			return usagef("%s: %w; %s --help shows how", c.FullName(), err, c.FullName())
+			says := strings.Replace(err.Error(), " for flag -", " for --", 1)
+			return usagef("%s: %s; %s --help shows how", c.FullName(), says, c.FullName())
 		}
 		c.HideHelpCommand = true
-		switch act := c.Action; {
-		case act == nil:
+		act := c.Action
+		if act == nil {
 			c.Action = group
-		case c.ArgsUsage == "":
-			c.Action = func(ctx context.Context, c *cli.Command) error {
-				if c.Args().Present() {
-					return usagef("%s takes nothing, and so not %q", c.FullName(), c.Args().First())
-				}
-				return act(ctx, c)
+			return
+		}
+		c.Action = func(ctx context.Context, c *cli.Command) error {
+			switch {
+			case c.ArgsUsage == "" && c.Args().Present():
+				return usagef("%s takes nothing, and so not %q", c.FullName(), c.Args().First())
+			case slices.Contains(c.Args().Slice(), ""): // a script's variable, as a rule: it must not pass for none
+				return usagef("%s: an argument is empty", c.FullName())
 			}
+			return act(ctx, c)
 		}
 	})
 	return root

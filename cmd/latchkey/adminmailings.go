@@ -82,7 +82,7 @@ func (i adminMailings) mayMail(p *engine.Person, m *console.Mailing) error {
 	case !cfg.canSend(m.Channel):
 		return fmt.Errorf("%w: %s: latchkey.yaml has no server for it", console.ErrInvalid, m.Channel)
 	case address == "":
-		return fmt.Errorf("%w: the contact has no %s", console.ErrInvalid, lacks)
+		return fmt.Errorf("%w: the contact has no %s", console.ErrConflict, lacks)
 	case consent != nil && !*consent:
 		return fmt.Errorf("%w: the contact does not want messages by %s", console.ErrConflict, m.Channel)
 	case !p.HasAccess():

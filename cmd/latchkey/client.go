@@ -154,6 +154,8 @@ func (cl *client) refused(res *http.Response) error {
 	case json.Unmarshal(b, &p) != nil || p.Detail == "":
 	case res.StatusCode == http.StatusNotFound:
 		return fmt.Errorf("%w%s", silent{errNotFound}, p.Detail)
+	case res.StatusCode == http.StatusBadRequest:
+		return usagef("%s", p.Detail)
 	default:
 		return errors.New(p.Detail)
 	}

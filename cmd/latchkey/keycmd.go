@@ -93,7 +93,7 @@ func (a *app) keyList(_ context.Context, c *cli.Command) error {
 	if keys == nil {
 		keys = []*keyFile{}
 	}
-	if err := a.print(c, keys, func(w io.Writer) {
+	if err := printList(a, c, keys, func(w io.Writer) {
 		tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(tw, "ID\tNAME\tROLE\tLOCATIONS\tMADE")
 		fmt.Fprintln(tw, "-\tkeys/api.key\towner\t*\t")

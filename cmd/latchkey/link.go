@@ -142,7 +142,7 @@ func (a *app) linkList(ctx context.Context, c *cli.Command) error {
 	if err := cl.do(ctx, http.MethodGet, "/v1/contacts/"+url.PathEscape(c.Args().First())+"/links", nil, &ls); err != nil {
 		return err
 	}
-	return a.print(c, ls, func(w io.Writer) {
+	return printList(a, c, ls, func(w io.Writer) {
 		if len(ls) == 0 {
 			fmt.Fprintln(a.err, "There are none.")
 			return

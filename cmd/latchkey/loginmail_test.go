@@ -294,7 +294,7 @@ func TestMailings(t *testing.T) {
 		{"ada", `{"uses": -1}`, "uses is a number above zero", 400},
 		{"nobody", `{}`, "not found", 404},
 		{"none", `{}`, "no offer and no product", 409},
-		{"none", `{"channel": "sms"}`, "no phone number", 400},
+		{"none", `{"channel": "sms"}`, "no phone number", 409},
 		{"quiet", `{"channel": "sms"}`, "does not want messages by sms", 409},
 		{"ada", `{"channel": "fax"}`, `channel is email or sms, not "fax"`, 400},
 		{"ada", `{"kind": "spam"}`, `kind is login or invite, not "spam"`, 400},

@@ -9,8 +9,8 @@ import (
 // the project's own. It is durable, like what workflows send.
 type Mailings interface {
 	// Send has a message sent and returns at once. Returns ErrNotFound for a contact that is not known, ErrInvalid for what
-	// cannot be sent (no address, no such app), and ErrConflict when a limit of messages by hand is reached, in words for
-	// who asked.
+	// is asked for wrongly (no such app, no server for the channel), and ErrConflict for a contact who cannot be sent it (no
+	// address, no consent, no access), in words for who asked.
 	Send(ctx context.Context, m Mailing) (Mailed, error)
 }
 

@@ -293,19 +293,7 @@ func (m *machine) end(state RunState, reason string) {
 	m.r.State, m.r.End, m.r.Ended = state, reason, m.now
 	m.depart()
 	m.p.Listens = WithoutListen(m.p.Listens, m.r.ID)
-	var starts map[string]Start
-	for k, s := range m.p.Starts { // several, if events were gathered
-		if s.Run == m.r.ID {
-			if starts == nil {
-				starts = maps.Clone(m.p.Starts)
-			}
-			s.Ended = true
-			starts[k] = s
-		}
-	}
-	if starts != nil {
-		m.p.Starts = starts
-	}
+	m.p.Starts = withEnded(m.p.Starts, m.r.ID, true)
 	m.commands = append(m.commands, Command{Notice: &Notice{
 		ID:       m.r.endID(),
 		Location: m.r.Location,
@@ -317,6 +305,24 @@ func (m *machine) end(state RunState, reason string) {
 		},
 		Depth: m.r.Event.Depth + 1,
 	}})
+}
+
+// withEnded returns the ledger in which the run has ended, or has not. It changes nothing of the one given.
+func withEnded(starts map[string]Start, run ID, ended bool) map[string]Start {
+	var changed map[string]Start
+	for k, s := range starts { // several, if events were gathered
+		if s.Run == run {
+			if changed == nil {
+				changed = maps.Clone(starts)
+			}
+			s.Ended = ended
+			changed[k] = s
+		}
+	}
+	if changed == nil {
+		return starts
+	}
+	return changed
 }
 
 // finished is the data of run.finished.

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"maps"
 	"time"
 )
 
@@ -36,14 +35,7 @@ func Reopen(w *Workflow, r Run, p Person) (Run, Person, bool) {
 	}
 	r.State, r.At, r.Task = RunSending, last.Path, last.Task
 	r.End, r.Ended = "", time.Time{}
-	for k, s := range p.Starts {
-		if s.Run == r.ID {
-			s.Ended = false
-			p.Starts = maps.Clone(p.Starts)
-			p.Starts[k] = s
-			break
-		}
-	}
+	p.Starts = withEnded(p.Starts, r.ID, false)
 	m := machine{w: w, r: r, p: p}
 	if !m.locate() {
 		return r, p, false

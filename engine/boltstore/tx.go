@@ -68,7 +68,7 @@ func (b buckets) Get(space engine.Space, key []byte) []byte {
 func fillPercent(space engine.Space) float64 {
 	switch space {
 	case engine.SpacePeople, engine.SpaceDirectory, engine.SpaceHeads, engine.SpaceSessions, engine.SpaceMeta,
-		engine.SpaceTrails, engine.SpaceNonces:
+		engine.SpaceTrails, engine.SpaceNonces, engine.SpaceSSO:
 		return bbolt.DefaultFillPercent
 	}
 	return 0.9

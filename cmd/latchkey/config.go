@@ -61,9 +61,11 @@ type Config struct {
 	Folders []string
 	Sites   []*Config
 
-	logo   string   // the picture, as a data: URI
-	source []byte   // the file as it was read
-	env    []string // what it was read with, to read it again
+	logo   string                      // the picture, as a data: URI
+	source []byte                      // the file as it was read
+	wrong  []engine.Problem            // what is wrong with it, whatever other locations have
+	at     func(key string) engine.Pos // where a setting stands
+	env    []string                    // what it was read with, to read it again
 	flags  map[string]string
 	probe  time.Duration // how soon a channel that went down is first tried again; 0 is the runner's default
 }

@@ -35,6 +35,7 @@ func loadConfig(dir string, env []string, flags map[string]string) (*Config, []e
 		c.Sites = []*Config{c}
 		c.finishLocation(r.reportKey)
 		r.findEmbedded([]string{c.Location})
+		c.wrong = r.problems
 	}
 	return c, r.problems
 }
@@ -50,7 +51,9 @@ type configReader struct {
 }
 
 func newConfigReader(c *Config, dir string) *configReader {
-	return &configReader{c: c, file: filepath.Join(dir, "latchkey.yaml"), env: envMap(c.env), settings: settings(), pos: map[string]engine.Pos{}}
+	r := &configReader{c: c, file: filepath.Join(dir, "latchkey.yaml"), env: envMap(c.env), settings: settings(), pos: map[string]engine.Pos{}}
+	c.at = r.at
+	return r
 }
 
 // open reads the file, if there is one.

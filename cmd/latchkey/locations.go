@@ -22,6 +22,7 @@ func (r *configReader) readLocations() {
 			r.report(p, "%s: with locations, it belongs to the latchkey.yaml of each folder", key)
 		}
 	}
+	r.c.wrong = slices.Clip(r.problems) // what follows concerns single locations
 	taken := map[string]string{}
 	var parts []*configReader
 	for _, folder := range r.c.Folders {
@@ -39,6 +40,8 @@ func (r *configReader) readLocations() {
 			}
 		}
 		part.c.finishLocation(part.reportKey)
+		part.findUsers(r)
+		part.c.wrong = slices.Clip(part.problems)
 		if other, ok := taken[part.c.Location]; ok {
 			r.reportKey("locations", false, "%s and %s are both the location %s", other, folder, part.c.Location)
 		}
@@ -48,7 +51,9 @@ func (r *configReader) readLocations() {
 		parts = append(parts, part)
 	}
 	for _, part := range parts {
+		n := len(part.problems)
 		part.findEmbedded(r.c.names())
+		part.c.wrong = append(part.c.wrong, part.problems[n:]...)
 		r.problems = append(r.problems, part.problems...)
 	}
 }
@@ -62,30 +67,63 @@ func (r *configReader) findEmbedded(ids []string) {
 	}
 }
 
-// findShared reports what would let somebody speak for a location who belongs to another one, or to all.
+// A claim is something that only one location may have.
+type claim struct{ what, value string }
+
+const (
+	claimID     = "location"
+	claimToken  = "events.token"
+	claimUser   = "nats.users"
+	claimClient = "client_id"
+)
+
+// claims returns what a location has of that, and the setting that says so.
+func (c *Config) claims() map[claim]string {
+	all := map[claim]string{{claimID, c.Location}: "location"}
+	if token := c.Events.Token; !token.IsZero() {
+		all[claim{claimToken, token.Reveal()}] = "events.token"
+	}
+	for _, u := range c.NATS.Users {
+		all[claim{claimUser, u.User}] = "nats.users." + u.User
+	}
+	for _, a := range c.apps() {
+		if a.SSO == sso.OIDC {
+			all[claim{claimClient, a.ClientID()}] = "apps." + a.Name + ".client_id"
+		}
+	}
+	return all
+}
+
+// taken says that another has it, by a setting of theirs.
+func (c claim) taken(whose, by string) string {
+	switch c.what {
+	case claimID:
+		return "another folder is the location " + whose
+	case claimToken:
+		return whose + " has the same one; whose event it is would be a guess"
+	case claimUser:
+		return whose + " has a user of that name; choose another name"
+	}
+	return strings.TrimSuffix(by, ".client_id") + " of " + whose + " has the same one"
+}
+
+// findShared reports what would let somebody speak for a location who belongs to another one.
 func (r *configReader) findShared(root *configReader) {
-	users := map[string]string{}
-	for _, u := range root.c.NATS.Users {
-		users[u.User] = "the latchkey.yaml above"
-	}
-	for _, other := range root.c.Sites {
-		if token := r.c.Events.Token; !token.IsZero() && token.Equal(other.Events.Token) {
-			r.reportKey("events.token", false, "%s has the same one; whose event it is would be a guess", other.Location)
-		}
-		for _, u := range other.NATS.Users {
-			users[u.User] = other.Location
-		}
-	}
-	for _, a := range r.c.apps() {
+	mine := r.c.claims()
+	for _, cl := range slices.SortedFunc(maps.Keys(mine), func(a, b claim) int { return strings.Compare(mine[a], mine[b]) }) {
 		for _, other := range root.c.Sites {
-			if o := other.clientOf(a.ClientID()); a.SSO == sso.OIDC && o != "" {
-				r.reportKey("apps."+a.Name+".client_id", false, "apps.%s of %s has the same one", o, other.Location)
+			if by, ok := other.claims()[cl]; ok && cl.what != claimID { // which is told above
+				r.reportKey(mine[cl], false, "%s", cl.taken(other.Location, by))
 			}
 		}
 	}
+}
+
+// findUsers reports NATS users of a location that may speak for all.
+func (r *configReader) findUsers(root *configReader) {
 	for _, u := range r.c.NATS.Users {
-		if whose, ok := users[u.User]; ok {
-			r.reportKey("nats.users."+u.User, false, "%s has a user of that name; choose another name", whose)
+		if slices.ContainsFunc(root.c.NATS.Users, func(o NATSUser) bool { return o.User == u.User }) {
+			r.reportKey("nats.users."+u.User, false, "%s", claim{claimUser, u.User}.taken("the latchkey.yaml above", ""))
 		}
 	}
 }
@@ -93,7 +131,7 @@ func (r *configReader) findShared(root *configReader) {
 // part returns what a location in dir has before its own file is read.
 func (c *Config) part(dir string) *Config {
 	p := *c
-	p.Dir, p.File, p.source = dir, "", nil
+	p.Dir, p.File, p.source, p.wrong = dir, "", nil, nil
 	p.Location, p.Name, p.Folders = "", "", nil
 	p.Apps, p.Custom = maps.Clone(c.Apps), maps.Clone(c.Custom)
 	p.Staff = maps.Clone(c.Staff)

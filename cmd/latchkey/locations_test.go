@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/nats-io/nats.go"
@@ -219,6 +220,92 @@ func TestLocationFiles(t *testing.T) {
 	}
 	if s := i.site("academy").files.state.Load(); !s.InForce {
 		t.Errorf("academy's files: %+v", s)
+	}
+}
+
+// TestLocationReload changes the settings of two locations. A mistake in those of one keeps them as they were, and no other's; and
+// what another location has is taken by who asks for it first, and by the next when that one lets go.
+//
+// Red when again takes all problems of loadConfig; when taken leaves out theirs, or filed; and when readChanged leaves out its second loop.
+func TestLocationReload(t *testing.T) {
+	t.Parallel()
+	w := newTwoLocations(t)
+	signals := make(chan os.Signal, 1)
+	w.hangUps = signals
+	i, _ := w.start()
+	const academy, studio = "academy/latchkey.yaml", "sites/studio/latchkey.yaml"
+	file := func(name, more string) string {
+		id := strings.ToLower(name[strings.LastIndex(name, " ")+1:])
+		users := ""
+		if id == "studio" {
+			users = "nats: {users: {film: film-password}}\n"
+		}
+		return "name: " + name + "\nemail: {from: Us <us@acme.test>}\nevents: {token: " + testToken + "-" + id + "}\n" + users + more
+	}
+	client := func(id string) string {
+		return "apps: {lms: {url: https://lms.test, sso: oidc, secret: 0123456789abcdef, client_id: " + id + ", redirects: [https://lms.test/cb]}}\n"
+	}
+	for _, c := range []struct {
+		name    string
+		files   map[string]string
+		names   string            // in force then
+		mistake map[string]string // by location
+	}{
+		{"one is wrong", map[string]string{academy: file("One Academy", ""), studio: file("One Studio", "brand: nonsense\n")}, "One Academy, Film Studio",
+			map[string]string{"studio": "latchkey.yaml:5:8: brand"}},
+		{"it is no YAML", map[string]string{academy: file("Two Academy", client("a")), studio: "name: [\n"}, "Two Academy, Film Studio",
+			map[string]string{"studio": "not YAML"}},
+		{"it is mended", map[string]string{studio: file("Three Studio", "")}, "Two Academy, Three Studio", nil},
+		{"it claims what is another's", map[string]string{studio: file("Four Studio", client("a"))}, "Two Academy, Three Studio",
+			map[string]string{"studio": "client_id: apps.lms of academy has the same one"}},
+		{"which goes on", map[string]string{academy: file("Five Academy", client("a"))}, "Five Academy, Three Studio",
+			map[string]string{"studio": "client_id: apps.lms of academy has the same one"}},
+		{"and lets go, with a mistake", map[string]string{academy: file("Six Academy", client("b")+"brand: nonsense\n")}, "Five Academy, Three Studio",
+			map[string]string{"academy": "brand", "studio": "client_id: apps.lms of academy has the same one"}},
+		{"and without", map[string]string{academy: file("Seven Academy", client("b"))}, "Seven Academy, Four Studio", nil},
+		{"both at once", map[string]string{academy: file("Eight Academy", client("c")), studio: file("Eight Studio", client("c"))}, "Seven Academy, Four Studio",
+			map[string]string{"academy": "client_id: apps.lms of studio has the same one", "studio": "client_id: apps.lms of academy has the same one"}},
+		{"a token of another", map[string]string{academy: strings.Replace(file("Nine Academy", client("b")), "-academy", "-studio", 1), studio: file("Nine Studio", "")},
+			"Seven Academy, Nine Studio", map[string]string{"academy": "events.token: studio has the same one"}},
+		{"the folder goes", map[string]string{studio: "", academy: file("Ten Academy", "")}, "Ten Academy, Nine Studio", map[string]string{"studio": "is not there any more"}},
+	} {
+		for name, text := range c.files {
+			if text == "" {
+				if err := os.Rename(filepath.Join(w.dir, "sites"), filepath.Join(w.dir, "gone")); err != nil {
+					t.Fatal(err)
+				}
+				continue
+			}
+			next := filepath.Join(w.dir, "next")
+			if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Rename(next, filepath.Join(w.dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		differs := func() (got string) {
+			if names := i.site("academy").inForce().cfg.Name + ", " + i.site("studio").inForce().cfg.Name; names != c.names {
+				got = names
+			}
+			for _, s := range i.sites {
+				state, want := s.files.state.Load(), c.mistake[s.cfg.Location]
+				if said := strings.Join(state.Mistakes, "\n"); state.InForce != (want == "") || !strings.Contains(said, want) || state.InForce == (said != "") {
+					got += "; " + s.cfg.Location + ": " + said
+				}
+			}
+			return got
+		}
+		if !comes(func() bool { return differs() == "" }) {
+			t.Fatalf("%s: %s", c.name, differs())
+		}
+		before := [2]*filesState{i.sites[0].files.state.Load(), i.sites[1].files.state.Load()}
+		signals <- syscall.SIGHUP // and so it stays when all are read again
+		if !comes(func() bool {
+			return i.sites[0].files.state.Load() != before[0] && i.sites[1].files.state.Load() != before[1]
+		}) || differs() != "" {
+			t.Fatalf("%s, read again: %s", c.name, differs())
+		}
 	}
 }
 

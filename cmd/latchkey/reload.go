@@ -7,7 +7,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -26,9 +25,10 @@ const (
 	pollTime   = 2 * time.Second        // how often files are looked at where the system tells of no changes
 )
 
-// files is what a site knows of the project's files. seen belongs to whoever reads them: open, then watchFiles.
+// files is what a site knows of the project's files. seen and clash belong to whoever reads them: open, then watchFiles.
 type files struct {
 	seen  map[string]os.FileInfo
+	clash bool // another location has what the newest claim: they are read again when that one is
 	state atomic.Pointer[filesState]
 }
 
@@ -121,10 +121,22 @@ func (i *instance) watchFiles(ctx context.Context) error {
 		case <-faults: // some changes went unheard: the files are looked at anyway
 		case <-poll.C:
 		}
-		for _, s := range i.sites {
-			if asked || len(changes(s.files.seen, s.lookAt())) > 0 && s.settled(ctx) {
-				s.reload(ctx)
-			}
+		i.readChanged(ctx, asked)
+	}
+}
+
+// readChanged reads the files of the locations whose files have changed, or of all, and then of those that waited for one of them.
+func (i *instance) readChanged(ctx context.Context, all bool) {
+	last := -1
+	for n, s := range i.sites {
+		if all || len(changes(s.files.seen, s.lookAt())) > 0 && s.settled(ctx) {
+			s.reload(ctx)
+			last = n
+		}
+	}
+	for n, s := range i.sites {
+		if s.files.clash && last >= 0 && last != n {
+			s.reload(ctx)
 		}
 	}
 }
@@ -305,59 +317,4 @@ func (i *site) putInForce(ctx context.Context, next *project) error {
 		return err
 	}
 	return nil
-}
-
-// again reads the location's configuration as it was read before.
-func (i *site) again() (*Config, []engine.Problem) {
-	all := i.instance.cfg
-	whole, problems := loadConfig(all.Dir, all.env, all.flags)
-	fresh := whole
-	if n := slices.IndexFunc(whole.Sites, func(c *Config) bool { return c.Dir == i.cfg.Dir }); n >= 0 {
-		fresh = whole.Sites[n]
-	} else if !mistakes(problems) {
-		problems = append(problems, engine.Problem{Pos: engine.Pos{File: all.File, Line: 1, Col: 1},
-			Msg: "locations: " + i.cfg.Dir + " is not there any more. Restart if that is meant"})
-	}
-	if i.cfg.File != "" && fresh.File == "" && !mistakes(problems) {
-		problems = append(problems, engine.Problem{Pos: engine.Pos{File: i.cfg.File, Line: 1, Col: 1},
-			Msg: "the file is gone; without it every setting would be the default. Restart if that is meant"})
-	}
-	return fresh, problems
-}
-
-// changedBy returns the configuration with those settings of a fresh one that may change while it is in use, and the
-// keys of other settings that differ.
-func (c *Config) changedBy(fresh *Config) (_ *Config, restart []string) {
-	next := *c
-	next.Name, next.Zone, next.Language, next.Brand, next.Support = fresh.Name, fresh.Zone, fresh.Language, fresh.Brand, fresh.Support
-	next.Links, next.Apps, next.Custom, next.Secrets = fresh.Links, fresh.Apps, fresh.Custom, fresh.Secrets
-	next.Legacy, next.Portal, next.Login = fresh.Legacy, fresh.Portal, fresh.Login
-	next.Session, next.Logo, next.logo = fresh.Session, fresh.Logo, fresh.logo
-	next.source, next.Staff = fresh.source, fresh.Staff
-	next.Email.From, next.Email.ReplyTo, next.SMS.From = fresh.Email.From, fresh.Email.ReplyTo, fresh.SMS.From
-	for _, fixed := range []struct {
-		key       string
-		was, will any
-	}{
-		{"location", c.Location, fresh.Location},
-		{"locations", c.Folders, fresh.Folders},
-		{"base_url", c.BaseURL, fresh.BaseURL},
-		{"listen", c.Listen, fresh.Listen},
-		{"admin", c.Admin, fresh.Admin},
-		{"data", c.Data, fresh.Data},
-		{"keys", c.Keys, fresh.Keys},
-		{"partitions", c.Partitions, fresh.Partitions},
-		{"nats", c.NATS, fresh.NATS},
-		{"email.smtp", c.Email.SMTP, fresh.Email.SMTP},
-		{"sms.twilio", c.SMS.Twilio, fresh.SMS.Twilio},
-		{"events", c.Events, fresh.Events},
-		{"trusted_proxies", c.Proxies, fresh.Proxies},
-		{"retention", c.Retain, fresh.Retain},
-		{"log", c.Log, fresh.Log},
-	} {
-		if !reflect.DeepEqual(fixed.was, fixed.will) {
-			restart = append(restart, fixed.key)
-		}
-	}
-	return &next, restart
 }

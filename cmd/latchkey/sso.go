@@ -48,16 +48,6 @@ func (c *Config) checkApps(report reporter) {
 	}
 }
 
-// clientOf returns the app that is the OpenID client of that id, or "".
-func (c *Config) clientOf(id string) string {
-	for _, a := range c.apps() {
-		if a.SSO == sso.OIDC && a.ClientID() == id {
-			return a.Name
-		}
-	}
-	return ""
-}
-
 // openSSO makes the handler that leads learners on. Its visitors are the portal's.
 func (i *instance) openSSO(p *portal.Portal) (*sso.Handler, error) {
 	return sso.New(sso.Config{

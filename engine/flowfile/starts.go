@@ -37,16 +37,16 @@ func (g *graph) add(id string, src []byte) {
 	g.steps(id, valueOf(root, "steps"), 0)
 }
 
-// triggerName returns what a trigger is about; that of an absence is what it counts from.
+// triggerName returns what a trigger is about; that of an absence is what it counts from. It does not follow one that counts from
+// itself, through an alias: the reader says so.
 func triggerName(n *yaml.Node) string {
-	if n = target(n); n.Kind != yaml.MappingNode || len(n.Content) == 0 {
-		return n.Value
+	if since := valueOf(valueOf(n, absentWord), "since"); since != nil {
+		n = since
 	}
-	name := n.Content[0].Value
-	if since := valueOf(valueOf(n, absentWord), "since"); name == absentWord && since != nil {
-		return triggerName(since)
+	if n = target(n); n.Kind == yaml.MappingNode && len(n.Content) > 0 {
+		return n.Content[0].Value
 	}
-	return name
+	return n.Value
 }
 
 func (g *graph) steps(id string, list *yaml.Node, nested int) {

@@ -33,6 +33,8 @@ func TestStarts(t *testing.T) {
 		{"a cycle through aliases", map[string]string{"a": head + "- id: &other b\n  if: 'true'\n  then: []\n  else: [{start: *other}]\n", "b": head + "- start: a\n"}, []string{
 			"workflows/a.yaml:3:7: a starts b starts a: that would never end",
 			"workflows/b.yaml:3:10: b starts a starts b: that would never end"}},
+		{"an absence that counts from itself", map[string]string{"a": "triggers: [&a {absent: {of: product_started, after: 1d, since: *a}}]\n" + end}, []string{
+			"workflows/a.yaml:1:64: *a stands within what it repeats"}},
 		{"nobody starts it", map[string]string{"a": end}, []string{"workflows/a.yaml:1:1: the workflow has no triggers: nothing would start it"}},
 		{"shapes", map[string]string{"a": head + "- start: [b]\n- start: {}\n- start: {workflo: b}\n- start\n", "b": "triggers: [new_sign_up]\n" + end}, []string{
 			"workflows/a.yaml:3:10: the workflow to start is one value, not a list",

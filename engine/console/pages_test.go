@@ -248,7 +248,7 @@ func TestPages(t *testing.T) {
 					t.Errorf("%s has %s", path, bad)
 				}
 			}
-			if h := res.Header; !strings.Contains(h.Get("Content-Security-Policy"), "default-src 'none'") || h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer" {
+			if h := res.Header; !strings.Contains(h.Get("Content-Security-Policy"), "default-src 'none'") || h.Get("Cache-Control") != "no-store" || h.Get("Referrer-Policy") != "no-referrer, strict-origin" {
 				t.Errorf("%s: headers %v", path, h)
 			}
 			if res := o.as("", "GET", path, nil); res.StatusCode != 303 || !strings.HasPrefix(res.Header.Get("Location"), "/signin") {

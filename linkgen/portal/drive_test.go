@@ -203,6 +203,33 @@ func TestDriveLinkPage(t *testing.T) {
 	}
 }
 
+// TestDriveOldBrowser gets in with a browser that sends no Sec-Fetch-Site, as Safari before 16.4: then the Origin of a form has to say
+// that it is ours. Red when setHeaders says no-referrer alone, with which it is "null".
+func TestDriveOldBrowser(t *testing.T) {
+	t.Parallel()
+	c, s := newChrome(t), newSite(t, 1)
+	guarded := http.NewCrossOriginProtection().Handler(s.portal)
+	referers := make(chan string, 100)
+	old := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Del("Sec-Fetch-Site")
+		referers <- r.Referer()
+		guarded.ServeHTTP(w, r)
+	}))
+	t.Cleanup(old.Close)
+	s.loc.BaseURL = old.URL
+	b, link := c.tab(looks[0]), s.mint(s.ada, engine.LinkRequest{})
+	b.opens(old.URL+link, "link", "Continue")
+	b.presses("form button", "in", "Hello, Ada")
+	old.CloseClientConnections()
+	old.Close()
+	close(referers)
+	for from := range referers {
+		if strings.Contains(from, "/l/") {
+			t.Error("a request says by which link it came")
+		}
+	}
+}
+
 // TestDriveTenInARow has a mail scanner come first, and then a laptop and a phone: both get in, ten times in a row.
 func TestDriveTenInARow(t *testing.T) {
 	t.Parallel()

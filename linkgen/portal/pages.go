@@ -114,7 +114,9 @@ func setHeaders(w http.ResponseWriter, style string, https bool, hosts ...string
 	h := w.Header()
 	h.Set("Content-Security-Policy", csp+"form-action 'self'; frame-ancestors "+cmp.Or(strings.Join(hosts, " "), "'none'")+"; base-uri 'none'")
 	h.Set("Cache-Control", "no-store")
-	h.Set("Referrer-Policy", "no-referrer")
+	// Nobody is told a path of ours, which may hold a token. With no-referrer alone the Origin of our own forms would be "null", and in
+	// browsers that send no Sec-Fetch-Site no button would work; it is for those that do not know the other.
+	h.Set("Referrer-Policy", "no-referrer, strict-origin")
 	h.Set("X-Robots-Tag", "noindex, nofollow")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cross-Origin-Opener-Policy", "same-origin")

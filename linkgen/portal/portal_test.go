@@ -271,7 +271,7 @@ func TestHTTPSCookieAndHeaders(t *testing.T) {
 	other.wants(other.do("GET", "/", nil, "Cookie", plain), 200, "You are not signed in") // a subdomain could have set that one
 	other.wants(other.do("GET", "/", nil, "Cookie", "__Host-"+plain), 200, "Go 101")
 	for name, want := range map[string]string{
-		"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow",
+		"Cache-Control": "no-store", "Referrer-Policy": "no-referrer, strict-origin", "X-Robots-Tag": "noindex, nofollow",
 		"X-Content-Type-Options": "nosniff", "Cross-Origin-Opener-Policy": "same-origin",
 		"Strict-Transport-Security": "max-age=31536000",
 	} {

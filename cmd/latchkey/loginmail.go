@@ -229,7 +229,7 @@ func (c *Config) canSend(channel string) bool {
 func (s *site) whoAsks(ctx context.Context, r *loginAsked) (*engine.Person, string, error) {
 	keys, err := []engine.ID{cmp.Or(r.Owner, r.Contact)}, error(nil)
 	if keys[0].IsZero() {
-		keys, err = s.runner.LookupAddress(ctx, r.Location, r.Address)
+		keys, err = s.holders(ctx, r.Address)
 	}
 	switch {
 	case err != nil:

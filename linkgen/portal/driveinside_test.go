@@ -72,6 +72,9 @@ func TestDriveInside(t *testing.T) {
 		b := c.tab(look)
 		b.opens(s.URL+s.mint(s.ada, engine.LinkRequest{}), "in")
 		b.presses("form button", "home", "Hello, Ada", "Gold Membership", "4 of 12 lessons", "Continue: Structs", "Start: Commits", "Completed", "Community", "help@acme.test")
+		if strings.HasPrefix(look, "desktop") {
+			b.aligned(".courses h3 a")
+		}
 		b.presses(`h3 a[href="/p/go-101"]`, "product", "Go from the Ground Up", "Basics", "Interfaces", "Done")
 		b.presses(`h2 a[href$="/c/types"]`, "category", "Types", "0 of 4 lessons", "Open it in the course")
 		b.presses(`.lines a[href$="/s/structs"]`, "lesson", "Structs", "Begun 4 hours ago", "Open the lesson", "Next: Slices and Maps")
@@ -84,6 +87,19 @@ func TestDriveInside(t *testing.T) {
 		s.ada.Contact.Locale = "de"
 		s.save(s.ada)
 		b.opens(s.URL+"/", "home-de", "Hallo, Ada", "4 von 12 Lektionen", "Weiter: Structs")
+	}
+}
+
+// aligned wants the text of what stands in one row to begin at one height, of however many lines it is.
+func (b tab) aligned(selector string) {
+	b.Helper()
+	tops, err := chromedp.Run(b.ctx, chromedp.Evaluate[[]float64](`[...document.querySelectorAll("`+selector+`")].map(e => {
+		const r = document.createRange(); r.selectNodeContents(e); return r.getBoundingClientRect().top })`))
+	if err != nil {
+		b.Fatal(err)
+	}
+	if len(tops) < 3 || slices.Max(tops)-slices.Min(tops) > 0.5 {
+		b.Errorf("%s, %s begin at %v", b.look, selector, tops)
 	}
 }
 

@@ -88,6 +88,33 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// refusedForms fills in the forms of the page Client Portal wrongly: they come back as they were filled in, in the page's own words.
+func (c *clerk) refusedForms() {
+	c.w.t.Helper()
+	for _, tc := range []struct {
+		path string
+		form url.Values
+		says []string
+	}{
+		{"/portal/invite", url.Values{"email": {"nobody at all"}, "first_name": {"Grace"}, "last_name": {"Hopper"}, "id": {"c-77"}, "offer": {"gold"}, "offer_title": {"Gold"}},
+			[]string{`value="nobody at all"`, `value="Grace"`, `value="Hopper"`, `value="c-77"`, `value="gold"`, `value="Gold"`, "<details open><summary>Invite"}},
+		{"/portal/invite", url.Values{"email": {"fay@example.com"}, "first_name": {"Fay"}}, []string{"no offer and no product", `value="fay@example.com"`, `value="Fay"`}},
+		{"/portal", url.Values{"contact": {"eve@example.com"}, "ttl": {"soon"}, "to": {"product:go-101"}}, []string{"Works for: ", `value="soon"`, `value="product:go-101"`, `value="eve@example.com"`}},
+		{"/portal", url.Values{"contact": {"eve@example.com"}, "to": {"go-101"}}, []string{"Leads to: product:", `value="go-101"`}},
+		{"/portal", url.Values{"contact": {"eve@example.com"}, "uses": {"two"}}, []string{"Uses is a number above zero"}},
+	} {
+		status, _, body := c.open(tc.path, tc.form)
+		if status != 400 && status != 409 {
+			c.w.t.Errorf("%s %v: %d", tc.path, tc.form, status)
+		}
+		for _, text := range tc.says {
+			if !strings.Contains(body, text) {
+				c.w.t.Errorf("%s %v: the page lacks %q", tc.path, tc.form, text)
+			}
+		}
+	}
+}
+
 // TestConsoleSends: an invitation adds a learner and mails them a link that lets in; a login mail goes to who is there. Both are noted,
 // and what stands of a contact in the audit list goes with them.
 func TestConsoleSends(t *testing.T) {
@@ -118,6 +145,7 @@ func TestConsoleSends(t *testing.T) {
 			if status, _, body := otto.open("/portal/invite", url.Values{"email": {""}}); status != 400 || !strings.Contains(body, "An e-mail address is missing") {
 				t.Errorf("without an address: %d", status)
 			}
+			otto.refusedForms()
 			if status, _, _ := otto.open("/contacts/nobody/send", url.Values{"kind": {"login"}}); status != 404 {
 				t.Errorf("to nobody: %d", status)
 			}

@@ -2,12 +2,9 @@ package console
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
-
-	"latchkey/engine"
 )
 
 // This file is the page Client Portal, where links are made by hand: Actions, Generate Magic Link, choose contact or app,
@@ -21,6 +18,8 @@ type portalView struct {
 	Name    string // of the contact that it is for
 	User    *Link  // the staff link, if there is one
 	CanSend bool
+	Invite  inviteForm // as it was typed
+	Refused bool       // so that it is shown again
 }
 
 func (c *Config) portalBody(r *http.Request) (*portalView, error) {
@@ -62,20 +61,29 @@ func (c *Config) generate(w http.ResponseWriter, r *http.Request) {
 		c.problem(w, r, "/portal", err)
 		return
 	}
+	c.showPortal(w, r, err, func(v *portalView) (bodyErr error) {
+		v.Form = n
+		if l, ok := made.(Link); ok && err == nil {
+			v.Made = &l
+			v.Name, bodyErr = c.nameOf(r, l.Contact)
+		}
+		return bodyErr
+	})
+}
+
+// showPortal answers a form of the page with the page: what it made, or what was wrong and all that was typed.
+func (c *Config) showPortal(w http.ResponseWriter, r *http.Request, err error, fill func(*portalView) error) {
 	v, bodyErr := c.portalBody(r)
+	if bodyErr == nil {
+		bodyErr = fill(v)
+	}
 	if bodyErr != nil {
 		c.problem(w, r, "/portal", bodyErr)
 		return
 	}
 	p, status := c.page(r, "Client Portal", "/portal"), http.StatusOK
-	p.Done, v.Form, p.Body = "", n, v
-	if l, ok := made.(Link); ok && err == nil {
-		v.Made = &l
-		if v.Name, err = c.nameOf(r, l.Contact); err != nil {
-			c.problem(w, r, "/portal", err)
-			return
-		}
-	} else {
+	p.Done, p.Body = "", v
+	if err != nil {
 		status, p.Wrong = wrong(err)
 	}
 	p.render(w, status, "portal")
@@ -91,13 +99,17 @@ func linkForm(r *http.Request) NewLink {
 	if n.Kind == KindUser {
 		n = NewLink{Kind: KindUser}
 	}
-	if uses, err := strconv.Atoi(text("uses")); err == nil {
-		n.Uses = uses
+	if uses := text("uses"); uses != "" {
+		var err error
+		if n.Uses, err = strconv.Atoi(uses); err != nil || n.Uses == 0 {
+			n.Uses = -1 // which is refused; 0 would be as many as links.uses says
+		}
 	}
 	return n
 }
 
-var errNoEmail = fmt.Errorf("%w: an e-mail address is missing", ErrInvalid)
+// labels are the forms' words for what the API names otherwise.
+var labels = map[string]string{"ttl: ": "Works for: ", "to is ": "Leads to: "}
 
 // wrong returns the status and the words of an error that a form is shown again with.
 func wrong(err error) (int, string) {
@@ -106,28 +118,15 @@ func wrong(err error) (int, string) {
 	case errors.Is(err, ErrNotFound):
 		return http.StatusNotFound, upper(says) + "."
 	case errors.Is(err, ErrInvalid):
-		return http.StatusBadRequest, upper(trimMark(says, ErrInvalid)) + "."
+		says = trimMark(says, ErrInvalid)
+		for name, label := range labels {
+			if rest, ok := strings.CutPrefix(says, name); ok {
+				says = label + rest
+			}
+		}
+		return http.StatusBadRequest, upper(says) + "."
 	case errors.Is(err, ErrConflict):
 		return http.StatusConflict, upper(trimMark(says, ErrConflict)) + "."
 	}
 	return http.StatusInternalServerError, "That did not work: " + says
-}
-
-// invite adds a learner, or finds them, and has an invitation sent.
-func (c *Config) invite(r *http.Request) (any, string, error) {
-	f := r.PostForm
-	text := func(name string) string { return strings.TrimSpace(f.Get(name)) }
-	row := Row{Contact: engine.Contact{ID: text("id"), Email: text("email"), FirstName: text("first_name"), LastName: text("last_name")}}
-	if id := text("offer"); id != "" {
-		row.Offers = []engine.Noun{{ID: id, Title: text("offer_title")}}
-	}
-	if row.Contact.Email == "" {
-		return nil, "", errNoEmail
-	}
-	if _, err := c.Contacts.Import(r.Context(), c.Location.ID, []Row{row}); err != nil {
-		return nil, "", err
-	}
-	ref := or(row.Contact.ID, row.Contact.Email)
-	m, err := c.mail(r, Mailing{Contact: ref, Kind: MailInvite})
-	return m, contactPath(m.Contact) + "?done=invited", err
 }

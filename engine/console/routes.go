@@ -123,7 +123,6 @@ func (c *Config) buttons() map[string]button {
 		"POST /audit/{id}/signout":   {"/audit", SignStaff, "signed somebody out", c.signOutOther},
 		"POST /pause":                {"/", Steer, "paused sending", c.pauseForm},
 		"POST /resume":               {"/", Steer, "resumed sending", c.resumeForm},
-		"POST /portal/invite":        {"/portal", Invite, "invited a learner", c.invite},
 	}
 }
 
@@ -139,7 +138,7 @@ func Routes() (all []string) {
 	for pattern := range c.buttons() {
 		all = append(all, pattern)
 	}
-	return append(all, generatePattern)
+	return append(all, generatePattern, invitePattern)
 }
 
 const generatePattern = "POST /portal"
@@ -154,6 +153,7 @@ func (c *Config) pageRoutes(mux *http.ServeMux) {
 		mux.HandleFunc(pattern, c.form(b.at, b.action, b.did, b.fn))
 	}
 	mux.HandleFunc(generatePattern, c.generate)
+	mux.HandleFunc(invitePattern, c.invite)
 	c.signinRoutes(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {

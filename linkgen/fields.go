@@ -254,6 +254,7 @@ func (s Session) write(w *engine.FieldWriter) {
 	w.Text(10, s.Workflow)
 	w.ID(11, s.Run)
 	w.Text(12, s.App)
+	w.Number(13, s.mark)
 }
 
 func (s *Session) read(r *engine.FieldReader) {
@@ -282,6 +283,8 @@ func (s *Session) read(r *engine.FieldReader) {
 		s.Run = r.ID()
 	case 12:
 		s.App = r.Text()
+	case 13:
+		s.mark = r.Number()
 	}
 }
 

@@ -80,6 +80,9 @@ func (l *Links) decide(tx engine.Tx, v Visit) (linkRecord, Reason, error) {
 	return rec, reason, nil
 }
 
+// viewedAs is what staff did who viewed as a learner.
+const viewedAs = "viewed as learner"
+
 func (l *Links) letIn(tx engine.Tx, rec linkRecord, v Visit) (red engine.Redemption, err error) {
 	if err := endSession(tx, sessionKey(v.Presented), "the browser signed in anew"); err != nil {
 		return red, err
@@ -95,7 +98,7 @@ func (l *Links) letIn(tx engine.Tx, rec linkRecord, v Visit) (red engine.Redempt
 		return red, err
 	}
 	if v.As != "" {
-		return red, Audit(tx, AuditEntry{At: v.Now, Location: rec.Location, Who: v.As, Did: "viewed as learner",
+		return red, Audit(tx, AuditEntry{At: v.Now, Location: rec.Location, Who: v.As, Did: viewedAs,
 			On: rec.ID, Detail: contactDetail(rec.Contact)})
 	}
 	return engine.Redemption{Location: rec.Location, Contact: rec.Contact, Run: rec.Run, Link: rec.ID,
@@ -148,15 +151,18 @@ func (l *Links) begin(tx engine.Tx, rec linkRecord, v Visit) (id string, err err
 	acc.Sessions = append(live, key)
 	s := Session{Location: rec.Location, Contact: rec.Contact, Link: rec.ID, Created: v.Now, Seen: v.Now, Epoch: acc.Epoch,
 		Device: cut(v.Device), Address: cut(v.Address), As: v.As, Workflow: rec.Workflow, Run: rec.Run, App: rec.App}
+	if rec.ID == "" {
+		s.mark = lastMark(tx)
+	}
 	if err := save(tx, engine.SpaceSessions, key, s); err != nil {
 		return "", err
 	}
+	if err := save(tx, engine.SpaceHeads, ak, acc); err != nil || rec.ID == "" {
+		return sessionID(key), err
+	}
 	e := TrailEntry{At: v.Now, What: Redeemed, Device: v.Device, Address: v.Address, By: v.As}
 	if v.As != "" {
-		e.Why = "viewed as learner"
+		e.Why = viewedAs
 	}
-	if err := noteTx(tx, v.Token.selector, e); err != nil {
-		return "", err
-	}
-	return sessionID(key), save(tx, engine.SpaceHeads, ak, acc)
+	return sessionID(key), noteTx(tx, v.Token.selector, e)
 }

@@ -34,7 +34,7 @@ const (
 type Session struct {
 	Location string    `json:"location"`
 	Contact  engine.ID `json:"contact"`
-	Link     string    `json:"link"` // the id of the link
+	Link     string    `json:"link"` // the id of the link; "" of a view from the console
 	Created  time.Time `json:"created"`
 	Seen     time.Time `json:"seen"`
 	Epoch    uint32    `json:"epoch,omitempty"`
@@ -47,6 +47,7 @@ type Session struct {
 
 	ID string `json:"-"` // a hash, safe to show
 
+	mark   uint64        // the partition's last when it began, if no link began it
 	limits sessionLimits // of the location, as they are now
 }
 
@@ -179,11 +180,15 @@ func (s Session) alive(tx engine.Tx, epoch uint32, now time.Time) (bool, error) 
 	if s.Epoch != epoch || !now.Before(s.Seen.Add(cmp.Or(s.limits.idle, SessionIdle))) || !now.Before(s.ends()) {
 		return false, nil
 	}
-	link, err := ParseID(s.Link)
-	if err != nil {
-		return false, fmt.Errorf("session %s: %w", s.ID, err)
+	mark := s.mark
+	if s.Link != "" {
+		link, err := ParseID(s.Link)
+		if err != nil {
+			return false, fmt.Errorf("session %s: %w", s.ID, err)
+		}
+		mark = link.mark()
 	}
-	c, err := revokedWith(tx, s.Location, s.Workflow, s.Run, link.mark())
+	c, err := revokedWith(tx, s.Location, s.Workflow, s.Run, mark)
 	return c.Scope == "", err
 }
 

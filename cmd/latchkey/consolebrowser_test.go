@@ -71,6 +71,7 @@ func TestBrowserConsole(t *testing.T) {
 	if strings.Contains(story+audit, made[strings.LastIndex(made, "/")+1:]) {
 		t.Error("a page shows a token")
 	}
+	viewAsLearner(t, staff, at)
 	shootConsole(t, staff, at)
 	press(t, staff, ".who button")
 	if out, err := pageText(staff, at("/contacts")); err != nil || !strings.Contains(out, "Mail me a sign-in link") {
@@ -82,6 +83,33 @@ func TestBrowserConsole(t *testing.T) {
 	}
 	press(t, staff, "main form button")
 	shootLooks(t, staff, "asked")
+}
+
+// viewAsLearner sees what a learner sees by the button of their page, which asks first, and ends that again.
+func viewAsLearner(t *testing.T, staff context.Context, at func(string) string) {
+	t.Helper()
+	contact, err := chromedp.Run(staff, hrefOf(at("/contacts?q=ada@example.com"), "tbody a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	view, err := chromedp.Run(staff, hrefOf(at(contact), ".actions [target=_blank]"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	asks, err := pageText(staff, view)
+	if err != nil || !strings.Contains(asks, "You are signed in as owner (staff)") || !strings.Contains(asks, "Ada Lovelace") {
+		t.Fatal(err, asks)
+	}
+	press(t, staff, "form button")
+	inside, err := chromedp.Run(staff, chromedp.Text(chromedp.CSS("body")))
+	if err != nil || !strings.Contains(inside, "You, owner, see this page as Ada Lovelace sees it.") {
+		t.Errorf("%v %s", err, inside)
+	}
+	checkTitles(t, "ada@example.com", inside)
+	press(t, staff, ".banner button")
+	if audit, err := pageText(staff, at("/audit")); err != nil || !strings.Contains(audit, "viewed as learner") {
+		t.Errorf("audit: %v %s", err, audit)
+	}
 }
 
 // sendUnreadable publishes what can only become dead letters, so that their page has some.

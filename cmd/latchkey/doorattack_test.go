@@ -3,12 +3,14 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"html"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -251,6 +253,55 @@ func TestStaffViewAsLearner(t *testing.T) {
 	w.ask(http.MethodGet, "/v1/audit", "", &audit)
 	if !slices.ContainsFunc(audit, func(e console.AuditEntry) bool { return e.Who == "sam@acme.test" && e.Did == "viewed as learner" }) {
 		t.Errorf("audit: %+v", audit)
+	}
+}
+
+// TestViewAsLearnerByButton follows the button of a contact's page with the console's session, as support. Where the console has another
+// host than the portal, which then cannot tell who they are, there is no button; nor for who would see nothing.
+func TestViewAsLearnerByButton(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": "staff: {support: [sam@acme.test]}"})
+	i, stop := w.start()
+	w.learners("", "ada")
+	w.askNobody()
+	link := regexp.MustCompile(`href="([^"]*/view/[^"]*)"`)
+	button := func(contact string) string {
+		sam := w.clerk()
+		var s console.SignIn
+		w.ask(http.MethodPost, "/v1/signin", `{"email": "sam@acme.test"}`, &s)
+		sam.open("/signin", url.Values{"t": {s.URL[strings.LastIndexByte(s.URL, '/')+1:]}})
+		_, _, body := sam.open("/contacts/"+contact, nil)
+		if !strings.Contains(body, contact) {
+			t.Fatalf("no page of %s: %s", contact, body)
+		}
+		if m := link.FindStringSubmatch(body); m != nil {
+			p := newPerson(t)
+			u, _ := url.Parse(portalURL(w))
+			p.Jar.SetCookies(u, sam.jar.Cookies(u))
+			_, door := p.open(http.MethodGet, html.UnescapeString(m[1]), nil)
+			status, pg := p.open(http.MethodPost, portalURL(w)+"view", door.form.values)
+			if says := strings.Join(pg.text, "\n"); status != http.StatusOK || !strings.Contains(says, "You, sam@acme.test, see this page as Ada sees it.") {
+				t.Errorf("%d\n%s", status, says)
+			}
+			return m[1]
+		}
+		return ""
+	}
+	if at := button("ada"); !strings.HasPrefix(at, w.config().BaseURL+"/view/") {
+		t.Errorf("the button leads to %q", at)
+	}
+	if at := button("none"); at != "" {
+		t.Errorf("who holds nothing has a button to %s", at)
+	}
+	if _, out, _ := w.command("link", "list", "ada", "--server="+w.admin("")); strings.Contains(out, "lnk_") {
+		t.Errorf("a view made a link: %s", out)
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	i, _ = w.start(func(c *Config) { c.Admin.URL = "https://ops.acme.test" })
+	if at := i.sites[0].viewURL(engine.NewID(w.now(), 0, "x")); at != "" {
+		t.Errorf("from another host: %s", at)
 	}
 }
 

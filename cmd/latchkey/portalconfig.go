@@ -334,10 +334,21 @@ func (i *instance) consoleStaff(r *http.Request, location string) (string, error
 		return "", nil // there is none
 	}
 	who, ok, err := adminStaff{s}.Known(r.Context(), console.Proof{Session: engine.NewSecret(c.Value)})
-	if err != nil || !ok {
+	if err != nil || !ok || !who.Role.May(console.ViewAs) {
 		return "", err
 	}
 	return who.Name, nil
+}
+
+// viewURL returns where staff see what a contact sees. Where the console has a host of its own, the portal cannot tell who they
+// are, and where there is no client portal there is nothing to see.
+func (s *site) viewURL(contact engine.ID) string {
+	base, err := url.Parse(s.cfg.BaseURL)
+	own, ownErr := url.Parse(s.adminURL())
+	if err != nil || ownErr != nil || base.Hostname() != own.Hostname() || s.inForce().cfg.Legacy {
+		return ""
+	}
+	return strings.TrimRight(s.cfg.BaseURL, "/") + portal.ViewPath(s.cfg.Location, contact)
 }
 
 // consoleURL returns where a location's console is.

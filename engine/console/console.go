@@ -171,6 +171,8 @@ type Config struct {
 	// Workflows returns those that are in force, Apps what links may be for.
 	Workflows func() []*engine.Workflow
 	Apps      func() []App
+	// View, if set, returns where the browser of a member of staff sees what a contact sees; "" where it cannot tell who they are.
+	View func(contact engine.ID) string
 	// Counts returns when things happened that q selects, at most q.Limit of each. It may be nil.
 	Counts func(ctx context.Context, q Query) (Counts, error)
 	// Open says that the API, not the pages, needs no key: it can be reached from this machine alone. A request that a proxy passed

@@ -97,6 +97,7 @@ type contactView struct {
 	Messages []Message
 	Runs     []runLine
 	Apps     []App
+	View     string // where to see what they see; "" if there is nothing, or no way
 }
 
 // A linkLine is a link with its story.
@@ -116,6 +117,9 @@ func (c *Config) contactPage(r *http.Request) (any, error) {
 	}
 	key := p.Key.String()
 	v := contactView{Person: p, Title: personName(&p.Contact), Grants: grantLines(p), Apps: c.Apps(), Says: "A link lets them in: they hold access."}
+	if p.HasAccess() && c.View != nil {
+		v.View = c.View(p.Key)
+	}
 	if !p.HasAccess() {
 		v.Says = "No link lets them in now: they hold no offer and no product."
 	}

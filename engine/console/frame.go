@@ -117,8 +117,8 @@ func (p *page) May(a string) bool { return p.Who.Role.May(actionNames[a]) }
 func (p *page) MayEnd(kind string) bool { return p.Who.Role.May(ending(kind)) }
 
 var actionNames = map[string]Action{
-	"MakeLink": MakeLink, "SendLogin": SendLogin, "RevokeMany": RevokeMany, "MakeUser": MakeUser, "Invite": Invite, "Steer": Steer,
-	"Mailbox": Mailbox, "SignStaff": SignStaff,
+	"MakeLink": MakeLink, "SendLogin": SendLogin, "ViewAs": ViewAs, "RevokeMany": RevokeMany, "MakeUser": MakeUser, "Invite": Invite,
+	"Steer": Steer, "Mailbox": Mailbox, "SignStaff": SignStaff,
 }
 
 // Several reports whether the server has more locations than this one.

@@ -29,6 +29,7 @@ const (
 	SeeHouse   Action = "look at dead letters, figures and the audit list"
 	MakeLink   Action = "make a link for a learner or an app"
 	SendLogin  Action = "send a login message"
+	ViewAs     Action = "view as a learner"
 	RevokeLink Action = "end a link"
 	RevokeMany Action = "end all links of a learner, a run or a workflow"
 	RevokeAll  Action = "end all links of the location"
@@ -47,6 +48,7 @@ var allowed = map[Action][]Role{
 	See:        {Operator, Support},
 	MakeLink:   {Operator, Support},
 	SendLogin:  {Operator, Support},
+	ViewAs:     {Operator, Support},
 	RevokeLink: {Operator, Support},
 	SeeHouse:   {Operator},
 	RevokeMany: {Operator},

@@ -14,6 +14,9 @@ import (
 // A doorPage is the page of a link that lets somebody in.
 type doorPage struct {
 	Token string
+	// Contact and Location say whom staff want to see as, where there is no link.
+	Contact, Location string
+
 	Who   string // the contact, masked
 	Other string // who else the browser is signed in as
 	Over  string // the id of that session: it ends if they go on
@@ -85,14 +88,16 @@ func (p *Portal) showDoor(w http.ResponseWriter, r *http.Request, door linkgen.D
 	if staff != "" && p.Console != nil {
 		page.Back = p.Console(loc.ID)
 	}
-	if v.other(door) {
+	if v.other(door.Person) {
 		page.Other, page.Over = t.displayName(&v.person.Contact), v.session.ID
 	}
 	p.pages.serve(w, t, loc, http.StatusOK, "door", t.say("sign_in_to", loc.Name), page)
 }
 
-// other reports whether the browser is signed in as somebody else than whose link it is.
-func (v visitor) other(door linkgen.Door) bool { return v.live && v.person.Key != door.Person.Key }
+// other reports whether a learner is signed in in the browser, and another one than that. Staff who view as one sign nobody out.
+func (v visitor) other(p *engine.Person) bool {
+	return v.live && v.session.As == "" && v.person.Key != p.Key
+}
 
 // redeem lets a learner in: it is the button of the link page.
 func (p *Portal) redeem(w http.ResponseWriter, r *http.Request) {
@@ -119,7 +124,7 @@ func (p *Portal) redeem(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	// Who signed in elsewhere meanwhile, or out, is asked again: nobody is switched without knowing.
-	if door.Reason == linkgen.OK && (staff != f.get("as") || v.other(door) && v.session.ID != f.get("over")) {
+	if door.Reason == linkgen.OK && (staff != f.get("as") || v.other(door.Person) && v.session.ID != f.get("over")) {
 		p.showDoor(w, r, door, f.get("t"), v, staff)
 		return
 	}

@@ -56,7 +56,7 @@ func TestAttack14StaffOpensALearnersLink(t *testing.T) {
 	}
 }
 
-// Red when any session counts for the one that the page named: v.other(door) && f.get("over") == "" in redeem.
+// Red when any session counts for the one that the page named: v.other(door.Person) && f.get("over") == "" in redeem.
 func TestAttack14OtherSessionMeanwhile(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)

@@ -198,6 +198,8 @@ func TestDriveLinkPage(t *testing.T) {
 		s.boss = "sam@acme.test"
 		b.opens(s.URL+s.mint(s.ada, engine.LinkRequest{Bind: true}), "staff", "You are signed in as sam@acme.test (staff)", "View as this learner")
 		b.presses("form button", "viewed", "Go 101", "You, sam@acme.test, see this page as Ada Lovelace sees it.", "End this view")
+		b.opens(s.URL+ViewPath(locID, s.bob.Key), "view", "You are signed in as sam@acme.test (staff)", "Bob Lovelace", "View as this learner", "Your view is noted")
+		b.presses("form button", "in", "Rust 201", "You, sam@acme.test, see this page as Bob Lovelace sees it.")
 		s.boss = ""
 		c.tab(look).opens(s.URL+s.mint(s.ada, engine.LinkRequest{Bind: true}), "bound", "Continue", "in this browser only")
 	}

@@ -50,8 +50,8 @@ type Config struct {
 	Mail LoginSender
 }
 
-// Portal serves /, /p/…, /c/…, /s/…, /sessions, /l/{token}, /l, /l/new, /l/staff, /login, /logout, /staff and /staff/logout. It is an
-// http.Handler.
+// Portal serves /, /p/…, /c/…, /s/…, /sessions, /l/{token}, /l, /l/new, /l/staff, /login, /logout, /view/{contact}, /view, /staff and
+// /staff/logout. It is an http.Handler.
 type Portal struct {
 	Config
 	pages   *pages
@@ -83,6 +83,10 @@ func (p *Portal) route(path string) route {
 		return route{http.MethodPost: p.renew, http.MethodGet: p.door}
 	case path == "/l/staff":
 		return route{http.MethodPost: p.enterStaff, http.MethodGet: p.door}
+	case path == "/view":
+		return route{http.MethodPost: p.view}
+	case strings.HasPrefix(path, "/view/"):
+		return route{http.MethodGet: p.viewDoor}
 	case path == "/staff":
 		return route{http.MethodGet: p.staffHome}
 	case path == "/staff/logout":

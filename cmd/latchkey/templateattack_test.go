@@ -16,8 +16,8 @@ const mailStep = "email: {template: m}"
 // mistake when the files are read, in its place, so that nothing of the project runs.
 //
 // Red, case by case, when a check is left out: that of header() in templates/mail.go (subject, preheader, reason), of checkPlaces (scripts,
-// styles, comments, attributes), of NewPiece (webhook, publish, notify), of checkAddress (from, reply_to), of the settings in templates/link.go and of Use.NoLogin in
-// templates/uses.go.
+// styles, comments, attributes), of NewPiece (webhook, publish, notify), of checkAddress (from, reply_to), of the settings in
+// templates/link.go and of Use.NoLogin in templates/uses.go.
 func TestAttack20MisplacedLinks(t *testing.T) {
 	t.Parallel()
 	front := func(line string) string { return "---\nsubject: Hi\n" + line + "\n---\nHello\n" }

@@ -3,8 +3,6 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
-	"slices"
 	"time"
 )
 
@@ -84,10 +82,7 @@ func (p *Progress) UnmarshalJSON(b []byte) error {
 	if err := json.Unmarshal(b, &all); err != nil {
 		return err
 	}
-	*p = ""
-	for _, product := range slices.Sorted(maps.Keys(all)) {
-		*p = p.withTrack(product, all[product])
-	}
+	*p = Progress("").withAll(all)
 	return nil
 }
 
@@ -156,16 +151,20 @@ func (p Progress) withTrack(product string, t Track) Progress {
 	return p
 }
 
+// withAll notes all of the tracks, by product.
+func (p Progress) withAll(all map[string]Track) Progress {
+	for _, product := range sortedKeys(all) {
+		p = p.withTrack(product, all[product])
+	}
+	return p
+}
+
 // joinProgress returns what both tell.
 func joinProgress(a, b Progress) Progress {
 	if a == "" {
 		return b
 	}
-	all := b.All()
-	for _, product := range sortedKeys(all) {
-		a = a.withTrack(product, all[product])
-	}
-	return a
+	return a.withAll(b.All())
 }
 
 // splice replaces the insides of the group with that tag and id by what edit returns, and adds one if there is none.

@@ -24,7 +24,7 @@ func HandOrdinal(ev *Event) uint64 {
 	return byHand | binary.BigEndian.Uint64(id[:8])
 }
 
-// A Rate is how often something may happen: N times in any stretch of that length.
+// A Rate is how often something may happen: N times, 1 or more, in any stretch of that length.
 type Rate struct {
 	N  int
 	In time.Duration

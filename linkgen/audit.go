@@ -45,7 +45,7 @@ func Audit(tx engine.Tx, e AuditEntry) error {
 }
 
 // AuditList returns what staff did in a location and what concerns all locations: at most limit entries, newest first, only
-// older ones than that of the id before, if it is given.
+// older ones than that of the id before, if it is given. Returns ErrBadID.
 func AuditList(ctx context.Context, stores engine.Stores, location string, limit int, before string) ([]AuditEntry, error) {
 	end, err := hex.DecodeString(before)
 	if err != nil || len(end) != 0 && len(end) != auditTail {

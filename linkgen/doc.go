@@ -1,5 +1,5 @@
 // Package linkgen owns login links and the sessions that they open: minting, checking, families, redemption,
-// revocation, what happened to each link, and the records of all that on engine.Store. It also owns what goes with
+// revocation, what happened to each link, where it leads, and the records of all that on engine.Store. It also owns what goes with
 // staff: their sign-in links and sessions, the list of what they did, and the memory of what may be used only once.
 //
 // A link's URL holds a token; what is stored is a keyed hash of it, so neither the data folder nor a backup

@@ -88,7 +88,7 @@ func (l *Links) List(ctx context.Context, stores engine.Stores, location string,
 }
 
 // Recent returns a location's links of a kind, or of all kinds if it is empty: newest first, at most limit of them, only older
-// ones than that of the id before, if it is given.
+// ones than that of the id before, if it is given. Returns ErrBadID.
 func (l *Links) Recent(ctx context.Context, stores engine.Stores, location string, kind Kind, before string, limit int, now time.Time) ([]Info, error) {
 	to := now.Add(time.Hour) // a burst of minting may run ahead of the clock
 	end := timeKey(to)

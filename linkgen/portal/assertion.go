@@ -88,16 +88,11 @@ func (e Embed) verify(text, audience string, now time.Time) (assertion, error) {
 
 // keysOf returns the keys of an issuer, of the location's own and of those whose staff are let in too.
 func (e Embed) keysOf(issuer string) []EmbedKey {
-	var all []EmbedKey
-	for _, k := range e.Keys {
-		if k.Issuer == issuer {
-			all = append(all, k)
-		}
+	all := slices.Clone(e.Keys)
+	for _, o := range e.Locations { // and not of those that they let in
+		all = append(all, o.Keys...)
 	}
-	for _, o := range e.Locations {
-		all = append(all, o.keysOf(issuer)...)
-	}
-	return all
+	return slices.DeleteFunc(all, func(k EmbedKey) bool { return k.Issuer != issuer })
 }
 
 // key returns what checks a signature, and the algorithms that it is for: a public key never counts as a secret.

@@ -183,7 +183,8 @@ func TestAssertions(t *testing.T) {
 	rsaPEM, edPEM := publicPEM(t, rsaKey.Public()), publicPEM(t, edPub)
 	s.set.Embed.Keys = append(s.set.Embed.Keys, EmbedKey{Issuer: "rsa", PEM: rsaPEM}, EmbedKey{Issuer: "ec", PEM: publicPEM(t, ecKey.Public())},
 		EmbedKey{Issuer: "ed", PEM: edPEM}, EmbedKey{Issuer: "long", Secret: engine.NewSecret(crmSecret + crmSecret)}, EmbedKey{Issuer: "none"}, EmbedKey{Issuer: "bad", PEM: "x"})
-	s.set.Embed.Locations = map[string]*Embed{"north": {Hosts: []string{"https://north.test"}, Keys: []EmbedKey{{Issuer: "north", Secret: engine.NewSecret("n" + crmSecret)}}}}
+	far := map[string]*Embed{"far": {Keys: []EmbedKey{{Issuer: "far", Secret: engine.NewSecret("f" + crmSecret)}}}} // whom north lets in, and we do not
+	s.set.Embed.Locations = map[string]*Embed{"north": {Locations: far, Hosts: []string{"https://north.test"}, Keys: []EmbedKey{{Issuer: "north", Secret: engine.NewSecret("n" + crmSecret)}}}}
 	for name, text := range map[string]string{
 		"HS256": s.vouch(nil).hs256(t), "HS256 with 64 bytes": s.vouch(vouch{"iss": "long"}).signed(t, jose.HS256, []byte(crmSecret+crmSecret)),
 		"RS256": s.vouch(vouch{"iss": "rsa"}).signed(t, jose.RS256, rsaKey), "PS256": s.vouch(vouch{"iss": "rsa"}).signed(t, jose.PS256, rsaKey),
@@ -207,7 +208,7 @@ func TestAssertions(t *testing.T) {
 		"a public EdDSA key as a secret": s.vouch(vouch{"iss": "ed"}).signed(t, jose.HS256, []byte(edPub)), "its text as a secret": s.vouch(vouch{"iss": "ed"}).signed(t, jose.HS256, []byte(edPEM)),
 		"the public key as a secret": s.vouch(vouch{"iss": "rsa"}).signed(t, jose.HS256, []byte(strings.TrimSpace(rsaPEM))), "the public key with its line": s.vouch(vouch{"iss": "rsa"}).signed(t, jose.HS256, []byte(rsaPEM)),
 		"another issuer's key": s.vouch(vouch{"iss": "rsa"}).hs256(t), "an issuer without a key": s.vouch(vouch{"iss": "none"}).hs256(t), "a broken key": s.vouch(vouch{"iss": "bad"}).hs256(t),
-		"nobody": s.vouch(vouch{"iss": nil}).hs256(t), "of north with its own": s.vouch(vouch{"iss": "north"}).hs256(t),
+		"nobody": s.vouch(vouch{"iss": nil}).hs256(t), "whom another location lets in": s.vouch(vouch{"iss": "far"}).signed(t, jose.HS256, []byte("f"+crmSecret)), "of north with its own": s.vouch(vouch{"iss": "north"}).hs256(t),
 		"for another location": s.vouch(vouch{"aud": s.loc.BaseURL + "/studio"}).hs256(t), "for the site": s.vouch(vouch{"aud": s.loc.BaseURL}).hs256(t), "for nobody": s.vouch(vouch{"aud": nil}).hs256(t),
 		"no sub": s.vouch(vouch{"sub": nil}).hs256(t), "no email": s.vouch(vouch{"email": nil}).hs256(t), "two addresses": s.vouch(vouch{"email": "a@b.test,c@d.test"}).hs256(t), "no jti": s.vouch(vouch{"jti": ""}).hs256(t),
 		"no exp": s.vouch(vouch{"exp": nil}).hs256(t), "no iat": s.vouch(vouch{"iat": nil}).hs256(t), "61 seconds": s.vouch(vouch{"exp": s.now().Unix() + 61}).hs256(t), "exp before iat": s.vouch(vouch{"exp": s.now().Unix() - 1}).hs256(t),

@@ -68,7 +68,7 @@ func held(grants map[string]*engine.Grant) map[string]*engine.Grant {
 func titles(all ...map[string]*engine.Grant) (out []string) {
 	for _, grants := range all {
 		for _, id := range slices.Sorted(maps.Keys(grants)) {
-			out = append(out, or(grants[id].Title, id))
+			out = append(out, cmp.Or(grants[id].Title, id))
 		}
 	}
 	return out
@@ -77,7 +77,7 @@ func titles(all ...map[string]*engine.Grant) (out []string) {
 func grantLines(p *engine.Person) (out []grantLine) {
 	for kind, grants := range map[string]map[string]*engine.Grant{"offer": p.Offers, "product": p.Products} {
 		for id, g := range grants {
-			out = append(out, grantLine{kind, id, or(g.Title, id), g})
+			out = append(out, grantLine{kind, id, cmp.Or(g.Title, id), g})
 		}
 	}
 	slices.SortFunc(out, func(a, b grantLine) int {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,7 +167,7 @@ func (c Config) do(r *http.Request, a Action, did string, fn func() (any, error)
 		return v, err
 	}
 	e := aboutDone(v)
-	if e.Who, e.Did = whoOf(r.Context()).Name, or(e.Did, did); e.On == "" {
+	if e.Who, e.Did = whoOf(r.Context()).Name, cmp.Or(e.Did, did); e.On == "" {
 		e.On = r.PathValue("id")
 	}
 	// Whoever asked may have gone; what was done is noted all the same.
@@ -215,11 +216,4 @@ type Ended struct {
 	On     string `json:"on"`
 	Detail string `json:"-"`
 	Says   string `json:"says"`
-}
-
-func or(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a
 }

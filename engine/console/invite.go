@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -66,5 +67,5 @@ func (c *Config) inviteOne(r *http.Request, f inviteForm) (Mailed, error) {
 	if _, err := c.Contacts.Import(r.Context(), c.Location.ID, []Row{row}); err != nil {
 		return Mailed{}, err
 	}
-	return c.mail(r, Mailing{Contact: or(row.Contact.ID, row.Contact.Email), Kind: MailInvite})
+	return c.mail(r, Mailing{Contact: cmp.Or(row.Contact.ID, row.Contact.Email), Kind: MailInvite})
 }

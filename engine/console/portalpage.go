@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"strconv"
@@ -25,7 +26,7 @@ type portalView struct {
 func (c *Config) portalBody(r *http.Request) (*portalView, error) {
 	v := &portalView{BaseURL: c.Location.BaseURL, Apps: c.Apps(), CanSend: c.Mailings != nil}
 	q := r.URL.Query()
-	v.Form = NewLink{Kind: or(q.Get("kind"), KindLearner), Contact: q.Get("contact"), App: q.Get("app"), To: q.Get("to")}
+	v.Form = NewLink{Kind: cmp.Or(q.Get("kind"), KindLearner), Contact: q.Get("contact"), App: q.Get("app"), To: q.Get("to")}
 	links, err := c.Book.Recent(r.Context(), LinkQuery{Location: c.Location.ID, Kind: KindUser, Limit: 1})
 	if len(links) > 0 {
 		v.User = &links[0]
@@ -92,7 +93,7 @@ func (c *Config) showPortal(w http.ResponseWriter, r *http.Request, err error, f
 func linkForm(r *http.Request) NewLink {
 	f := r.PostForm
 	text := func(name string) string { return strings.TrimSpace(f.Get(name)) }
-	n := NewLink{Kind: or(text("kind"), KindLearner), Contact: text("contact"), App: text("app"), To: text("to"), TTL: text("ttl"), Bind: text("bind")}
+	n := NewLink{Kind: cmp.Or(text("kind"), KindLearner), Contact: text("contact"), App: text("app"), To: text("to"), TTL: text("ttl"), Bind: text("bind")}
 	if n.Kind != KindLearner { // what the other kinds have no use for is left in the form, perhaps
 		n.Contact, n.Bind = "", ""
 	}

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
@@ -117,7 +118,7 @@ func (c *Config) enter(w http.ResponseWriter, r *http.Request, e Entry, next str
 	http.SetCookie(w, &http.Cookie{Name: cookie, Value: session.Reveal(), Path: "/", MaxAge: int(SessionLife / time.Second),
 		Secure: c.Secure, HttpOnly: true, SameSite: http.SameSiteLaxMode})
 	w.Header().Set("Cache-Control", "no-store")
-	http.Redirect(w, r, c.within(or(next, "/")), http.StatusSeeOther)
+	http.Redirect(w, r, c.within(cmp.Or(next, "/")), http.StatusSeeOther)
 }
 
 // signOut ends the session, on the server too.

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"strings"
@@ -85,7 +86,7 @@ func (p *page) LinkKinds() map[string]string {
 
 // KindWord says for whom a link without a contact is.
 func (p *page) KindWord(kind string) string {
-	return or(map[string]string{KindApp: "an app", KindUser: "the staff, in a sidebar", kindStaff: "a sign-in here"}[kind], kind)
+	return cmp.Or(map[string]string{KindApp: "an app", KindUser: "the staff, in a sidebar", kindStaff: "a sign-in here"}[kind], kind)
 }
 
 // OnPath is the page of what something was done to; "" if it has none.

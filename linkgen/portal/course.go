@@ -3,6 +3,7 @@ package portal
 import (
 	"cmp"
 	"net/url"
+	"strconv"
 	"time"
 
 	"latchkey/engine"
@@ -91,7 +92,7 @@ func (c course) among(lessons []engine.Part, begun bool) progress {
 	case done > 0 && done == total:
 		return progress{Words: t.plural("lessons_done", done)}
 	case total > 0:
-		return progress{t.plural("lessons_of", total, itoa(done)), done, total}
+		return progress{t.plural("lessons_of", total, strconv.Itoa(done)), done, total}
 	case begun:
 		return progress{Words: t.say("begun")}
 	}

@@ -25,6 +25,13 @@ type insidePage struct {
 	Viewed  bool // by staff, who may look and not act
 }
 
+// A banner stands above every page that a member of staff sees as a learner, and ends that. A page that has one shows it
+// with {{with .Banner}}{{template "banner" .}}{{end}} at the beginning of its body.
+type banner struct {
+	Staff   string // who looks
+	Learner string // as whom
+}
+
 // A navLink leads somewhere; Here is where one is.
 type navLink struct {
 	Label, To string

@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -100,5 +99,3 @@ func shown(s string, most int) string {
 	}
 	return s
 }
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -35,6 +35,8 @@ func TestAttack18OtherForms(t *testing.T) {
 
 // TestAttack18PunycodeOnFile has links asked for by either form of a domain: the mail goes to the address on file, and who writes it as it
 // is on file comes first.
+//
+// Red when holders asks for the address as it is written alone, and when it asks for the other forms first.
 func TestAttack18PunycodeOnFile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow})

@@ -42,17 +42,21 @@ var _ actions.Templates = layered{}
 
 // Lookup implements actions.Templates.
 func (l layered) Lookup(kind, name string) (*actions.Template, bool) {
-	if t, ok := l.own.Lookup(kind, name); ok {
-		return t, true
-	}
 	builtin, ok := l.builtin.Lookup(kind, name)
-	if base, _, variant := strings.Cut(name, "."); ok && variant {
-		if t, own := l.own.Lookup(kind, base); own {
+	if !ok {
+		return l.own.Lookup(kind, name)
+	}
+	base, _, _ := strings.Cut(name, ".")
+	for _, name := range []string{name, base} {
+		if t, own := l.own.Lookup(kind, name); own && !(kind == "email" && forSMS(t)) {
 			return t, true
 		}
 	}
-	return builtin, ok
+	return builtin, true
 }
+
+// forSMS reports whether a template with a built-in one's name words the SMS alone: a text that could be no mail, without a subject.
+func forSMS(t *actions.Template) bool { return path.Ext(t.File) == ".txt" && t.Parts.Subject.Text == "" }
 
 // Names implements actions.Templates: the project's own, which a workflow may be meant to name.
 func (l layered) Names(kind string) []string { return l.own.Names(kind) }

@@ -1,13 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"io/fs"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"latchkey/actions"
 	"latchkey/engine"
+	"latchkey/engine/console"
 	"latchkey/templates"
 )
 
@@ -121,5 +124,27 @@ func TestBuiltinsOwn(t *testing.T) {
 				t.Errorf("%s", got)
 			}
 		})
+	}
+}
+
+// TestBuiltinsOwnSMS has a project that words the SMS alone: login mails are the built-in ones.
+func TestBuiltinsOwnSMS(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "templates/login.txt": "Ours: <<login_url>>\n"})
+	cfg := w.config()
+	if p := readProject(cfg, checkDeps(cfg)); len(p.problems) > 0 {
+		t.Errorf("%s", lines(p.problems))
+	}
+	w.start()
+	w.learners("", "ada")
+	var mailed console.Mailed
+	for _, channel := range []string{"email", "sms"} {
+		w.ask(http.MethodPost, "/v1/contacts/ada/send", fmt.Sprintf(`{"channel": %q}`, channel), &mailed)
+	}
+	if text := w.waitTexts(1)[0].Get("Body"); !strings.HasPrefix(text, "Ours: ") {
+		t.Errorf("the SMS says %q", text)
+	}
+	if mail := w.waitMails(1)[0]; mail.subject != "Your login link for Acme Academy" {
+		t.Errorf("the mail's subject is %q", mail.subject)
 	}
 }

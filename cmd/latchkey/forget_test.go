@@ -362,9 +362,9 @@ func TestForgetListFile(t *testing.T) {
 	first := newForgotten(nil, "academy", time.Unix(1e9, 0), []engine.ID{engine.NewID(time.Unix(1, 0), 1, "x")}, engine.Offset{Seq: 7})
 	first.add(whoEmail, "Zebediah@Example.com")
 	first.add(whoEmail, "zebediah@example.com")
-	first.add(whoID, "zeb")
+	first.add(whoID, "zebediah-17")
 	second := newForgotten([]forgotten{first}, "academy", time.Unix(1e9, 0), first.Contacts, engine.Offset{})
-	if len(first.Who) != 2 || !first.is(whoEmail, "zebediah@example.com") || first.is(whoID, "zebediah@example.com") || first.is(whoID, "") || second.is(whoID, "zeb") {
+	if len(first.Who) != 2 || !first.is(whoEmail, "zebediah@example.com") || first.is(whoID, "zebediah@example.com") || first.is(whoID, "") || second.is(whoID, "zebediah-17") {
 		t.Errorf("%+v", first)
 	}
 	if first.Key != second.Key || first.ID == second.ID {
@@ -384,11 +384,11 @@ func TestForgetListFile(t *testing.T) {
 	}
 	f.Close()
 	list, err := readForgetList(file)
-	if err != nil || len(list) != 2 || list[0].Events.Seq != 7 || !list[0].is(whoID, "zeb") {
+	if err != nil || len(list) != 2 || list[0].Events.Seq != 7 || !list[0].is(whoID, "zebediah-17") {
 		t.Errorf("%+v, %v", list, err)
 	}
 	text, err := os.ReadFile(file)
-	if err != nil || strings.Contains(strings.ToLower(string(text)), "zeb") {
+	if err != nil || strings.Contains(strings.ToLower(string(text)), "zebediah") {
 		t.Errorf("%s, %v", text, err)
 	}
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"latchkey/actions"
 	"latchkey/engine"
@@ -82,9 +83,9 @@ func (i *instance) renewLink(ctx context.Context, _ engine.ID, link string) (act
 	if old.Kind != linkgen.Learner {
 		return actions.Link{}, errStaffLink
 	}
-	id, url, err := i.mint(ctx, engine.LinkRequest{
-		Location: old.Location, Contact: old.Contact, Ordinal: old.Ordinal, App: old.App, To: old.To,
-		Run: old.Run, Workflow: old.Workflow, Step: old.Step, Channel: "hand", Bind: old.Bind,
+	id, url, err := i.mint(ctx, old.Location, old.Contact.Shard(), func(tx engine.Tx, now time.Time) (string, engine.Secret, error) {
+		return i.links.Mint(tx, engine.LinkRequest{Now: now, Location: old.Location, Contact: old.Contact, Ordinal: old.Ordinal, App: old.App, To: old.To,
+			Run: old.Run, Workflow: old.Workflow, Step: old.Step, Channel: "hand", Bind: old.Bind})
 	})
 	return actions.Link{ID: id, URL: url}, err
 }

@@ -25,26 +25,29 @@ func (i adminLinks) New(ctx context.Context, n console.NewLink) (console.Link, e
 	if err != nil {
 		return console.Link{}, err
 	}
-	by := console.By(ctx)
-	var id string
-	var url engine.Secret
+	shard, by := uint16(0), console.By(ctx)
+	var minting minter
 	switch n.Kind {
 	case console.KindLearner:
-		var p *engine.Person
-		if p, err = i.person(ctx, n.Contact); err != nil {
+		p, err := i.person(ctx, n.Contact)
+		if err != nil {
 			return console.Link{}, err
 		}
-		id, url, err = i.mint(ctx, engine.LinkRequest{Location: i.cfg.Location, Contact: p.Key, App: n.App, To: n.To, TTL: ttl, Uses: n.Uses,
-			Bind: n.Bind != "", Channel: "hand", ByHand: true, By: by})
+		shard = p.Key.Shard()
+		minting = func(tx engine.Tx, now time.Time) (string, engine.Secret, error) {
+			return i.links.Mint(tx, engine.LinkRequest{Now: now, Location: i.cfg.Location, Contact: p.Key, App: n.App, To: n.To, TTL: ttl,
+				Uses: n.Uses, Bind: n.Bind != "", Channel: "hand", ByHand: true, By: by})
+		}
 	case console.KindApp:
-		id, url, err = i.mintFor(ctx, func(tx engine.Tx, now time.Time) (string, engine.Secret, error) {
+		minting = func(tx engine.Tx, now time.Time) (string, engine.Secret, error) {
 			return i.links.MintApp(tx, linkgen.AppRequest{Now: now, Location: i.cfg.Location, App: n.App, To: n.To, TTL: ttl, By: by})
-		})
+		}
 	case console.KindUser:
-		id, url, err = i.mintFor(ctx, func(tx engine.Tx, now time.Time) (string, engine.Secret, error) {
+		minting = func(tx engine.Tx, now time.Time) (string, engine.Secret, error) {
 			return i.links.MintUser(tx, linkgen.UserRequest{Now: now, Location: i.cfg.Location, By: by})
-		})
+		}
 	}
+	id, url, err := i.mint(ctx, i.cfg.Location, shard, minting)
 	if err != nil {
 		return console.Link{}, err
 	}
@@ -106,29 +109,18 @@ func days(d time.Duration) string {
 	return engine.Duration{Days: int(d / day), Rest: d % day}.String()
 }
 
-// mint makes a link outside any message.
-func (i *instance) mint(ctx context.Context, req engine.LinkRequest) (id string, url engine.Secret, err error) {
-	wall := i.cfg.Now()
-	err = i.stores.For(req.Contact.Shard()).Update(ctx, func(tx engine.Tx) (err error) {
-		req.Now = engine.Tick(tx, wall)
-		id, url, err = i.links.Mint(tx, req)
-		return err
-	})
-	if err == nil {
-		i.metrics.mintedByHand(req.Location)
-	}
-	return id, url, err
-}
+// A minter makes a link in a transaction.
+type minter func(tx engine.Tx, now time.Time) (id string, url engine.Secret, err error)
 
-// mintFor makes a link of no contact.
-func (i *site) mintFor(ctx context.Context, mint func(tx engine.Tx, now time.Time) (string, engine.Secret, error)) (id string, url engine.Secret, err error) {
+// mint makes a link outside any message.
+func (i *instance) mint(ctx context.Context, location string, shard uint16, minting minter) (id string, url engine.Secret, err error) {
 	wall := i.cfg.Now()
-	err = i.stores.For(0).Update(ctx, func(tx engine.Tx) (err error) {
-		id, url, err = mint(tx, engine.Tick(tx, wall))
+	err = i.stores.For(shard).Update(ctx, func(tx engine.Tx) (err error) {
+		id, url, err = minting(tx, engine.Tick(tx, wall))
 		return err
 	})
 	if err == nil {
-		i.metrics.mintedByHand(i.cfg.Location)
+		i.metrics.mintedByHand(location)
 	}
 	return id, url, err
 }
@@ -289,8 +281,10 @@ func (i adminBook) End(ctx context.Context, _ string, w console.What) (console.E
 	if err := i.links.RevokeScope(ctx, i.stores, scope, console.By(ctx), i.cfg.Now()); err != nil {
 		return console.Ended{}, err
 	}
-	says := map[bool]string{true: "All links and sessions of all locations, those of staff too, are ended.",
-		false: fmt.Sprintf("All links and sessions of %s are ended.", scope)}[scope.Everything]
+	says := fmt.Sprintf("All links and sessions of %s are ended.", scope)
+	if scope.Everything {
+		says = "All links and sessions of all locations, those of staff too, are ended."
+	}
 	return console.Ended{On: scope.String(), Says: says + " What is made from now on works."}, nil
 }
 

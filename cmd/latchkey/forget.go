@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -127,12 +126,7 @@ func (i *instance) intend(ctx context.Context, s *runner.Survey) (forgotten, err
 		return forgotten{}, err
 	}
 	e := newForgotten(list, s.Location, i.cfg.Now(), s.Keys, last)
-	for kind, values := range map[string][]string{whoID: s.IDs, whoEmail: s.Emails, whoPhone: s.Phones} {
-		for _, v := range values {
-			e.add(kind, v)
-		}
-	}
-	slices.Sort(e.Who)
+	e.addAll(s)
 	_, err = addForgotten(file, e)
 	return e, err
 }
@@ -313,11 +307,7 @@ func (i adminContacts) Forget(ctx context.Context, _, ref string, dry bool) (con
 		return console.Removed{}, err
 	}
 	e := newForgotten(nil, i.cfg.Location, i.cfg.Now(), s.Keys, engine.Offset{})
-	for kind, values := range map[string][]string{whoID: s.IDs, whoEmail: s.Emails, whoPhone: s.Phones} {
-		for _, v := range values {
-			e.add(kind, v)
-		}
-	}
+	e.addAll(s)
 	erased, err := i.erase(ctx, e, s, triggers.Marks{}, true)
 	if err != nil {
 		return console.Removed{}, err

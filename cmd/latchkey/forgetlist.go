@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"latchkey/engine"
+	"latchkey/engine/runner"
 )
 
 // The forget list says whom this project was told to forget. It is in the keys folder, so that no backup of data/ has it and a
@@ -128,6 +129,16 @@ func (e *forgotten) add(kind, value string) {
 	if h := e.hash(kind, value); !slices.Contains(e.Who, h) {
 		e.Who = append(e.Who, h)
 	}
+}
+
+// addAll remembers every way in which the contact of a survey is named.
+func (e *forgotten) addAll(s *runner.Survey) {
+	for kind, values := range map[string][]string{whoID: s.IDs, whoEmail: s.Emails, whoPhone: s.Phones} {
+		for _, v := range values {
+			e.add(kind, v)
+		}
+	}
+	slices.Sort(e.Who)
 }
 
 // is reports whether a value names the contact.

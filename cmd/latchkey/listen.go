@@ -185,8 +185,7 @@ func staffOnly(open bool, sites []*site, a console.Action, next http.Handler) ht
 		}
 		known := false
 		for _, s := range sites {
-			secure := strings.HasPrefix(s.adminURL(), "https://")
-			who, ok, err := adminStaff{s}.Known(r.Context(), console.ProofOf(r, console.Cookie(s.cfg.Location, secure)))
+			who, ok, err := adminStaff{s}.Known(r.Context(), console.ProofOf(r, s.staffCookie()))
 			switch {
 			case err != nil:
 				console.WriteProblem(w, http.StatusInternalServerError, err.Error())

@@ -329,7 +329,7 @@ func (i *instance) consoleStaff(r *http.Request, location string) (string, error
 	if s == nil {
 		return "", nil
 	}
-	c, err := r.Cookie(console.Cookie(location, strings.HasPrefix(s.adminURL(), "https://")))
+	c, err := r.Cookie(s.staffCookie())
 	if err != nil {
 		return "", nil // there is none
 	}

@@ -135,6 +135,12 @@ func (i *instance) adminURL() string {
 	return "http://" + dialable(i.adminListener.Addr().String())
 }
 
+// adminSecure reports whether staff reach the pages by https.
+func (i *instance) adminSecure() bool { return strings.HasPrefix(i.adminURL(), "https://") }
+
+// staffCookie is the name of the cookie of who is signed in to the location's console.
+func (s *site) staffCookie() string { return console.Cookie(s.cfg.Location, s.adminSecure()) }
+
 // signIn makes a link on demand, for the API.
 func (s *site) signIn(ctx context.Context, address string) (console.SignIn, error) {
 	who := theOwner

@@ -56,7 +56,9 @@ func (l layered) Lookup(kind, name string) (*actions.Template, bool) {
 }
 
 // forSMS reports whether a template with a built-in one's name words the SMS alone: a text that could be no mail, without a subject.
-func forSMS(t *actions.Template) bool { return path.Ext(t.File) == ".txt" && t.Parts.Subject.Text == "" }
+func forSMS(t *actions.Template) bool {
+	return path.Ext(t.File) == ".txt" && t.Parts.Subject.Text == ""
+}
 
 // Names implements actions.Templates: the project's own, which a workflow may be meant to name.
 func (l layered) Names(kind string) []string { return l.own.Names(kind) }

@@ -161,9 +161,9 @@ func TestUserLinkOpensOnlyInFrames(t *testing.T) {
 
 // What a host says counts only if it says all, now, for this location, and has the key. Each line is one way to say it wrong.
 //
-// Red when verify does not ask tok.Claims(key, …), and when keysOf gives a public key for a secret too (append(all, k, EmbedKey{Secret:
-// engine.NewSecret(k.PEM)}), or the bytes of it). Which algorithm is taken is asked three times, by assertionAlgs, by the algorithms of a
-// key and by the library: red when the first two take HS512 for a secret, and when they take "none" and leave tok.Claims out.
+// Red when verify does not ask tok.Claims(key, …), and when keysOf adds an EmbedKey for each key whose Secret is the text of its PEM, or
+// the bytes of its key. Which algorithm is taken is asked three times, by assertionAlgs, by the algorithms of a key and by the library: red
+// when the first two take HS512 for a secret, and when they take "none" and leave tok.Claims out.
 func TestAssertions(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)

@@ -261,7 +261,7 @@ func TestStaffViewAsLearner(t *testing.T) {
 func TestViewAsLearnerByButton(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": "staff: {support: [sam@acme.test]}"})
-	i, stop := w.start()
+	_, stop := w.start()
 	w.learners("", "ada")
 	w.askNobody()
 	link := regexp.MustCompile(`href="([^"]*/view/[^"]*)"`)
@@ -299,7 +299,7 @@ func TestViewAsLearnerByButton(t *testing.T) {
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	i, _ = w.start(func(c *Config) { c.Admin.URL = "https://ops.acme.test" })
+	i, _ := w.start(func(c *Config) { c.Admin.URL = "https://ops.acme.test" })
 	if at := i.sites[0].viewURL(engine.NewID(w.now(), 0, "x")); at != "" {
 		t.Errorf("from another host: %s", at)
 	}

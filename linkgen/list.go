@@ -35,6 +35,7 @@ func putList(tx engine.Tx, location string, contact engine.ID, list []Selector) 
 }
 
 func packSelectors(to []byte, list []Selector) []byte {
+	to = slices.Grow(to, len(list)*selectorSize)
 	for _, s := range list {
 		to = append(to, s[:]...)
 	}

@@ -231,13 +231,10 @@ func (b *Bus) Healthy() error {
 	return nil
 }
 
-// Close ends the connection and waits until the server in the process has put its files in order.
+// Close ends the connection and waits until the server in the process has put its files in order. Call it when nothing publishes any more.
 func (b *Bus) Close() {
-	if b.js != nil {
-		b.js.CleanupPublisher()
-	}
 	if b.nc != nil {
-		b.nc.Close()
+		b.nc.Close() // ends also what listens for the publisher's answers; CleanupPublisher right after a publish would leave it
 	}
 	if b.srv != nil {
 		b.stopHealing()

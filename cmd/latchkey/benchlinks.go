@@ -36,7 +36,7 @@ func (a *app) benchLinksCommand() *cli.Command {
 			&cli.DurationFlag{Name: "for", Value: 15 * time.Second, Usage: "how long at that rate"},
 			&cli.IntFlag{Name: "partitions", Value: 1, Usage: "how many files the store is split into"},
 			&cli.IntFlag{Name: "rounds", Value: 100, Usage: "then so many links replaced and revoked"},
-			&cli.StringFlag{Name: "output", Aliases: []string{"o"}, Value: "text", Usage: "`text` or json"},
+			outputFlag(),
 			&cli.StringFlag{Name: "keep", Usage: "leave the project in `FOLDER` instead of a temporary one"},
 		},
 		Action: a.benchLinks,

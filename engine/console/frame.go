@@ -216,15 +216,24 @@ func (c *Config) leaf(l leaf) http.HandlerFunc {
 	}
 }
 
+// formOf reads the form of who is signed in, which stands at a page. It answers everybody else itself.
+func (c *Config) formOf(w http.ResponseWriter, r *http.Request, at string) (*http.Request, bool) {
+	r, ok := c.signedIn(w, r)
+	if !ok {
+		return r, false
+	}
+	if err := readForm(w, r); err != nil {
+		c.problem(w, r, at, err)
+		return r, false
+	}
+	return r, true
+}
+
 // form serves a form's POST: fn does what it asks for and says where the browser goes then.
 func (c *Config) form(at string, a Action, did string, fn func(*http.Request) (v any, to string, err error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		r, ok := c.signedIn(w, r)
+		r, ok := c.formOf(w, r, at)
 		if !ok {
-			return
-		}
-		if err := readForm(w, r); err != nil {
-			c.problem(w, r, at, err)
 			return
 		}
 		to := ""

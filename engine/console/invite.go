@@ -34,12 +34,8 @@ func (f inviteForm) row() Row {
 
 // invite takes the form. One that is refused is shown again as it was filled in.
 func (c *Config) invite(w http.ResponseWriter, r *http.Request) {
-	r, ok := c.signedIn(w, r)
+	r, ok := c.formOf(w, r, "/portal")
 	if !ok {
-		return
-	}
-	if err := readForm(w, r); err != nil {
-		c.problem(w, r, "/portal", err)
 		return
 	}
 	f, to := readInvite(r), ""

@@ -38,12 +38,8 @@ func (c *Config) portalPage(r *http.Request) (any, error) { return c.portalBody(
 
 // generate makes a link and shows its address, this once. It answers the POST itself: the address must not be in another one.
 func (c *Config) generate(w http.ResponseWriter, r *http.Request) {
-	r, ok := c.signedIn(w, r)
+	r, ok := c.formOf(w, r, "/portal")
 	if !ok {
-		return
-	}
-	if err := readForm(w, r); err != nil {
-		c.problem(w, r, "/portal", err)
 		return
 	}
 	n := linkForm(r)

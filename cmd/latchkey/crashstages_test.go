@@ -133,15 +133,21 @@ func (m mortal) Handle(ctx context.Context, b engine.Batch) error {
 	select {}
 }
 
+// openMortal opens the project that the command line names.
+func openMortal(ctx context.Context) (*instance, error) {
+	a := &app{env: os.Environ(), out: os.Stdout, err: os.Stderr}
+	cfg, err := a.config(os.Args[len(os.Args)-1], nil)
+	if err != nil {
+		return nil, err
+	}
+	return open(ctx, cfg, newLogger(cfg.Log, os.Stderr))
+}
+
 // runMortal is latchkey run with a mortal.
 func runMortal(dies string) {
 	err := func() error {
-		a, ctx := &app{env: os.Environ(), out: os.Stdout, err: os.Stderr}, context.Background()
-		cfg, err := a.config(os.Args[len(os.Args)-1], nil)
-		if err != nil {
-			return err
-		}
-		i, err := open(ctx, cfg, newLogger(cfg.Log, os.Stderr))
+		ctx := context.Background()
+		i, err := openMortal(ctx)
 		if err != nil {
 			return err
 		}

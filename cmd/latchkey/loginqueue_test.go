@@ -59,12 +59,8 @@ const (
 // runLoginMortal is latchkey run as one of these programs.
 func runLoginMortal(life string) {
 	err := func() error {
-		a, ctx := &app{env: os.Environ(), out: os.Stdout, err: os.Stderr}, context.Background()
-		cfg, err := a.config(os.Args[len(os.Args)-1], nil)
-		if err != nil {
-			return err
-		}
-		i, err := open(ctx, cfg, newLogger(cfg.Log, os.Stderr))
+		ctx := context.Background()
+		i, err := openMortal(ctx)
 		if err != nil {
 			return err
 		}

@@ -61,12 +61,7 @@ func (w *world) searchEverything(needles []needle, further ...string) {
 		}
 		leaks(t, path, body, needles)
 	}
-	for _, name := range []string{"COURSES", "COURSES_DEAD", "LATCHKEY"} {
-		for _, m := range w.stream(w.connect(), name) {
-			leaks(t, name+" "+m.subject, string(m.data), needles)
-		}
-	}
-	leaks(t, "the log", w.logText(), needles)
+	w.leaksElsewhere(t, needles)
 	files := 0
 	err := filepath.WalkDir(w.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
@@ -187,4 +182,15 @@ func TestNoTokenIsKeptByTheOutbox(t *testing.T) {
 	}
 	w.start(byOutbox)
 	w.searchEverything(needles, "/outbox")
+}
+
+// leaksElsewhere looks for what must not be there in the streams and in the log.
+func (w *world) leaksElsewhere(t *testing.T, needles []needle) {
+	t.Helper()
+	for _, name := range []string{"COURSES", "COURSES_DEAD", "LATCHKEY"} {
+		for _, m := range w.stream(w.connect(), name) {
+			leaks(t, name+" "+m.subject, string(m.data), needles)
+		}
+	}
+	leaks(t, "the log", w.logText(), needles)
 }

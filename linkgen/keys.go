@@ -29,8 +29,8 @@ type Keys struct{ list []key }
 
 // A key holds what is derived from one line of the file: a key of its own for each purpose.
 type key struct {
-	id            string
-	link, address []byte
+	id                  string
+	link, address, seal []byte
 }
 
 // OpenKeys reads link.key in dir, as KeyFile.Open does.
@@ -62,7 +62,10 @@ func deriveKey(id string, secret []byte) (key, error) {
 	if k.link, err = hkdf.Key(sha256.New, secret, nil, "latchkey link v1", keySize); err != nil {
 		return k, err
 	}
-	k.address, err = hkdf.Key(sha256.New, secret, nil, "latchkey address v1", keySize)
+	if k.address, err = hkdf.Key(sha256.New, secret, nil, "latchkey address v1", keySize); err != nil {
+		return k, err
+	}
+	k.seal, err = hkdf.Key(sha256.New, secret, nil, "latchkey seal v1", keySize)
 	return k, err
 }
 

@@ -59,7 +59,8 @@ func ask(t *testing.T, server, client, address string) answer {
 // TestAttack17AskedIsAnsweredBeforeLookedUp posts the form for who is known, not known, shared, without access and asked for too often.
 // All get one answer, and get it while nobody looks anybody up.
 //
-// Red when keep calls d.serve(ctx, key) instead of queueing: the runner does not run here, so that the answer never comes.
+// Red when keep calls d.serve(ctx, key) instead of queueing: the runner does not run here, so that the answer never comes; and when write
+// (loginqueue.go) has w.Text(2, a.Address).
 func TestAttack17AskedIsAnsweredBeforeLookedUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": "trusted_proxies: [127.0.0.0/8]"})
@@ -89,6 +90,9 @@ func TestAttack17AskedIsAnsweredBeforeLookedUp(t *testing.T) {
 	}
 	if left, err := i.logins.pending(t.Context(), func(*loginAsked) bool { return true }); err != nil || len(left) != len(addresses) || len(i.logins.queue) != len(addresses) {
 		t.Errorf("%d requests are stored and %d wait, want %d (%v)", len(left), len(i.logins.queue), len(addresses), err)
+	}
+	if _, found := w.dataHolds([]needle{{"the address of nobody", "nobody@example.com"}}); len(found) > 0 {
+		t.Errorf("what strangers type is kept as it is: %v", found)
 	}
 }
 

@@ -49,7 +49,7 @@ func (d *loginDesk) spend(ctx context.Context, a *loginAsked, cfg LoginConfig, n
 		for what, counts := range next {
 			tx.Put(engine.SpaceBudgets, budgetKey(a.Location, what), writeBudget(counts))
 		}
-		tx.Put(engine.SpaceLogins, a.key(), writeLogin(a))
+		tx.Put(engine.SpaceLogins, a.key(), d.write(a))
 		return nil
 	})
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"latchkey/engine"
 	"latchkey/engine/runner"
+	"latchkey/linkgen"
 	"latchkey/linkgen/portal"
 	"latchkey/templates"
 )
@@ -60,6 +61,7 @@ const (
 // A loginDesk takes the requests of all locations, and serves one after the other.
 type loginDesk struct {
 	*instance
+	sealer   *linkgen.Sealer
 	startRun func(context.Context, runner.HandStart) (runner.HandStarted, error)
 	waiting  atomic.Int64 // requests that are in the store, or about to be
 	queue    chan []byte  // keys of those that are to be worked off; has room for all that wait

@@ -35,22 +35,28 @@ func loginKey(location string, id engine.ID) []byte { return engine.Key(location
 
 func (a *loginAsked) key() []byte { return loginKey(a.Location, a.ID) }
 
-// A request's record: a version byte (1), and fields: contact (1), address (2), app (3), to (4), channel (5), language (6), reason (7),
-// owner (8). Location and id are its key.
-func writeLogin(a *loginAsked) []byte {
+// A request's record: a version byte (1), and fields: contact (1), app (3), to (4), channel (5), language (6), reason (7), owner (8),
+// and what was typed as an address, sealed (9): it may be anybody's, or a link that was pasted there, and freed pages of the store keep
+// what was in them. Location and id are its key. Records of before have the address as it is (2).
+func (d *loginDesk) write(a *loginAsked) []byte {
 	w := engine.FieldWriter{B: []byte{1}}
 	w.ID(1, a.Contact)
-	w.Text(2, a.Address)
 	w.Text(3, a.App)
 	w.Text(4, a.To)
 	w.Text(5, a.Channel)
 	w.Text(6, a.Lang)
 	w.Text(7, a.Reason)
 	w.ID(8, a.Owner)
+	if a.Address != "" {
+		w.Bytes(9, d.sealer.Seal(sealedFor(a.key()), a.Address))
+	}
 	return w.B
 }
 
-func readLogin(key, b []byte) (*loginAsked, error) {
+// sealedFor is the purpose of a sealed address: it does not open in another record.
+func sealedFor(key []byte) string { return "login " + string(key) }
+
+func (d *loginDesk) readRecord(key, b []byte) (*loginAsked, error) {
 	location, id := len(key)-len(engine.ID{})-1, len(key)-len(engine.ID{})
 	if location < 0 || key[location] != 0 || len(b) == 0 || b[0] != 1 {
 		return nil, fmt.Errorf("request for a login link: %w", engine.ErrRecord)
@@ -76,6 +82,12 @@ func readLogin(key, b []byte) (*loginAsked, error) {
 			a.Reason = r.Text()
 		case 8:
 			a.Owner = r.ID()
+		case 9:
+			address, err := d.sealer.Open(sealedFor(key), r.Bytes())
+			if err != nil {
+				return nil, fmt.Errorf("%w: address of a request for a login link: %w", engine.ErrRecord, err)
+			}
+			a.Address = address
 		}
 	}
 	return a, r.Err
@@ -83,7 +95,11 @@ func readLogin(key, b []byte) (*loginAsked, error) {
 
 // openLogins finds what an earlier process answered and did not work off.
 func (i *instance) openLogins(ctx context.Context) error {
-	d := &loginDesk{instance: i, warned: map[string]time.Time{}, startRun: i.runner.StartByHand}
+	sealer, err := i.keys.Sealer()
+	if err != nil {
+		return err
+	}
+	d := &loginDesk{instance: i, sealer: sealer, warned: map[string]time.Time{}, startRun: i.runner.StartByHand}
 	left, err := d.pending(ctx, func(*loginAsked) bool { return true })
 	if err != nil {
 		return err
@@ -103,7 +119,7 @@ func (d *loginDesk) pending(ctx context.Context, wanted func(*loginAsked) bool) 
 	err = d.stores.Global().View(ctx, func(tx engine.Tx) error {
 		keys = nil
 		tx.Scan(engine.SpaceLogins, nil, nil, func(k, v []byte) bool {
-			if a, err := readLogin(k, v); err != nil || wanted(a) {
+			if a, err := d.readRecord(k, v); err != nil || wanted(a) {
 				keys = append(keys, slices.Clone(k))
 			}
 			return true
@@ -120,7 +136,7 @@ func (d *loginDesk) pending(ctx context.Context, wanted func(*loginAsked) bool) 
 // keep stores a request, and has it worked off. There is room for it.
 func (d *loginDesk) keep(ctx context.Context, r portal.LoginRequest) error {
 	a := loginAsked{LoginRequest: r, ID: engine.NewID(d.cfg.Now(), 0, "login", rand.Text())}
-	key, record := a.key(), writeLogin(&a)
+	key, record := a.key(), d.write(&a)
 	if len(record) > loginRecord {
 		return fmt.Errorf("request for a login link has %d bytes", len(record))
 	}
@@ -228,7 +244,7 @@ func waits(err error) bool {
 func (d *loginDesk) read(ctx context.Context, key []byte) (a *loginAsked, err error) {
 	err = d.stores.Global().View(ctx, func(tx engine.Tx) (err error) {
 		if b := tx.Get(engine.SpaceLogins, key); b != nil {
-			a, err = readLogin(key, b)
+			a, err = d.readRecord(key, b)
 		}
 		return err
 	})

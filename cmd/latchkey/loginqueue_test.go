@@ -21,29 +21,56 @@ import (
 	"latchkey/engine"
 	"latchkey/engine/boltstore"
 	"latchkey/engine/runner"
+	"latchkey/linkgen"
 	"latchkey/linkgen/portal"
 )
 
-// TestGoldenLogin holds the record of a request for a login link.
+// TestGoldenLogin holds the record of a request for a login link, as it was before addresses were sealed in it, too.
+//
+// Red when write has w.Text(2, a.Address); and when sealedFor leaves the key out.
 func TestGoldenLogin(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2026, 11, 28, 9, 0, 0, 0, time.UTC)
 	asked := &loginAsked{ID: engine.NewID(at, 0, "asked"), Owner: engine.NewID(at, 7, "owner"), LoginRequest: portal.LoginRequest{Location: "academy",
 		Contact: engine.NewID(at, 7, "contact"), Address: "ada@example.com", App: "courses", To: "lesson:intro", Channel: "sms", Lang: "de", Reason: "expired"}}
-	file, today := filepath.Join("testdata", "login.v1"), writeLogin(asked)
-	want, err := os.ReadFile(file)
-	if err != nil || !bytes.Equal(want, today) {
-		t.Errorf("%v: today's encoding differs: %q", err, today)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "link.key"), []byte("d540863e pE2rkUaQq/9gEbGaJ3+J9qD2ZKeiYNzK1M7TxS0/xGo=\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if got, err := readLogin(asked.key(), want); err != nil || !reflect.DeepEqual(got, asked) {
+	keys, err := linkgen.OpenKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := &loginDesk{}
+	if d.sealer, err = keys.Sealer(); err != nil {
+		t.Fatal(err)
+	}
+	var want []byte
+	for _, name := range []string{"login.v1", "login.v1.sealed"} {
+		if want, err = os.ReadFile(filepath.Join("testdata", name)); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := d.readRecord(asked.key(), want); err != nil || !reflect.DeepEqual(got, asked) {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	today := d.write(asked)
+	if got, err := d.readRecord(asked.key(), today); err != nil || !reflect.DeepEqual(got, asked) {
 		t.Errorf("%+v, %v", got, err)
 	}
+	open := len(today) - 2 - 12 - len(asked.Address) - 16 // before the sealed address: tag, length, nonce, the text, and what proves it
+	if len(today) != len(want) || !bytes.Equal(today[:open+2], want[:open+2]) || bytes.Contains(today, []byte("example.com")) {
+		t.Errorf("today's encoding differs: %q", today)
+	}
+	if _, err := d.readRecord(loginKey("academy", asked.Owner), today); !errors.Is(err, engine.ErrRecord) {
+		t.Errorf("a record at another's key: %v", err)
+	}
 	for _, bad := range []string{"", "\x02", "\x01\x02\xff"} {
-		if _, err := readLogin(asked.key(), []byte(bad)); !errors.Is(err, engine.ErrRecord) {
+		if _, err := d.readRecord(asked.key(), []byte(bad)); !errors.Is(err, engine.ErrRecord) {
 			t.Errorf("%q: %v", bad, err)
 		}
 	}
-	if _, err := readLogin([]byte("academy"), want); !errors.Is(err, engine.ErrRecord) {
+	if _, err := d.readRecord([]byte("academy"), want); !errors.Is(err, engine.ErrRecord) {
 		t.Errorf("a key without an id: %v", err)
 	}
 }

@@ -78,7 +78,7 @@ type Handler struct {
 	Config
 	mux    *http.ServeMux
 	keys   []signKey
-	sealer *sealer
+	sealer sealer
 	oidc   *provider
 	asker  *asker
 }

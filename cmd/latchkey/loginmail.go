@@ -24,6 +24,7 @@ import (
 const (
 	warnEvery = 10 * time.Minute
 	loginTTL  = 15 * time.Minute // of a link, where latchkey.yaml does not say
+	loginLate = time.Hour        // when nobody waits for a link any more
 )
 
 // loginRates are how often a contact is sent links that somebody asked for who gave an address.
@@ -53,6 +54,7 @@ const (
 	loginNoAccess  = "no access" // a link would let nobody in
 	loginTooOften  = "too often" // for the contact
 	loginBudget    = "budget"    // of the location
+	loginOverdue   = "late"      // it waited too long: nothing ran, or it is from a backup
 	loginFailed    = "failed"    // the store, or the budget, could not be had
 	loginRepeated  = "repeated"  // it was started just before the process died
 	loginRefused   = "refused"   // the workflow refused it
@@ -131,6 +133,9 @@ func channelOf(r *portal.LoginRequest) string {
 
 // decide returns what becomes of a request, and for whom.
 func (d *loginDesk) decide(ctx context.Context, a *loginAsked) (result string, who engine.ID, err error) {
+	if d.cfg.Now().Sub(a.ID.Time()) > loginLate {
+		return loginOverdue, who, nil
+	}
 	channel := channelOf(&a.LoginRequest)
 	s := d.site(a.Location)
 	if s == nil || !s.inForce().cfg.sendsLogins(channel) {

@@ -334,6 +334,9 @@ func TestLoginsOfAForgottenContact(t *testing.T) {
 	if _, err := i.carryOut(t.Context(), e, false); err != nil {
 		t.Fatal(err)
 	}
+	if left, err := i.logins.pending(t.Context(), func(*loginAsked) bool { return true }); err != nil || len(left) != 1 {
+		t.Errorf("%d are left behind carryOut, %v", len(left), err)
+	}
 	if _, found := w.dataHolds([]needle{{"the address", "ebediah@example.com"}}); len(found) > 0 {
 		t.Errorf("%v", found)
 	}
@@ -352,6 +355,36 @@ func TestLoginsOfAForgottenContact(t *testing.T) {
 	}
 	if !strings.Contains(w.logText(), "a request for a login link is passed over") {
 		t.Error("nobody is told of a record that cannot be read")
+	}
+}
+
+// TestLoginLate has nobody sent a link that they asked for hours ago: nothing ran meanwhile, or the store is a backup's.
+//
+// Red when decide does not look at the time.
+func TestLoginLate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow})
+	_, stop := w.start()
+	w.learners("", "ada", "bob")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	i, err := w.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i.asks(t, 1, portal.LoginRequest{Address: "ada@example.com"})
+	w.pass(time.Minute)
+	i.asks(t, 2, portal.LoginRequest{Address: "bob@example.com"})
+	i.close()
+	w.pass(loginLate - 30*time.Second)
+	i, _ = w.start()
+	i.served(t)
+	if mails := w.waitMails(1); len(mails) != 1 || mails[0].to != "<bob@example.com>" {
+		t.Errorf("%+v", mails)
+	}
+	if got := w.logins(); got["email late"] != "1" || got["email started"] != "1" {
+		t.Errorf("%v", got)
 	}
 }
 

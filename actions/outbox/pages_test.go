@@ -59,7 +59,7 @@ func TestPages(t *testing.T) {
 	for _, path := range []string{"/outbox", "/outbox/", "/outbox/" + id, "/outbox/" + id + "?show=text", "/outbox/" + id + "?show=source&width=phone"} {
 		status, h, page := get(t, root+path)
 		if status != 200 || !strings.HasPrefix(h.Get("Content-Type"), "text/html") || h.Get("Cache-Control") != "no-store" ||
-			h.Get("Content-Security-Policy") != pagePolicy {
+			h.Get("Content-Security-Policy") != pagePolicy || h.Get("Referrer-Policy") != "no-referrer, strict-origin" {
 			t.Errorf("%s: %d %v", path, status, h)
 		}
 		if strings.Contains(page, "<script") || strings.Contains(page, "style=") {

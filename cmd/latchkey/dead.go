@@ -193,6 +193,11 @@ func (a *app) deadReplay(ctx context.Context, c *cli.Command) error {
 		bar.add(len(part))
 	}
 	bar.done()
+	return a.tellReplayed(c, done)
+}
+
+// tellReplayed prints what became of letters; it is an error if one of them was not replayed.
+func (a *app) tellReplayed(c *cli.Command, done []console.Replayed) error {
 	failed := 0
 	for _, r := range done {
 		if r.Error != "" {
@@ -200,7 +205,7 @@ func (a *app) deadReplay(ctx context.Context, c *cli.Command) error {
 			fmt.Fprintln(a.err, row(fmt.Sprintf("letter %d was not replayed: %s", r.Letter.Letter, r.Error)))
 		}
 	}
-	err = printList(a, c, done, func(w io.Writer) {
+	err := printList(a, c, done, func(w io.Writer) {
 		for _, r := range done {
 			if r.Error == "" {
 				fmt.Fprintln(w, row(fmt.Sprintf("replayed %d: %s %s", r.Letter.Letter, r.Letter.Type, r.Letter.ID)))

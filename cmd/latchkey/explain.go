@@ -44,19 +44,9 @@ func (a *app) explain(ctx context.Context, c *cli.Command) error {
 	if err != nil {
 		return err
 	}
-	all := make([]explained, len(events))
-	for i, e := range events {
-		all[i] = explained{e, []console.RunStory{}}
-		for _, d := range e.Decisions {
-			if d.State == "" {
-				continue // none started, or it is not kept any more
-			}
-			var s console.RunStory
-			if err := cl.do(ctx, http.MethodGet, "/v1/runs/"+d.Run, nil, &s); err != nil {
-				return err
-			}
-			all[i].Runs = append(all[i].Runs, s)
-		}
+	all, err := explainRuns(ctx, cl, events)
+	if err != nil {
+		return err
 	}
 	if c.String("output") != "text" {
 		var list []any
@@ -81,6 +71,25 @@ func (a *app) explain(ctx context.Context, c *cli.Command) error {
 		showExplained(a.out, e)
 	}
 	return nil
+}
+
+// explainRuns fetches the stories of the runs that events started.
+func explainRuns(ctx context.Context, cl *client, events []console.Event) ([]explained, error) {
+	all := make([]explained, len(events))
+	for i, e := range events {
+		all[i] = explained{e, []console.RunStory{}}
+		for _, d := range e.Decisions {
+			if d.State == "" {
+				continue // none started, or it is not kept any more
+			}
+			var s console.RunStory
+			if err := cl.do(ctx, http.MethodGet, "/v1/runs/"+d.Run, nil, &s); err != nil {
+				return nil, err
+			}
+			all[i].Runs = append(all[i].Runs, s)
+		}
+	}
+	return all, nil
 }
 
 // showDead says of a dead letter what there is to say of its event.

@@ -142,9 +142,6 @@ func (i *instance) carryOut(ctx context.Context, e forgotten, live bool) (consol
 		}
 	}
 	began := i.cfg.Now()
-	forgetIn := func(tx engine.Tx, key engine.ID) error {
-		return errors.Join(i.links.Forget(tx, e.Location, key), sso.Forget(tx, e.Location, key))
-	}
 	s, err := i.runner.Survey(ctx, e.Location, e.Contacts, time.Time{})
 	if err != nil {
 		return console.Removed{}, err
@@ -161,20 +158,8 @@ func (i *instance) carryOut(ctx context.Context, e forgotten, live bool) (consol
 	if err != nil {
 		return res.Removed, err
 	}
-	late, err := i.runner.Forget(ctx, s, began, forgetIn)
-	if err != nil {
+	if err := i.forgetRecords(ctx, e, s, began, live); err != nil {
 		return res.Removed, err
-	}
-	maps.Copy(s.Runs, late.Runs)
-	maps.Copy(s.Tasks, late.Tasks)
-	maps.Copy(s.Sequences, late.Sequences)
-	if live { // what was under way meanwhile
-		if err := i.runner.AwaitAttempts(ctx, s.Keys); err != nil {
-			return res.Removed, fmt.Errorf("a message is being handed over: %w", err)
-		}
-		if _, err := i.runner.Forget(ctx, s, began, forgetIn); err != nil {
-			return res.Removed, err
-		}
 	}
 	n, err := i.outbox.Forget(ctx, e.outbox(s), false)
 	if err != nil {
@@ -201,6 +186,28 @@ func (i *instance) carryOut(ctx context.Context, e forgotten, live bool) (consol
 		i.log.Info().Str("entry", e.ID).Int("runs", res.Runs).Int("events", res.Events).Msg("a contact was forgotten")
 	}
 	return res.Removed, err
+}
+
+// forgetRecords removes a contact's records from the store, and adds to the survey the runs and messages that were not in it yet.
+func (i *instance) forgetRecords(ctx context.Context, e forgotten, s *runner.Survey, began time.Time, live bool) error {
+	links := func(tx engine.Tx, key engine.ID) error {
+		return errors.Join(i.links.Forget(tx, e.Location, key), sso.Forget(tx, e.Location, key))
+	}
+	late, err := i.runner.Forget(ctx, s, began, links)
+	if err != nil {
+		return err
+	}
+	maps.Copy(s.Runs, late.Runs)
+	maps.Copy(s.Tasks, late.Tasks)
+	maps.Copy(s.Sequences, late.Sequences)
+	if !live {
+		return nil
+	}
+	if err := i.runner.AwaitAttempts(ctx, s.Keys); err != nil {
+		return fmt.Errorf("a message is being handed over: %w", err)
+	}
+	_, err = i.runner.Forget(ctx, s, began, links) // what was under way meanwhile
+	return err
 }
 
 // awaitEvents returns when all events up to an offset were applied.

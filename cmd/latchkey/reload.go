@@ -28,7 +28,8 @@ const (
 // files is what a site knows of the project's files. seen and clash belong to whoever reads them: open, then watchFiles.
 type files struct {
 	seen  map[string]os.FileInfo
-	clash bool // another location has what the newest claim: they are read again when that one is
+	logo  string // where the settings that were read last have it
+	clash bool   // another location has what the newest claim: they are read again when that one is
 	state atomic.Pointer[filesState]
 }
 
@@ -169,9 +170,12 @@ func (i *site) settled(ctx context.Context) bool {
 	return true
 }
 
-// lookAt returns the files of the location, and the latchkey.yaml above it if it is one of several.
+// lookAt returns the files of the location with its logo, and the latchkey.yaml above it if it is one of several.
 func (i *site) lookAt() map[string]os.FileInfo {
 	found := lookAt(i.cfg.Dir)
+	if info, err := os.Stat(i.files.logo); err == nil {
+		found[i.files.logo] = info
+	}
 	if above := i.instance.cfg; above != i.cfg {
 		if info, err := os.Stat(filepath.Join(above.Dir, "latchkey.yaml")); err == nil {
 			found["../latchkey.yaml"] = info
@@ -228,6 +232,7 @@ func (i *site) reload(ctx context.Context) {
 	state := &filesState{ReadAt: i.cfg.Now()}
 	cfg := i.inForce().cfg
 	fresh, problems := i.again()
+	i.files.logo = fresh.Logo
 	if mistakes(problems) {
 		state.Kept = []string{"latchkey.yaml"}
 	} else {

@@ -14,6 +14,7 @@ import (
 
 	"latchkey/engine"
 	"latchkey/engine/runner"
+	"latchkey/linkgen/portal"
 )
 
 // edit changes files of a project; "" removes one. It returns when they were read. If they are several, something may have been read
@@ -163,6 +164,35 @@ func TestReloadSettings(t *testing.T) {
 	w.ask("POST", "/v1/links", `{"contact":"ada","app":"courses"}`, &made)
 	if got := made.Expires.Sub(made.Created); got != 2*time.Hour {
 		t.Errorf("a link lives %v", got)
+	}
+}
+
+// TestReloadLogo changes the picture that latchkey.yaml names, and nothing else.
+//
+// Red when lookAt leaves it out; the last line, when reload does not note where it is.
+func TestReloadLogo(t *testing.T) {
+	t.Parallel()
+	const red, green = `<svg xmlns="http://www.w3.org/2000/svg"><g fill="red"/></svg>`, `<svg xmlns="http://www.w3.org/2000/svg"><g fill="green"/></svg>`
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": greetWorkflow, "templates/hello.md": greetTemplate})
+	i, _ := w.start()
+	for _, c := range []struct {
+		name    string
+		files   map[string]string
+		inForce bool
+		logo    string
+	}{
+		{"named, and not there", w.setting(t, "name: Acme Academy", "name: Acme Academy\nlogo: logo.svg"), false, ""},
+		{"there", map[string]string{"logo.svg": red}, true, red},
+		{"another", map[string]string{"logo.svg": green}, true, green},
+		{"none", map[string]string{"logo.svg": "nothing"}, false, green},
+	} {
+		s, want := w.edit(t, i, c.files), ""
+		if c.logo != "" {
+			want, _ = portal.Logo([]byte(c.logo))
+		}
+		if got := i.sites[0].inForce().loc.Logo; s.InForce != c.inForce || got != want {
+			t.Errorf("%s: the logo is %q, want %q; %+v", c.name, got, want, *s)
+		}
 	}
 }
 

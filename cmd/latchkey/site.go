@@ -102,6 +102,7 @@ func (s *site) deps(cfg *Config) actions.Deps {
 
 // openProject reads the location's files, and reports whether they can be used.
 func (s *site) openProject() bool {
+	s.files.logo = s.cfg.Logo
 	s.files.seen = s.lookAt()
 	p := readProject(s.cfg, s.deps(s.cfg))
 	logProblems(s.logger(), p.problems)

@@ -50,20 +50,20 @@ func unpackSelectors(b []byte) []Selector {
 	return list
 }
 
-// lists calls fn with each of a contact's lists that are not in heads, in order.
-func lists(tx engine.Tx, location string, contact engine.ID, fn func([]Selector)) {
+// lists calls fn with each of a contact's lists that are not in heads, in order, until it returns false.
+func lists(tx engine.Tx, location string, contact engine.ID, fn func([]Selector) bool) {
 	prefix := listPrefix(location, contact)
 	tx.Scan(engine.SpaceHeads, prefix, engine.PrefixEnd(prefix), func(k, v []byte) bool {
-		if len(k) == len(prefix)+selectorSize && len(v) > 0 && v[0] == recordVersion {
-			fn(append([]Selector{Selector(k[len(prefix):])}, unpackSelectors(v[1:])...))
+		if len(k) != len(prefix)+selectorSize || len(v) == 0 || v[0] != recordVersion {
+			return true
 		}
-		return true
+		return fn(append([]Selector{Selector(k[len(prefix):])}, unpackSelectors(v[1:])...))
 	})
 }
 
 // selectors returns those of a contact's links, oldest first.
 func selectors(tx engine.Tx, location string, contact engine.ID) (all []Selector, err error) {
-	lists(tx, location, contact, func(list []Selector) { all = append(all, list...) })
+	lists(tx, location, contact, func(list []Selector) bool { all = append(all, list...); return true })
 	prefix := headKey(location, contact, "")
 	tx.Scan(engine.SpaceHeads, prefix, engine.PrefixEnd(prefix), func(_, v []byte) bool {
 		var h head
@@ -75,7 +75,8 @@ func selectors(tx engine.Tx, location string, contact engine.ID) (all []Selector
 	return all, err
 }
 
-// unlist takes the selector of a link that is deleted from where it is listed.
+// unlist takes the selector of a link that is deleted from where it is listed. The oldest are deleted first and are listed first, so
+// of very many links it reads few.
 func unlist(tx engine.Tx, l Link, s Selector) error {
 	key := headKey(l.Location, l.Contact, l.App)
 	var h head
@@ -87,10 +88,11 @@ func unlist(tx engine.Tx, l Link, s Selector) error {
 		return save(tx, engine.SpaceHeads, key, h)
 	}
 	var from []Selector
-	lists(tx, l.Location, l.Contact, func(list []Selector) {
+	lists(tx, l.Location, l.Contact, func(list []Selector) bool {
 		if slices.Contains(list, s) {
 			from = list
 		}
+		return from == nil && bytes.Compare(list[0][:], s[:]) <= 0 // a list begins with its oldest
 	})
 	if len(from) > 0 {
 		tx.Delete(engine.SpaceHeads, append(listPrefix(l.Location, l.Contact), from[0][:]...))

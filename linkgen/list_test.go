@@ -100,3 +100,47 @@ func TestManyLinks(t *testing.T) {
 		}
 	}
 }
+
+// A scanCounter counts the records that are read by Scan.
+type scanCounter struct {
+	engine.Tx
+	read int
+}
+
+func (c *scanCounter) Scan(space engine.Space, from, to []byte, fn func(key, value []byte) bool) {
+	c.Tx.Scan(space, from, to, func(k, v []byte) bool { c.read++; return fn(k, v) })
+}
+
+// A contact may have very many links. Whoever deletes the oldest of them reads few of its lists: reading all of them for each held
+// up everybody else for seconds.
+func TestUnlistReadsFew(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, 1)
+	const n = 100 * listedInHead
+	b.update(b.ada, func(tx engine.Tx) error {
+		var all []Selector
+		var h head
+		for range n {
+			s := nextSelector(tx, b.ada.Shard(), b.now)
+			h.list(tx, loc, b.ada, s)
+			all = append(all, s)
+		}
+		if err := save(tx, engine.SpaceHeads, headKey(loc, b.ada, ""), h); err != nil {
+			return err
+		}
+		count := &scanCounter{Tx: tx}
+		for _, s := range all {
+			if err := unlist(count, Link{Location: loc, Contact: b.ada}, s); err != nil {
+				return err
+			}
+		}
+		if count.read > 2*n {
+			t.Errorf("%d lists were read to delete %d links", count.read, n)
+		}
+		left, err := selectors(tx, loc, b.ada)
+		if len(left) > 0 {
+			t.Errorf("%d links are listed still", len(left))
+		}
+		return err
+	})
+}

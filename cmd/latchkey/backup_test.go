@@ -167,7 +167,8 @@ func TestRestoreRefuses(t *testing.T) {
 	if code := latchkeyDo(t, &out, "restore", file, w.dir, "--force"); code != 0 {
 		t.Fatalf("restore: %d\n%s", code, out.String())
 	}
-	for _, says := range []string{"The store that was there is in " + data, "has no link.key: no link that was sent will open", "are read again at the start"} {
+	for _, says := range []string{"The store that was there is in " + data, "has no link.key: no link that was sent will open", "are read again at the start",
+		"ended or used up since the backup work again"} {
 		if !strings.Contains(out.String(), says) {
 			t.Errorf("does not say %q:\n%s", says, out.String())
 		}

@@ -194,6 +194,8 @@ func (a *app) sayRestored(cfg *Config, m restored, aside string) {
 	fmt.Fprintln(a.out, "events    "+saysEvents(cfg, m.manifest))
 	fmt.Fprintln(a.out, "messages  What was sent after the backup is not known to it, and is sent again.")
 	fmt.Fprintln(a.out, "links     "+saysKeys(cfg, m.manifest))
+	fmt.Fprintln(a.out, "ended     Links and sessions that were ended or used up since the backup work again, and sending is paused only if it was then.\n"+
+		"          Once it runs, `latchkey link revoke` ends them anew; with --everything, all.")
 	fmt.Fprintln(a.out, "forgotten "+saysForgotten(cfg, m.toForget))
 }
 

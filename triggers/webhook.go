@@ -269,17 +269,21 @@ func (w *Webhook) message(ev engine.Event, m Message) *nats.Msg {
 // take reads a body of at most limit bytes, has its events stored, and answers.
 func (w *Webhook) take(rw http.ResponseWriter, r *http.Request, limit int64, read func([]byte) ([]incoming, *refusal)) {
 	size := r.ContentLength
+	if size > limit { // it may be any number: counted while its body came, it would leave no room to others
+		tooLarge(rw, limit)
+		return
+	}
 	if size < 0 {
 		size = limit
 	}
 	defer w.held.Add(-size)
-	if w.held.Add(size) > maxHeld && size <= limit {
+	if w.held.Add(size) > maxHeld {
 		unavailable(rw, "too many requests at a time", nil)
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(rw, r.Body, limit))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		problem(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("at most %d bytes are taken here", limit), nil)
+		tooLarge(rw, limit)
 		return
 	}
 	if err != nil {
@@ -336,6 +340,10 @@ func (w *Webhook) finish(rw http.ResponseWriter, r *http.Request, in []incoming)
 		return
 	}
 	_ = json.NewEncoder(rw).Encode(out[0])
+}
+
+func tooLarge(rw http.ResponseWriter, limit int64) {
+	problem(rw, http.StatusRequestEntityTooLarge, fmt.Sprintf("at most %d bytes are taken here", limit), nil)
 }
 
 func unavailable(rw http.ResponseWriter, detail string, more map[string]any) {

@@ -311,6 +311,33 @@ func TestWebhookBound(t *testing.T) {
 	}
 }
 
+// A readFunc is a body.
+type readFunc func([]byte) (int, error)
+
+func (f readFunc) Read(b []byte) (int, error) { return f(b) }
+
+// TestWebhookEndlessLength: whoever says that their body is endless, and sends it slowly, keeps nobody else out meanwhile.
+func TestWebhookEndlessLength(t *testing.T) {
+	t.Parallel()
+	w := webhook(t, openBus(t, nil))
+	meanwhile := func([]byte) (int, error) {
+		if rec := httpPost(w, "/v1/events/user_login", login("c")); rec.Code != http.StatusAccepted {
+			t.Errorf("meanwhile: %d %s", rec.Code, rec.Body)
+		}
+		return 0, io.ErrUnexpectedEOF
+	}
+	r := httptest.NewRequest(http.MethodPost, "/v1/events/user_login", readFunc(meanwhile))
+	r.ContentLength = 1 << 40
+	rec := httptest.NewRecorder()
+	w.ServeHTTP(rec, r)
+	if rec.Code != http.StatusRequestEntityTooLarge {
+		t.Errorf("%d %s", rec.Code, rec.Body)
+	}
+	if rec := httpPost(w, "/v1/events/user_login", login("c")); rec.Code != http.StatusAccepted {
+		t.Errorf("afterwards: %d %s", rec.Code, rec.Body)
+	}
+}
+
 // FuzzWebhook: what HTTP takes is what the consumer reads from the stream's message, and nothing else.
 func FuzzWebhook(f *testing.F) {
 	f.Add("user_login", "", "id-1", "", []byte(login("c")))

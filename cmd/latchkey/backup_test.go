@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -175,6 +176,24 @@ func TestRestoreRefuses(t *testing.T) {
 	}
 	if kept, _ := filepath.Glob(filepath.Join(data, "store.before-*", "p00.db")); len(kept) != 1 {
 		t.Errorf("the store that was there is not kept: %v", kept)
+	}
+}
+
+// TestRestoreKilled leaves what a restore that was killed leaves. A start without dropUnfinished turns it red.
+func TestRestoreKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/once.yaml": onceWorkflow})
+	left := filepath.Join(w.config().Data, unfinished+"123")
+	err := os.MkdirAll(left, 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(left, "p00.db"), []byte("ada@example.com"), 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.start()
+	if _, err := os.Stat(left); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the copy of the store is still there: %v", err)
 	}
 }
 

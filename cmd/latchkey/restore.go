@@ -80,13 +80,32 @@ func mergeForgotten(cfg *Config, file string) error {
 	return err
 }
 
+// unfinished begins the names of folders below data that a backup is unpacked into.
+const unfinished = "restore-"
+
+// dropUnfinished removes what a restore that was killed had unpacked: the data of learners that nobody looks after. The caller holds the
+// store; a restore that is under way cannot put its own in place then, and fails.
+func dropUnfinished(data string) error {
+	entries, err := os.ReadDir(data)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), unfinished) {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(data, e.Name())))
+		}
+	}
+	return err
+}
+
 // restore puts the backup's store in place, and one that was there aside. Until everything is checked nothing changes.
 func restore(ctx context.Context, cfg *Config, file string, force bool) (m restored, aside string, err error) {
 	store := filepath.Join(cfg.Data, "store")
-	there, err := checkStore(cfg, store, force)
+	there, release, err := holdStore(cfg, store, force)
 	if err != nil {
 		return m, "", err
 	}
+	defer func() { err = errors.Join(err, release()) }()
 	f, err := os.Open(file)
 	if err != nil {
 		return m, "", err
@@ -95,7 +114,7 @@ func restore(ctx context.Context, cfg *Config, file string, force bool) (m resto
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return m, "", err
 	}
-	fresh, err := os.MkdirTemp(cfg.Data, "restore-") // mode 0700
+	fresh, err := os.MkdirTemp(cfg.Data, unfinished) // mode 0700
 	if err != nil {
 		return m, "", err
 	}
@@ -119,25 +138,27 @@ func restore(ctx context.Context, cfg *Config, file string, force bool) (m resto
 	return m, aside, syncFolder(cfg.Data)
 }
 
-// checkStore reports whether the project has a store, and whether it may be replaced.
-func checkStore(cfg *Config, store string, force bool) (there bool, err error) {
+// holdStore reports whether the project has a store, and whether it may be replaced. Until release nobody else opens it: a server that is
+// started meanwhile would go on with what is moved aside.
+func holdStore(cfg *Config, store string, force bool) (there bool, release func() error, err error) {
+	release = func() error { return nil }
 	entries, err := os.ReadDir(store)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), err == nil && len(entries) == 0:
-		return false, nil
+		return false, release, nil
 	case err != nil:
-		return false, err
+		return false, release, err
 	case !force:
-		return true, fmt.Errorf("%s holds a store already: --force moves it aside, or name another folder with --data", store)
+		return true, release, fmt.Errorf("%s holds a store already: --force moves it aside, or name another folder with --data", store)
 	}
 	s, err := boltstore.Open(store, boltstore.Options{Partitions: cfg.Partitions})
 	switch {
 	case errors.Is(err, boltstore.ErrInUse):
-		return true, err
+		return true, release, err
 	case err == nil:
-		return true, s.Close()
+		release = s.Close
 	}
-	return true, nil // one that cannot be opened is what backups are for
+	return true, release, nil // one that cannot be opened is what backups are for
 }
 
 func writePart(path string, r io.Reader) error {

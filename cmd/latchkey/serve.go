@@ -120,6 +120,9 @@ func (i *instance) openStores(context.Context) (err error) {
 			i.log.Error().Err(err).Msg("close store")
 		}
 	})
+	if err := dropUnfinished(i.cfg.Data); err != nil {
+		return fmt.Errorf("remove what a restore left behind: %w", err)
+	}
 	i.trail = linkgen.NewTrail(i.stores)
 	i.links = linkgen.New(i.keys, func(location string) (linkgen.Settings, bool) {
 		s := i.site(location)

@@ -163,6 +163,9 @@ type Door struct {
 	bound []byte
 }
 
+// Over reports whether a link that is NoAccess ended with its contact's last access, so that a later grant does not bring it back.
+func (d Door) Over() bool { return d.Reason == NoAccess && !d.cause.At.IsZero() }
+
 // OtherBrowser reports whether the link is bound to another browser than the one that proves itself by that: see
 // Visit.Browser.
 func (d Door) OtherBrowser(browser engine.Secret) bool { return boundElsewhere(d.bound, browser) }

@@ -273,6 +273,12 @@ func TestReasonsAndSummaries(t *testing.T) {
 			p.Offers, p.Products = nil, nil
 			b.save(p)
 		}, NoAccess, "This link lets nobody in now: its contact holds no offer and no product."},
+		{func(b *bench, _ Token) {
+			p := b.person("c-17", "ada@example.com", "")
+			p.Offers, p.Products = nil, nil
+			b.save(p)
+			b.update(b.ada, func(tx engine.Tx) error { return b.links.RevokeContact(tx, loc, b.ada, b.now) })
+		}, NoAccess, "This link does not work: its contact lost the last offer and product on 22 November 2026 at 09:00 UTC."},
 	} {
 		b := newBench(t, 1)
 		tok := b.mint(engine.LinkRequest{Ordinal: 1, Uses: 2, Address: "ada@example.com"})

@@ -257,6 +257,9 @@ func (i Info) Summary(zone *time.Location) string {
 	case Moved:
 		return "This link does not work: the address that it was sent to is no longer the contact's."
 	case NoAccess:
+		if !i.Revoked.IsZero() {
+			return fmt.Sprintf("This link does not work: its contact lost the last offer and product on %s.", at(i.Revoked))
+		}
 		return "This link lets nobody in now: its contact holds no offer and no product."
 	}
 	return "This link does not work."

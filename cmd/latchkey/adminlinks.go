@@ -285,6 +285,9 @@ func (i adminBook) End(ctx context.Context, _ string, w console.What) (console.E
 	if scope.Everything {
 		says = "All links and sessions of all locations, those of staff too, are ended."
 	}
+	if scope.Workflow != "" && !slices.Contains(i.workflowIDs(), scope.Workflow) {
+		says = fmt.Sprintf("There is no workflow %s. If there was one, all links and sessions of it are ended.", scope.Workflow)
+	}
 	return console.Ended{On: scope.String(), Says: says + " What is made from now on works."}, nil
 }
 
@@ -318,10 +321,7 @@ func (i adminBook) scope(ctx context.Context, w console.What) (linkgen.Scope, er
 		}
 		s.Run = id
 	case w.Workflow != "":
-		var names []string
-		for _, f := range i.inForce().set().Workflows {
-			names = append(names, f.ID)
-		}
+		names := i.workflowIDs()
 		// One whose file is gone has links too.
 		if near := engine.Nearest(w.Workflow, names); near != "" && !slices.Contains(names, w.Workflow) {
 			return s, fmt.Errorf("%w: no workflow %q; did you mean %s?", console.ErrInvalid, w.Workflow, near)
@@ -329,4 +329,12 @@ func (i adminBook) scope(ctx context.Context, w console.What) (linkgen.Scope, er
 		s.Workflow = w.Workflow
 	}
 	return s, nil
+}
+
+// workflowIDs lists the workflows in force.
+func (i adminBook) workflowIDs() (ids []string) {
+	for _, f := range i.inForce().set().Workflows {
+		ids = append(ids, f.ID)
+	}
+	return ids
 }

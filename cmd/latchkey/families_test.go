@@ -298,7 +298,7 @@ func testAccessRemoved(t *testing.T, extra string) {
 		t.Errorf("the portal with nothing left:\n%s", text)
 	}
 	for n, link := range found {
-		refuses(t, fmt.Sprintf("link %d with nothing left", n), link, "You have no course here yet")
+		refuses(t, fmt.Sprintf("link %d with nothing left", n), link, "Your access has ended")
 	}
 	between := w.linksTo("ada")[3] // the mails come before the SMS: two of grants, two of removals
 	refuses(t, "the link that was made with nothing left", between, "You have no course here yet")
@@ -307,7 +307,7 @@ func testAccessRemoved(t *testing.T, extra string) {
 	}
 	i, _ = w.start()
 	nc = w.connect()
-	refuses(t, "after a restart", found[0], "You have no course here yet")
+	refuses(t, "after a restart", found[0], "Your access has ended")
 
 	w.grant(nc, "ada", "lead")
 	w.quiet(i, nc)

@@ -139,10 +139,16 @@ func auditQuery(r *http.Request) AuditQuery {
 }
 
 func (c *Config) listAudit(r *http.Request) (any, error) {
+	page, err := c.query(r.URL.Query(), nil, "limit", "before", "who", "did", "on")
+	if err != nil {
+		return nil, err
+	}
 	if c.Audit == nil {
 		return []AuditEntry{}, nil
 	}
-	es, err := c.Audit.Entries(r.Context(), auditQuery(r))
+	q := auditQuery(r)
+	q.Limit = page.Limit
+	es, err := c.Audit.Entries(r.Context(), q)
 	if es == nil {
 		es = []AuditEntry{}
 	}

@@ -3,16 +3,21 @@ package console
 import (
 	"fmt"
 	"net/http"
+	"slices"
 )
 
 // This file is the admin API about many links at once.
 
 func (c *Config) listLinks(r *http.Request) (any, error) {
-	q, err := c.query(r.URL.Query(), nil, "limit", "before", "type")
+	q, err := c.query(r.URL.Query(), nil, "limit", "before", "kind")
 	if err != nil {
 		return nil, err
 	}
-	ls, err := c.Book.Recent(r.Context(), LinkQuery{Location: c.Location.ID, Kind: q.Type, Before: q.Before, Limit: q.Limit})
+	kind, kinds := r.URL.Query().Get("kind"), []string{KindLearner, KindApp, KindUser, kindStaff}
+	if kind != "" && !slices.Contains(kinds, kind) {
+		return nil, fmt.Errorf("%w: no kind %q of links; there are %s", ErrInvalid, kind, and(kinds))
+	}
+	ls, err := c.Book.Recent(r.Context(), LinkQuery{Location: c.Location.ID, Kind: kind, Before: q.Before, Limit: q.Limit})
 	if ls == nil {
 		ls = []Link{}
 	}

@@ -26,15 +26,15 @@ type Action string
 // The actions.
 const (
 	See        Action = "look at learners, links, messages, runs and workflows"
-	SeeHouse   Action = "look at dead letters, figures and the audit list"
+	SeeHouse   Action = "look at dead letters, metrics and the audit list"
 	MakeLink   Action = "make a link for a learner or an app"
 	SendLogin  Action = "send a login message"
 	ViewAs     Action = "view as a learner"
 	RevokeLink Action = "end a link"
 	RevokeMany Action = "end all links of a learner, a run or a workflow"
 	RevokeAll  Action = "end all links of the location"
-	MakeUser   Action = "make the staff link of the location"
-	Invite     Action = "invite and import learners"
+	MakeUser   Action = "make or end the staff link of the location"
+	Invite     Action = "add learners"
 	Forget     Action = "forget a learner"
 	Steer      Action = "retry, resend, cancel, replay and pause"
 	Publish    Action = "publish events"

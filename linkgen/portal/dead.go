@@ -42,7 +42,11 @@ func (p *Portal) dead(w http.ResponseWriter, r *http.Request, d linkgen.Door, te
 	case linkgen.Moved:
 		page.fill(t, "moved", loc.Name)
 	case linkgen.NoAccess:
-		page.fill(t, "no_access", loc.Name)
+		if d.Over() { // it is no use to open it again
+			page.fill(t, "access_over", loc.Name)
+		} else {
+			page.fill(t, "no_access", loc.Name)
+		}
 	case linkgen.OtherBrowser:
 		page.fill(t, "other_browser", loc.Name)
 	default:

@@ -110,7 +110,7 @@ func TestDeadLinksSayWhy(t *testing.T) {
 	}{
 		"expired": {func(s *site, _ string) { s.pass(26 * time.Hour) },
 			[]string{"This link has expired", "2 hours ago", "Monday 23 November 2026, 09:00 UTC", "Send me a new one", "a•••@e•••.com"}},
-		"replaced": {func(s *site, _ string) { s.mint(s.ada, engine.LinkRequest{ByHand: true}) }, []string{"A newer link has taken", "The link in that one works"}},
+		"replaced": {func(s *site, _ string) { s.mint(s.ada, engine.LinkRequest{ByHand: true}) }, []string{"A newer link has taken", "Open the one in the newest message from Acme Academy."}},
 		"revoked": {func(s *site, link string) {
 			tok, _ := linkgen.ParseToken(strings.TrimPrefix(link, "/l/"))
 			s.update(s.ada.Key, func(tx engine.Tx) error { return s.links.Revoke(tx, tok.Selector().ID(), "Sam", t0) })
@@ -157,7 +157,11 @@ func TestSessionEndsWithAccess(t *testing.T) {
 	s.save(s.ada)
 	s.update(s.ada.Key, func(tx engine.Tx) error { return s.links.RevokeContact(tx, locID, s.ada.Key, s.now()) })
 	open.wants(open.get("/"), 403, "Your access has ended")
-	open.wants(open.get(link), 410, "You have no course here yet")
+	dead := open.get(link)
+	open.wants(dead, 410, "Your access has ended", "this link ended with the last one")
+	if strings.Contains(dead.body, "open the link in your message again") {
+		t.Error("who has lost all access is told to wait and open the link again, which will never let them in")
+	}
 	s.ada.Offers = held
 	s.save(s.ada)
 	open.wants(open.get("/"), 200, "You are not signed in")

@@ -98,7 +98,7 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 		}
 		b.nc, settings, err = natscontext.Connect(b.cfg.Context, opts...)
 		if err != nil {
-			return fmt.Errorf("nats.context %q: %w", b.cfg.Context, err)
+			return fmt.Errorf("nats.context %q: %w", b.cfg.Context, bare(err))
 		}
 	case b.cfg.URL != "":
 		opts, err = b.clientOptions(opts)
@@ -107,7 +107,7 @@ func (b *Bus) connect(ctx context.Context) (err error) {
 		}
 		b.nc, err = nats.Connect(b.cfg.URL, opts...)
 		if err != nil {
-			return fmt.Errorf("nats.url %s: %w", redact(b.cfg.URL), err)
+			return fmt.Errorf("nats.url %s: %w", redact(b.cfg.URL), bare(err))
 		}
 	default:
 		srv, login, full, err := startServer(ctx, b.cfg)
@@ -192,6 +192,14 @@ func (b *Bus) clientOptions(opts []nats.Option) ([]nats.Option, error) {
 		opts = append(opts, nats.ClientCert(c.TLS.Cert, c.TLS.Key))
 	}
 	return opts, nil
+}
+
+// bare returns an error without the address that it is about, which may hold a password.
+func bare(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
 }
 
 // redact removes passwords and tokens from a list of URLs.

@@ -50,6 +50,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"no certificate", Config{Listen: "127.0.0.1:0", TLS: TLS{Cert: "none.pem", Key: "none.pem"}}, "nats.tls: open none.pem"},
 		{"key alone", Config{Listen: "127.0.0.1:0", TLS: TLS{Key: "k"}}, "needs cert and key"},
 		{"nobody there", Config{URL: "nats://bob:secret@" + taken[:len(taken)-len(port)] + "1"}, "nats.url nats://redacted@127.0.0.1:1: "},
+		{"password without escapes", Config{URL: "nats://bob:secret%zz@127.0.0.1:1"}, "nats.url (not a URL): invalid URL escape"},
+		{"port that is none", Config{URL: "nats://bob:secret@127.0.0.1:nats"}, "nats.url (not a URL): invalid port"},
 		{"url and context", Config{URL: "nats://x", Context: "y"}, "nats.url and nats.context"},
 		{"unknown context", Config{Context: "no-such-context"}, `nats.context "no-such-context"`},
 	}

@@ -42,3 +42,14 @@ func TestAPIKeyFile(t *testing.T) {
 		t.Error("a key was made nowhere")
 	}
 }
+
+// TestServerHoldsAKey: a key in the address of a server, which ends up in the logs of scripts, is not repeated.
+func TestServerHoldsAKey(t *testing.T) {
+	t.Parallel()
+	for _, server := range []string{"http://u:sesame@127.0.0.1:1", "http://u:sesame%zz@127.0.0.1:1", "u:sesame"} {
+		code, out, errs := command(t, "runs", "list", "--server", server)
+		if code == exitOK || strings.Contains(out+errs, "sesame") {
+			t.Errorf("%s: %d %s%s", server, code, out, errs)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func (a *app) client(c *cli.Command) (*client, error) {
 	cl.key = engine.NewSecret(envMap(a.env)["LATCHKEY_KEY"])
 	if cl.base != "" {
 		if u, err := url.Parse(cl.base); err != nil || u.Host == "" {
-			return nil, usagef("--server %q is no URL; write for instance http://127.0.0.1:8081", cl.base)
+			return nil, usagef("--server is no URL; write for instance http://127.0.0.1:8081") // not repeated: it may hold a key
 		}
 		return cl, nil
 	}
@@ -127,7 +127,7 @@ func (cl *client) send(ctx context.Context, method, path string, in any) (*http.
 	res, err := cl.http.Do(req)
 	var op *net.OpError
 	if errors.As(err, &op) && op.Op == "dial" {
-		return nil, fmt.Errorf("no server answers at %s; start one with: latchkey run", cl.base)
+		return nil, fmt.Errorf("no server answers at %s; start one with: latchkey run", cl.shown())
 	}
 	return res, err
 }
@@ -159,7 +159,16 @@ func (cl *client) refused(res *http.Response) error {
 	default:
 		return errors.New(p.Detail)
 	}
-	return fmt.Errorf("%s answered %s", cl.base, res.Status)
+	return fmt.Errorf("%s answered %s", cl.shown(), res.Status)
+}
+
+// shown is where the server is, without a key.
+func (cl *client) shown() string {
+	u, err := url.Parse(cl.base)
+	if err != nil {
+		return "the server"
+	}
+	return u.Redacted()
 }
 
 // print writes v in the form that --output asks for; text writes the text form.

@@ -76,6 +76,9 @@ func TestConfigProblems(t *testing.T) {
 		{"all at once", "timezone: Mars\nlinks:\n  ttl: 5\n  keep: none\n", "latchkey.yaml:1:11: timezone: no time zone \"Mars\"; write for instance Europe/London\n" +
 			"latchkey.yaml:3:8: links.ttl: "},
 		{"an unset variable", "sms: {twilio: {account_sid: \"${NO_SUCH}\"}}\n", "latchkey.yaml:1:29: sms.twilio.account_sid: the environment has no NO_SUCH"},
+		{"a variable of no name", "events: {token: \"${EVENTS-TOKEN-OF-THE-SITE}\"}\n", "latchkey.yaml:1:17: events.token: behind ${ stands the name of a variable"},
+		{"a default of a variable", "secrets: {crm: \"${CRM_SECRET:-none}\"}\n", "latchkey.yaml:1:16: secrets.crm: behind ${ stands"},
+		{"a variable that does not end", "events: {token: \"${EVENTS_TOKEN_OF_THE_SITE\"}\n", "latchkey.yaml:1:17: events.token: behind ${ stands"},
 		{"http off loopback", "base_url: http://go.example.com\n", "latchkey.yaml:1:11: base_url: http is for this machine only"},
 		{"a language that is not spoken", "language: fr\n", `latchkey.yaml:1:11: language: "fr" is none of en, de`},
 		{"a logo that is not there", "logo: logo.svg\n", "latchkey.yaml:1:7: logo: open "},

@@ -313,14 +313,20 @@ func (r *configReader) readEnv() {
 	}
 }
 
-var varPattern = regexp.MustCompile(`\$(\$|\{[A-Za-z_][A-Za-z0-9_]*\})`)
+var varPattern = regexp.MustCompile(`\$\$|\$\{([A-Za-z_][A-Za-z0-9_]*\})?`)
 
-// expand puts environment variables for ${VAR}, and a dollar for $$.
+// expand puts environment variables for ${VAR}, and a dollar for $$. A ${ that begins no variable is a mistake: as it stands in the
+// file it would be a secret that all know who know the file.
 func (r *configReader) expand(v string) (string, error) {
 	var missing []string
+	bad := false
 	out := varPattern.ReplaceAllStringFunc(v, func(m string) string {
-		if m == "$$" {
+		switch m {
+		case "$$":
 			return "$"
+		case "${":
+			bad = true
+			return m
 		}
 		name := m[2 : len(m)-1]
 		val, ok := r.env[name]
@@ -329,6 +335,9 @@ func (r *configReader) expand(v string) (string, error) {
 		}
 		return val
 	})
+	if bad {
+		return "", errors.New("behind ${ stands the name of a variable, of letters, digits and _, and then }; a dollar is written $$")
+	}
 	if missing != nil {
 		return "", fmt.Errorf("the environment has no %s", strings.Join(missing, ", "))
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -269,18 +270,18 @@ func TestLocationReload(t *testing.T) {
 			"Seven Academy, Nine Studio", map[string]string{"academy": "events.token: studio has the same one"}},
 		{"the folder goes", map[string]string{studio: "", academy: file("Ten Academy", "")}, "Ten Academy, Nine Studio", map[string]string{"studio": "is not there any more"}},
 	} {
-		for name, text := range c.files {
-			if text == "" {
-				if err := os.Rename(filepath.Join(w.dir, "sites"), filepath.Join(w.dir, "gone")); err != nil {
-					t.Fatal(err)
-				}
-				continue
-			}
-			next := filepath.Join(w.dir, "next")
-			if err := os.WriteFile(next, []byte(text), 0o600); err != nil {
+		names := slices.Sorted(maps.Keys(c.files))
+		for _, name := range names {
+			if err := os.WriteFile(filepath.Join(w.dir, name+".next"), []byte(c.files[name]), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.Rename(next, filepath.Join(w.dir, name)); err != nil {
+		}
+		for _, name := range names { // one right after the other, so that none is read without the rest
+			from, to := filepath.Join(w.dir, name+".next"), filepath.Join(w.dir, name)
+			if c.files[name] == "" {
+				from, to = filepath.Join(w.dir, "sites"), filepath.Join(w.dir, "gone")
+			}
+			if err := os.Rename(from, to); err != nil {
 				t.Fatal(err)
 			}
 		}

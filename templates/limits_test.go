@@ -23,7 +23,7 @@ func TestRangesWithinRanges(t *testing.T) {
 			t.Errorf("%d deep: %v", depth, err)
 		}
 	}
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > 30*time.Second {
 		t.Errorf("took %v", took)
 	}
 }

@@ -280,7 +280,7 @@ func TestAliasBomb(t *testing.T) {
 	}
 	start := time.Now()
 	flow, problems := load("bomb.yaml", []byte(b.String()))
-	if flow != nil || len(problems) == 0 || time.Since(start) > 5*time.Second {
+	if flow != nil || len(problems) == 0 || time.Since(start) > 30*time.Second {
 		t.Error(flow != nil, len(problems), time.Since(start))
 	}
 }
@@ -291,7 +291,7 @@ func TestLongText(t *testing.T) {
 	for _, fill := range []string{" ", "a", "a ", "''"} {
 		src := "triggers: [user_login]\nclass: marketing\nsteps:\n- email: {text: 'a" + strings.Repeat(fill, 200_000/len(fill)) + "<<nope>>'}\n"
 		start := time.Now()
-		if _, problems := load("f.yaml", []byte(src)); len(problems) != 1 || problems[0].Col != 200_019 || time.Since(start) > 5*time.Second {
+		if _, problems := load("f.yaml", []byte(src)); len(problems) != 1 || problems[0].Col != 200_019 || time.Since(start) > 30*time.Second {
 			t.Errorf("%q: %v after %v", fill, problems, time.Since(start))
 		}
 	}

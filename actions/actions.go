@@ -173,9 +173,10 @@ func (d *Deps) mint(tx engine.Tx, call engine.Call, fields []templates.LinkField
 	var apps []string
 	for _, f := range fields {
 		as := d.asked(f, &call.Run.Event)
+		to, in := destination(as.To, &call.Run.Event)
 		id, url, err := d.LoginLink(tx, engine.LinkRequest{
 			Now: call.Now, Location: call.Run.Location, Contact: call.Run.Contact, Ordinal: call.Run.Ordinal,
-			App: as.App, To: destination(as.To, &call.Run.Event), TTL: as.TTL, Uses: as.Uses, Bind: as.Bind,
+			App: as.App, To: to, In: in, TTL: as.TTL, Uses: as.Uses, Bind: as.Bind,
 			Run: call.Run.ID, Workflow: call.Run.Workflow, Step: strings.Join(call.Task.Step, "/"),
 			Channel: channel, Address: address, ByHand: hand && !slices.Contains(apps, as.App),
 		})
@@ -188,15 +189,22 @@ func (d *Deps) mint(tx engine.Tx, call engine.Call, fields []templates.LinkField
 	return links, nil
 }
 
-// destination resolves to=lesson to the event's lesson. An event without one leads to the start page.
-func destination(to string, ev *engine.Event) string {
+// destination resolves to=lesson to the event's lesson, in the event's product. An event without one leads to the start page.
+func destination(to string, ev *engine.Event) (at, in string) {
+	if asked, _ := ev.Custom["to"].(string); isAsked(ev) && to != "" && to == asked {
+		in, _ = ev.Custom["in"].(string)
+	}
 	if to == "" || strings.Contains(to, ":") {
-		return to
+		return to, in
 	}
-	if noun := ev.Noun(to); noun != nil && noun.ID != "" {
-		return to + ":" + noun.ID
+	noun := ev.Noun(to)
+	if noun == nil || noun.ID == "" {
+		return "", ""
 	}
-	return ""
+	if product := ev.Noun("product"); product != nil && to != "product" {
+		in = product.ID
+	}
+	return to + ":" + noun.ID, in
 }
 
 // settle supersedes older links once a message with newer ones is on its way.

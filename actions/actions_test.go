@@ -197,6 +197,35 @@ func TestSettleForEachApp(t *testing.T) {
 	}
 }
 
+// TestLinkNamesTheEventsProduct has links to the run's own lesson say in which product that is: another may have one of that id. One to a
+// fixed lesson is in none that is known, unless whoever asked for the link said so.
+func TestLinkNamesTheEventsProduct(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, nil)
+	b.event.Product, b.event.Category = &engine.Noun{ID: "go-101"}, &engine.Noun{ID: "basics"}
+	for _, c := range []struct {
+		field, event string
+		custom       engine.Custom
+		want         string
+	}{
+		{"<<login_url to=lesson>>", "lesson_completed", nil, "lesson:intro in go-101"},
+		{"<<login_url to=category>>", "lesson_completed", nil, "category:basics in go-101"},
+		{"<<login_url to=product>>", "lesson_completed", nil, "product:go-101 in "},
+		{`<<login_url to="lesson:loops">>`, "lesson_completed", engine.Custom{"to": "lesson:loops", "in": "x"}, "lesson:loops in "},
+		{"<<login_url>>", engine.EventLogin, engine.Custom{"to": "lesson:loops", "in": "go-102"}, "lesson:loops in go-102"},
+		{"<<login_url>>", engine.EventLogin, engine.Custom{"to": "lesson:loops"}, "lesson:loops in "},
+	} {
+		a, call := b.call(t, "- email: {subject: Hi, text: '"+c.field+"'}")
+		call.Run.Event.Type, call.Run.Event.Custom, b.minted = c.event, c.custom, nil
+		if _, _, err := attempt(t, a, call); err != nil {
+			t.Fatal(err)
+		}
+		if got := b.minted[0].To + " in " + b.minted[0].In; got != c.want {
+			t.Errorf("%s of %s leads to %q, want %q", c.field, c.event, got, c.want)
+		}
+	}
+}
+
 // TestByHand has the first message of a run that staff started end older links at once, once for each app. A further attempt, another
 // message of the run and what anybody may ask for end none.
 func TestByHand(t *testing.T) {

@@ -18,7 +18,7 @@ type LoginPolicy struct {
 // asked returns a link field as the run's event wants it, if it is one that asks for a link: where it leads, and for how long
 // and how often it works if no operator sent it. What the field says itself counts first.
 func (d *Deps) asked(f templates.LinkField, ev *engine.Event) templates.LinkField {
-	if ev.Type != engine.EventLogin && ev.Type != engine.EventInvite {
+	if !isAsked(ev) {
 		return f
 	}
 	if f.App == "" && f.To == "" {
@@ -39,6 +39,11 @@ func (d *Deps) asked(f templates.LinkField, ev *engine.Event) templates.LinkFiel
 		}
 	}
 	return f
+}
+
+// isAsked reports whether an event is that somebody asked for a link.
+func isAsked(ev *engine.Event) bool {
+	return ev.Type == engine.EventLogin || ev.Type == engine.EventInvite
 }
 
 // byStaff reports whether an operator sends the link.

@@ -131,6 +131,7 @@ type LinkRequest struct {
 	Ordinal  uint64 // see Event.Ordinal
 	App      string
 	To       string        // "product:go-101", "category:…", "lesson:…"
+	In       string        // the product that the category or lesson is in, where it is known
 	TTL      time.Duration // 0 is the location's default
 	Uses     int           // 0 is the location's default
 	Run      ID

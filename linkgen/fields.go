@@ -65,6 +65,7 @@ func (l linkRecord) write(w *engine.FieldWriter) {
 	w.Flag(19, l.Bind)
 	w.Text(20, l.By)
 	w.Text(21, l.Email)
+	w.Text(22, l.In)
 }
 
 func (l *linkRecord) read(r *engine.FieldReader) {
@@ -111,6 +112,8 @@ func (l *linkRecord) read(r *engine.FieldReader) {
 		l.By = r.Text()
 	case 21:
 		l.Email = r.Text()
+	case 22:
+		l.In = r.Text()
 	}
 }
 

@@ -32,6 +32,8 @@ func TestGoldenRecords(t *testing.T) {
 		"account": {&account{Epoch: 3, Revoked: t0, Sessions: [][]byte{bytes.Repeat([]byte{3}, 32)}}, new(account)},
 		"boundlink": {&linkRecord{Link: Link{Location: loc, Kind: Learner, Contact: id, Created: t0, Expires: t0.Add(defaultTTL), MaxUses: 1,
 			Bind: true, By: "sam"}, KeyID: "00c0ffee", MAC: bytes.Repeat([]byte{1}, 32)}, new(linkRecord)},
+		"linkin": {&linkRecord{Link: Link{Location: loc, Kind: Learner, Contact: id, To: "lesson:intro", In: "go-101", Created: t0, Expires: t0.Add(defaultTTL)},
+			KeyID: "00c0ffee", MAC: bytes.Repeat([]byte{1}, 32)}, new(linkRecord)},
 		"stafflink": {&linkRecord{Link: Link{Location: loc, Kind: Staff, Created: t0, Expires: t0.Add(StaffTTL), MaxUses: 1, Email: "sam@acme.test"},
 			KeyID: "00c0ffee", MAC: bytes.Repeat([]byte{1}, 32)}, new(linkRecord)},
 		"bounduse":   {&usage{Count: 1, First: t0, Last: t0, Bound: bytes.Repeat([]byte{4}, 32)}, new(usage)},

@@ -142,7 +142,7 @@ func newLink(req engine.LinkRequest, set Settings) Link {
 	}
 	now := req.Now.UTC().Truncate(time.Millisecond)
 	return Link{
-		Location: req.Location, Kind: Learner, Contact: req.Contact, App: req.App, To: cleanTo(req.To), Ordinal: req.Ordinal,
+		Location: req.Location, Kind: Learner, Contact: req.Contact, App: req.App, To: cleanTo(req.To), In: CleanIn(req.To, req.In), Ordinal: req.Ordinal,
 		Run: req.Run, Workflow: req.Workflow, Step: req.Step, Channel: req.Channel,
 		Created: now, Expires: now.Add(min(ttl, set.MaxTTL)), MaxUses: max(uses, 0), Bind: req.Bind, By: req.By,
 	}

@@ -28,6 +28,7 @@ type Link struct {
 	Contact  engine.ID `json:"contact,omitzero"` // of a Learner link only
 	App      string    `json:"app,omitempty"`    // "" is the client portal
 	To       string    `json:"to,omitempty"`
+	In       string    `json:"in,omitempty"`      // the product that To is in; empty if that is not known
 	Ordinal  uint64    `json:"ordinal,omitempty"` // of the event it was minted for
 	Run      engine.ID `json:"run,omitzero"`
 	Workflow string    `json:"workflow,omitempty"`

@@ -43,3 +43,13 @@ func cleanTo(to string) string {
 	}
 	return to
 }
+
+// CleanIn returns the product that a category or lesson is said to be in, if to names such a one and in can be a product's id. Else it
+// is empty: then it is looked for.
+func CleanIn(to, in string) string {
+	noun, _, ok := ParseTo(to)
+	if _, _, named := ParseTo("product:" + in); !ok || !named || noun == "product" {
+		return ""
+	}
+	return in
+}

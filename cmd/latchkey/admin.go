@@ -84,7 +84,7 @@ func (i *instance) renewLink(ctx context.Context, _ engine.ID, link string) (act
 		return actions.Link{}, errStaffLink
 	}
 	id, url, err := i.mint(ctx, old.Location, old.Contact.Shard(), func(tx engine.Tx, now time.Time) (string, engine.Secret, error) {
-		return i.links.Mint(tx, engine.LinkRequest{Now: now, Location: old.Location, Contact: old.Contact, Ordinal: old.Ordinal, App: old.App, To: old.To,
+		return i.links.Mint(tx, engine.LinkRequest{Now: now, Location: old.Location, Contact: old.Contact, Ordinal: old.Ordinal, App: old.App, To: old.To, In: old.In,
 			Run: old.Run, Workflow: old.Workflow, Step: old.Step, Channel: "hand", Bind: old.Bind})
 	})
 	return actions.Link{ID: id, URL: url}, err

@@ -173,7 +173,7 @@ func (i *site) linkOf(info linkgen.Info) console.Link {
 	l := info.Link
 	out := console.Link{
 		ID: l.ID, Says: info.Summary(i.inForce().loc.Zone), State: string(info.State), Kind: string(l.Kind), Location: l.Location,
-		App: l.App, To: l.To, Channel: l.Channel, By: l.By, Workflow: l.Workflow, Step: l.Step,
+		App: l.App, To: l.To, In: l.In, Channel: l.Channel, By: l.By, Workflow: l.Workflow, Step: l.Step,
 		Created: l.Created, Expires: l.Expires, Uses: info.Uses, MaxUses: l.MaxUses, Sessions: info.Sessions,
 	}
 	if !l.Contact.IsZero() {

@@ -288,6 +288,7 @@ func showLink(w io.Writer, l console.Link) {
 	row("contact", strings.TrimSpace(l.Contact+" "+l.Who))
 	row("app", l.App)
 	row("to", l.To)
+	row("in", l.In)
 	row("sent by", l.Channel)
 	row("made by", l.By)
 	row("workflow", l.Workflow)

@@ -185,7 +185,7 @@ func (d *loginDesk) permit(ctx context.Context, a *loginAsked, p *engine.Person,
 func (d *loginDesk) start(ctx context.Context, a *loginAsked, p *engine.Person, language string) (result string, who engine.ID, err error) {
 	out, err := d.startRun(ctx, runner.HandStart{
 		Location: a.Location, Contact: p.Key, Workflow: loginFlow, Type: engine.EventLogin, Source: "latchkey", ID: a.ID.String(),
-		Custom: wishes(channelOf(&a.LoginRequest), a.App, a.To, language, map[string]any{"reason": a.Reason}), Rates: ratesOf(&a.LoginRequest),
+		Custom: wishes(channelOf(&a.LoginRequest), a.App, a.To, language, map[string]any{"reason": a.Reason, "in": a.In}), Rates: ratesOf(&a.LoginRequest),
 	})
 	who = p.Key
 	switch {

@@ -99,7 +99,7 @@ func testLoginMail(t *testing.T, extra string) {
 	w.learners("", "ada")
 	w.learners(`, "locale": "de-AT"`, "hans")
 
-	i.asks(t, 1, portal.LoginRequest{Address: " ADA@example.com ", App: "courses", To: "lesson:intro", Reason: "form"})
+	i.asks(t, 1, portal.LoginRequest{Address: " ADA@example.com ", App: "courses", To: "lesson:intro", In: "go-101", Reason: "form"})
 	mail := w.waitMails(1)[0]
 	if mail.to != "<ada@example.com>" || mail.subject != "Your login link for Acme Academy" || !strings.Contains(mail.text, "You did not ask for it?") ||
 		!strings.Contains(mail.html, "someone, most likely you, asked for a login link") {
@@ -115,7 +115,7 @@ func testLoginMail(t *testing.T, extra string) {
 	}
 	var link console.Link
 	w.ask(http.MethodGet, "/v1/links/"+m.Links[0], "", &link)
-	if link.App != "courses" || link.To != "lesson:intro" || link.MaxUses != 1 || link.Expires.Sub(link.Created) != 15*time.Minute || link.Run != m.Run {
+	if link.App != "courses" || link.To != "lesson:intro" || link.In != "go-101" || link.MaxUses != 1 || link.Expires.Sub(link.Created) != 15*time.Minute || link.Run != m.Run {
 		t.Errorf("%+v", link)
 	}
 	var run console.RunStory

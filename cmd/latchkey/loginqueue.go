@@ -37,7 +37,7 @@ func (a *loginAsked) key() []byte { return loginKey(a.Location, a.ID) }
 
 // A request's record: a version byte (1), and fields: contact (1), app (3), to (4), channel (5), language (6), reason (7), owner (8),
 // and what was typed as an address, sealed (9): it may be anybody's, or a link that was pasted there, and freed pages of the store keep
-// what was in them. Location and id are its key. Records of before have the address as it is (2).
+// what was in them; in (10). Location and id are its key. Records of before have the address as it is (2).
 func (d *loginDesk) write(a *loginAsked) []byte {
 	w := engine.FieldWriter{B: []byte{1}}
 	w.ID(1, a.Contact)
@@ -50,6 +50,7 @@ func (d *loginDesk) write(a *loginAsked) []byte {
 	if a.Address != "" {
 		w.Bytes(9, d.sealer.Seal(sealedFor(a.key()), a.Address))
 	}
+	w.Text(10, a.In)
 	return w.B
 }
 
@@ -88,6 +89,8 @@ func (d *loginDesk) readRecord(key, b []byte) (*loginAsked, error) {
 				return nil, fmt.Errorf("%w: address of a request for a login link: %w", engine.ErrRecord, err)
 			}
 			a.Address = address
+		case 10:
+			a.In = r.Text()
 		}
 	}
 	return a, r.Err

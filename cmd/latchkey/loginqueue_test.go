@@ -65,6 +65,11 @@ func TestGoldenLogin(t *testing.T) {
 	if _, err := d.readRecord(loginKey("academy", asked.Owner), today); !errors.Is(err, engine.ErrRecord) {
 		t.Errorf("a record at another's key: %v", err)
 	}
+	inside := *asked
+	inside.In = "go-101"
+	if got, err := d.readRecord(inside.key(), d.write(&inside)); err != nil || !reflect.DeepEqual(got, &inside) {
+		t.Errorf("with a product: %+v, %v", got, err)
+	}
 	for _, bad := range []string{"", "\x02", "\x01\x02\xff"} {
 		if _, err := d.readRecord(asked.key(), []byte(bad)); !errors.Is(err, engine.ErrRecord) {
 			t.Errorf("%q: %v", bad, err)

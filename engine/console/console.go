@@ -138,6 +138,7 @@ type Link struct {
 	Name     string    `json:"-"`             // the contact's, for pages
 	App      string    `json:"app,omitempty"`
 	To       string    `json:"to,omitempty"`
+	In       string    `json:"in,omitempty"` // the product that To is in, where it is known
 	Channel  string    `json:"channel,omitempty"`
 	By       string    `json:"by,omitempty"` // who made it by hand
 	Workflow string    `json:"workflow,omitempty"`

@@ -99,15 +99,15 @@ func (p *Portal) find(w http.ResponseWriter, r *http.Request) {
 			p.fail(w, r, err)
 			return
 		}
-		p.redirect(w, l.placeOf(courses, kind, id))
+		p.redirect(w, l.placeOf(courses, kind, id, r.URL.Query().Get("in")))
 	})
 }
 
-// placeOf returns the page of a category or lesson in one of the products that the learner holds. If none is known to have it, it is that of
+// placeOf returns the page of a category or lesson in the product in, or in another that the learner holds. If none is known to have it, it is that of
 // the courses.
-func (l *learner) placeOf(courses *engine.Courses, kind, id string) string {
+func (l *learner) placeOf(courses *engine.Courses, kind, id, in string) string {
 	noun := map[string]string{"c": "category", "s": "lesson"}[kind]
-	c := l.course(linkgen.PlaceOf(l.person, courses, noun, id, "").Product, courses)
+	c := l.course(linkgen.PlaceOf(l.person, courses, noun, id, in).Product, courses)
 	switch {
 	case kind == "c" && c.known.Category(id) != nil:
 		return c.categoryPath(id)

@@ -10,17 +10,18 @@ import (
 type destination struct {
 	App string // "" is the client portal
 	To  string // "product:go-101", "category:…" or "lesson:…"; may be empty
+	In  string // the product that the category or lesson is in; may be empty
 }
 
 // destinationOf returns the destination that a request names, as far as the location knows it.
-func destinationOf(set Settings, app, to string) destination {
+func destinationOf(set Settings, app, to, in string) destination {
 	if _, ok := set.Apps[app]; app != "" && !ok {
 		return destination{}
 	}
 	if _, _, ok := linkgen.ParseTo(to); !ok {
 		to = ""
 	}
-	return destination{app, to}
+	return destination{app, to, linkgen.CleanIn(to, in)}
 }
 
 // query writes a destination for a URL of ours.
@@ -31,6 +32,9 @@ func (d destination) query() url.Values {
 	}
 	if d.To != "" {
 		q.Set("to", d.To)
+	}
+	if d.In != "" {
+		q.Set("in", d.In)
 	}
 	return q
 }

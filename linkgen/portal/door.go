@@ -214,10 +214,8 @@ func (p *Portal) land(w http.ResponseWriter, door linkgen.Door) {
 		p.redirect(w, landing(door))
 		return
 	}
-	q := url.Values{"hop": {"1"}} // see LeadOn
-	if door.Link.To != "" {
-		q.Set("to", door.Link.To)
-	}
+	q := destination{To: door.Link.To, In: door.Link.In}.query()
+	q.Set("hop", "1") // see LeadOn
 	p.redirect(w, goTo(app, q))
 }
 
@@ -225,11 +223,12 @@ func (p *Portal) land(w http.ResponseWriter, door linkgen.Door) {
 // which is looked for there. All else leads to the courses.
 func landing(d linkgen.Door) string {
 	noun, id, _ := linkgen.ParseTo(d.Link.To)
+	in := destination{In: d.Link.In}.query()
 	switch path := url.PathEscape(id); noun {
 	case "category":
-		return "/c/" + path
+		return withQuery("/c/"+path, in)
 	case "lesson":
-		return "/s/" + path
+		return withQuery("/s/"+path, in)
 	case "product":
 		if d.Person != nil && d.Person.Products[id] != nil && !d.Person.Products[id].Removed {
 			return "/p/" + path

@@ -28,7 +28,7 @@ func (p *Portal) appDoor(w http.ResponseWriter, r *http.Request, door linkgen.Do
 		return
 	}
 	set := p.settings(door.Link.Location)
-	d := destinationOf(set, door.Link.App, door.Link.To)
+	d := destinationOf(set, door.Link.App, door.Link.To, door.Link.In)
 	if v.live && v.session.Location == door.Link.Location {
 		p.redirect(w, d.path(set))
 		return

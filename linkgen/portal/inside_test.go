@@ -102,6 +102,36 @@ func TestFindWhereTheLearnerIs(t *testing.T) {
 	}
 }
 
+// A link whose lesson is known to be in a product leads to it there, wherever its learner was last; only if they do not hold that
+// product it is looked for.
+func TestLinkLeadsToItsOwnCourse(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, 1)
+	s.happen(s.ada, "product_access_granted", "product=zig")
+	for _, product := range []string{"p-c-17", "zig"} {
+		s.happen(s.bob, "lesson_started", "product="+product, "category=start", "lesson=intro")
+	}
+	s.pass(time.Hour)
+	s.happen(s.ada, "lesson_started", "product=zig", "lesson=other") // where she was last
+	for _, c := range []struct{ to, in, want string }{
+		{"lesson:intro", "p-c-17", "/p/p-c-17/s/intro"}, {"category:start", "p-c-17", "/p/p-c-17/c/start"}, {"lesson:intro", "zig", "/p/zig/s/intro"},
+		{"lesson:intro", "", "/p/zig/s/intro"}, {"lesson:intro", "gone", "/p/zig/s/intro"}, {"product:p-c-17", "zig", "/p/p-c-17"}, {"", "zig", "/"},
+	} {
+		b := s.browser()
+		land := b.press(s.mint(s.ada, engine.LinkRequest{To: c.to, In: c.in})).Header.Get("Location")
+		if strings.HasPrefix(land, "/s/") || strings.HasPrefix(land, "/c/") {
+			land = b.get(land).Header.Get("Location")
+		}
+		if land != c.want {
+			t.Errorf("to %q in %q leads to %q, want %q", c.to, c.in, land, c.want)
+		}
+	}
+	land := s.browser().press(s.mint(s.ada, engine.LinkRequest{App: "courses", To: "lesson:intro", In: "p-c-17"})).Header.Get("Location")
+	if land != "/go/courses?hop=1&in=p-c-17&to=lesson%3Aintro" {
+		t.Errorf("into the course site by %q", land)
+	}
+}
+
 func TestCoursePages(t *testing.T) {
 	t.Parallel()
 	s := school(t)

@@ -28,7 +28,7 @@ func (p *Portal) loginForm(w http.ResponseWriter, r *http.Request) {
 		p.fail(w, r, err)
 		return
 	}
-	p.showLogin(w, r, loc, destinationOf(p.settings(loc.ID), q.Get("app"), q.Get("to")), http.StatusOK, loginPage{SignedIn: v.live})
+	p.showLogin(w, r, loc, destinationOf(p.settings(loc.ID), q.Get("app"), q.Get("to"), q.Get("in")), http.StatusOK, loginPage{SignedIn: v.live})
 }
 
 func (p *Portal) showLogin(w http.ResponseWriter, r *http.Request, loc *engine.Location, d destination, status int, page loginPage) {
@@ -54,7 +54,7 @@ func (p *Portal) login(w http.ResponseWriter, r *http.Request) {
 	}
 	loc := p.location(f.get("location"))
 	t, set := speak(r, loc, nil), p.settings(loc.ID)
-	d := destinationOf(set, f.get("app"), f.get("to"))
+	d := destinationOf(set, f.get("app"), f.get("to"), f.get("in"))
 	address, ok := readAddress(f.get("address"))
 	if !ok {
 		p.showLogin(w, r, loc, d, http.StatusUnprocessableEntity, loginPage{Address: f.get("address"), Wrong: t.say("login.wrong")})
@@ -68,7 +68,7 @@ func (p *Portal) login(w http.ResponseWriter, r *http.Request) {
 		p.tell(w, t, loc, http.StatusNotFound, "no_login")
 		return
 	}
-	err := p.Mail.Send(r.Context(), LoginRequest{Location: loc.ID, Address: address, App: d.App, To: d.To, Channel: channel,
+	err := p.Mail.Send(r.Context(), LoginRequest{Location: loc.ID, Address: address, App: d.App, To: d.To, In: d.In, Channel: channel,
 		Lang: t.tag.String(), Client: p.client(r), Reason: "form"})
 	p.asked(w, r, loc, t, err, "sent")
 }

@@ -18,15 +18,19 @@ func TestLoginFormKeepsItsDestination(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)
 	for query, want := range map[string]LoginRequest{
-		"":                            {},
-		"app=courses":                 {App: "courses"},
-		"app=courses&to=lesson:intro": {App: "courses", To: "lesson:intro"},
-		"to=product:go-101":           {To: "product:go-101"},
-		"app=courses&to=//evil.test":  {App: "courses"},
-		"app=evil&to=lesson:intro":    {},
-		"app=//evil.test":             {},
-		"to=https://evil.test/":       {},
-		"to=lesson:a%0d%0aLocation:x": {},
+		"":                                      {},
+		"app=courses":                           {App: "courses"},
+		"app=courses&to=lesson:intro":           {App: "courses", To: "lesson:intro"},
+		"to=product:go-101":                     {To: "product:go-101"},
+		"app=courses&to=lesson:intro&in=go-101": {App: "courses", To: "lesson:intro", In: "go-101"},
+		"to=product:go-101&in=go-102":           {To: "product:go-101"},
+		"to=lesson:intro&in=..%2Fevil":          {To: "lesson:intro"},
+		"app=courses&in=go-101":                 {App: "courses"},
+		"app=courses&to=//evil.test":            {App: "courses"},
+		"app=evil&to=lesson:intro":              {},
+		"app=//evil.test":                       {},
+		"to=https://evil.test/":                 {},
+		"to=lesson:a%0d%0aLocation:x":           {},
 		"to=lesson:" + url.QueryEscape(strings.Repeat("x", 300)): {},
 		"location=nowhere": {},
 	} {
@@ -34,7 +38,7 @@ func TestLoginFormKeepsItsDestination(t *testing.T) {
 		page := b.get("/login?" + query)
 		b.wants(page, 200, "Sign in to Acme Academy", `action="/login"`, "Send me a login link")
 		fields := url.Values{"address": {"ada@example.com"}}
-		for _, name := range []string{"app", "to", "location"} {
+		for _, name := range []string{"app", "to", "in", "location"} {
 			if _, after, ok := strings.Cut(page.body, `name="`+name+`" value="`); ok {
 				v, _, _ := strings.Cut(after, `"`)
 				fields.Set(name, v)
@@ -53,7 +57,7 @@ func TestLoginFormKeepsItsDestination(t *testing.T) {
 	}
 }
 
-// Red when login reads the destination as it comes, destination{f.get("app"), f.get("to")}; and when leave asks for no known app.
+// Red when login reads the destination as it comes, destination{f.get("app"), f.get("to"), f.get("in")}; and when leave asks for no known app.
 func TestAttack12OpenRedirect(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 1)
@@ -245,7 +249,7 @@ func TestLimiterIsBounded(t *testing.T) {
 func TestAttack26Resend(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, 4)
-	link := s.mint(s.ada, engine.LinkRequest{App: "courses", To: "lesson:intro", Address: "ada@example.com"})
+	link := s.mint(s.ada, engine.LinkRequest{App: "courses", To: "lesson:intro", In: "go-101", Address: "ada@example.com"})
 	s.pass(30 * time.Hour)
 	b := s.browser()
 	b.wants(b.get(link), 410, "This link has expired", `action="/l/new"`, `value="`+link[3:]+`"`, "a•••@e•••.com")
@@ -253,7 +257,7 @@ func TestAttack26Resend(t *testing.T) {
 	r := b.post("/l/new", url.Values{"t": {link[3:]}, "address": {"eve@evil.test"}, "email": {"eve@evil.test"}, "contact": {"c-18"}, "to": {"product:x"}})
 	b.wants(r, 202, "Check your messages")
 	got := s.asked()
-	if len(got) != 1 || got[0].Contact != s.ada.Key || got[0].Address != "" || got[0].App != "courses" || got[0].To != "lesson:intro" || got[0].Reason != "expired" || got[0].Channel != "email" {
+	if len(got) != 1 || got[0].Contact != s.ada.Key || got[0].Address != "" || got[0].App != "courses" || got[0].To != "lesson:intro" || got[0].In != "go-101" || got[0].Reason != "expired" || got[0].Channel != "email" {
 		t.Fatalf("asked %+v", got)
 	}
 	for _, shown := range []string{"/l/", link[3:], "ada@", "e•••"} {

@@ -29,8 +29,9 @@ type LoginRequest struct {
 	Location string
 	Contact  engine.ID // of a genuine link, old or used up; zero if it is not known
 	Address  string    // the e-mail address as a visitor typed it; counts only if Contact is zero
-	App      string    // where the new link leads, both perhaps empty: the app,
-	To       string    // and "product:go-101", "category:…" or "lesson:…" in it
+	App      string    // where the new link leads, each perhaps empty: the app,
+	To       string    // and "product:go-101", "category:…" or "lesson:…" in it,
+	In       string    // and the product that the category or lesson is in
 	Channel  string    // "email" (as is "") or "sms", which goes to the phone number on file
 	Lang     string    // BCP 47: the language that the visitor read the page in; the contact's own wins
 	Client   netip.Addr

@@ -66,8 +66,8 @@ func (p *Portal) renew(w http.ResponseWriter, r *http.Request) {
 		p.tell(w, t, loc, http.StatusAccepted, "renewed")
 		return
 	}
-	d := destinationOf(p.settings(loc.ID), door.Link.App, door.Link.To)
-	err := p.Mail.Send(r.Context(), LoginRequest{Location: loc.ID, Contact: door.Person.Key, App: d.App, To: d.To, Channel: channel,
+	d := destinationOf(p.settings(loc.ID), door.Link.App, door.Link.To, door.Link.In)
+	err := p.Mail.Send(r.Context(), LoginRequest{Location: loc.ID, Contact: door.Person.Key, App: d.App, To: d.To, In: d.In, Channel: channel,
 		Lang: t.tag.String(), Client: p.client(r), Reason: string(door.Reason)})
 	p.asked(w, r, loc, t, err, "renewed")
 }

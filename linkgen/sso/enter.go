@@ -23,7 +23,7 @@ func (h *Handler) enter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if person == nil {
-		h.login(w, h.locationOf(name), name, to)
+		h.login(w, h.locationOf(name), name, to, linkgen.CleanIn(to, r.URL.Query().Get("in")))
 		return
 	}
 	app, ok := h.app(s.Location, name)
@@ -108,10 +108,13 @@ func (h *Handler) lead(w http.ResponseWriter, r *http.Request, s linkgen.Session
 }
 
 // login sends a visitor who is not signed in to the form that mails a link, and keeps where they wanted to go.
-func (h *Handler) login(w http.ResponseWriter, location, app, to string) {
+func (h *Handler) login(w http.ResponseWriter, location, app, to, in string) {
 	params := []string{"app", app}
 	if to != "" {
 		params = append(params, "to", to)
+	}
+	if in != "" {
+		params = append(params, "in", in)
 	}
 	if location != h.Home {
 		params = append(params, "location", location)

@@ -54,11 +54,12 @@ func TestEnterWithoutSession(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, courses)
 	for path, want := range map[string]string{
-		"/go/courses":                    "/login?app=courses",
-		"/go/courses?to=lesson:intro":    "/login?app=courses&to=lesson%3Aintro",
-		"/go/courses?to=https://evil/":   "/login?app=courses",
-		"/go/a%2Fb?to=product:x":         "/login?app=a%2Fb&to=product%3Ax",
-		"/go/courses?hop=1&to=product:x": "/login?app=courses&to=product%3Ax",
+		"/go/courses":                        "/login?app=courses",
+		"/go/courses?to=lesson:intro":        "/login?app=courses&to=lesson%3Aintro",
+		"/go/courses?to=lesson:intro&in=go":  "/login?app=courses&to=lesson%3Aintro&in=go",
+		"/go/courses?to=https://evil/&in=go": "/login?app=courses",
+		"/go/a%2Fb?to=product:x":             "/login?app=a%2Fb&to=product%3Ax",
+		"/go/courses?hop=1&to=product:x":     "/login?app=courses&to=product%3Ax",
 	} {
 		if r := s.browser().get(path); r.StatusCode != http.StatusSeeOther || r.to() != want {
 			t.Errorf("%s: %d %s, want %s", path, r.StatusCode, r.to(), want)

@@ -52,7 +52,7 @@ func (h *Handler) wait(w http.ResponseWriter, app App, path string) bool {
 		return false
 	}
 	h.setPending(w, h.sealer.seal("pending", string(b)), int(pendingLife/time.Second))
-	h.login(w, app.Location, app.Name, "")
+	h.login(w, app.Location, app.Name, "", "")
 	return true
 }
 

@@ -276,6 +276,11 @@ var deadLinks = []struct {
 		s.ada.Products, s.ada.Offers = nil, nil
 		s.save(s.ada)
 	}},
+	{"access over", "Your access has ended", false, func(s *site, _ string) {
+		s.ada.Products, s.ada.Offers = nil, nil
+		s.save(s.ada)
+		s.update(s.ada.Key, func(tx engine.Tx) error { return s.links.RevokeContact(tx, locID, s.ada.Key, s.now()) })
+	}},
 	{"never minted", "This link is not one that we sent", false, nil},
 	{"used up", "This link has been used up", true, func(s *site, link string) { s.browser().press(link) }},
 	{"address changed", "This link was sent to an address that is no longer yours", true, func(s *site, _ string) {

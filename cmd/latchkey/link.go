@@ -160,33 +160,39 @@ func (a *app) linkList(ctx context.Context, c *cli.Command) error {
 	})
 }
 
-// linkID returns the id of a link that is given by it, by its URL or by the end of that, which is not repeated: it may be live. cut
-// says that the URL is cut short.
-func linkID(text string) (id string, cut bool) {
+// linkID returns the id of a link that is given by it, by its URL or by the end of that, which is not repeated: it may be live. wrong
+// says what keeps the URL as it is from opening.
+func linkID(text string) (id, wrong string) {
 	if tok, err := linkgen.ParseToken(text); err == nil {
-		return tok.Selector().ID(), false
+		return tok.Selector().ID(), ""
 	}
 	_, token, ok := strings.Cut(text, "/l/")
 	if !ok {
-		return text, false
+		return text, ""
 	}
 	token = strings.TrimFunc(token, func(r rune) bool { return strings.ContainsRune(" \t\r\n<>\"'.,;)(", r) })
 	token, _, _ = strings.Cut(token, "?")
 	token, _, _ = strings.Cut(token, "#")
 	const half, whole = 12, 36
 	if len(token) < half {
-		return "a URL that is cut short", true
+		return "a URL that is cut short", "is cut short"
 	}
-	return "lnk_" + token[:half], len(token) < whole
+	switch id = "lnk_" + token[:half]; {
+	case len(token) < whole:
+		wrong = "is cut short"
+	case len(token) > whole:
+		wrong = "goes on where the link ends"
+	}
+	return id, wrong
 }
 
 func (a *app) oneLink(c *cli.Command) (id string, err error) {
 	if c.Args().Len() != 1 {
 		return "", usagef("link %s takes one link: its id, or its URL", c.Name)
 	}
-	id, cut := linkID(c.Args().First())
-	if cut {
-		fmt.Fprintln(a.err, "This URL is cut short: as it is, nobody can open it. Of the link itself:")
+	id, wrong := linkID(c.Args().First())
+	if wrong != "" {
+		fmt.Fprintf(a.err, "This URL %s: as it is, nobody can open it. Of the link itself:\n", wrong)
 	}
 	return id, nil
 }

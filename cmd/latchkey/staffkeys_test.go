@@ -113,6 +113,9 @@ func (c *clerk) refusedForms() {
 			}
 		}
 	}
+	if status, _ := c.w.do(http.MethodGet, "/v1/contacts/fay@example.com", ""); status != http.StatusNotFound {
+		c.w.t.Errorf("who was not invited was added all the same: %d", status)
+	}
 }
 
 // TestConsoleSends: an invitation adds a learner and mails them a link that lets in; a login mail goes to who is there. Both are noted,

@@ -60,8 +60,31 @@ func (c *Config) inviteOne(r *http.Request, f inviteForm) (Mailed, error) {
 		return Mailed{}, fmt.Errorf("%w: an e-mail address is missing", ErrInvalid)
 	}
 	row := f.row()
+	if f.Offer == "" {
+		if err := c.holdsSome(r, row.Contact.ID, row.Contact.Email); err != nil {
+			return Mailed{}, err
+		}
+	}
 	if _, err := c.Contacts.Import(r.Context(), c.Location.ID, []Row{row}); err != nil {
 		return Mailed{}, err
 	}
 	return c.mail(r, Mailing{Contact: cmp.Or(row.Contact.ID, row.Contact.Email), Kind: MailInvite})
+}
+
+// holdsSome returns nil if one of those that are named is a contact who holds an offer or product: who does not is not added, as the
+// invitation would be refused then.
+func (c *Config) holdsSome(r *http.Request, refs ...string) error {
+	for _, ref := range refs {
+		if ref == "" {
+			continue
+		}
+		p, err := c.Contacts.Contact(r.Context(), c.Location.ID, ref)
+		if err == nil && p.HasAccess() {
+			return nil
+		}
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: the contact has no offer and no product, so that a link would let nobody in: say which offer they get", ErrConflict)
 }

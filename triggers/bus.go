@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -64,6 +65,8 @@ type Bus struct {
 	js  jetstream.JetStream
 
 	stopHealing func() // nil if the server runs elsewhere
+
+	onRefusal atomic.Pointer[context.CancelCauseFunc] // ends what waits for an answer that cannot come
 }
 
 // Open starts the server if it is to run in the process, and connects. Errors name the setting that is to be
@@ -166,7 +169,12 @@ func (b *Bus) options() []nats.Option {
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			b.log.Info().Str("server", nc.ConnectedServerName()).Msg("connected to nats again")
 		}),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { b.log.Warn().Err(err).Msg("nats") }),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if cancel := b.onRefusal.Load(); cancel != nil && errors.Is(err, nats.ErrPermissionViolation) {
+				(*cancel)(err)
+			}
+			b.log.Warn().Err(err).Msg("nats")
+		}),
 	}
 }
 

@@ -72,7 +72,16 @@ func (b *Bus) PublishEvents(ctx context.Context, events []engine.Event) (duplica
 		}
 		msgs[i] = m
 	}
-	return b.send(ctx, StreamCourses, msgs)
+	// The server says what we may not do apart from the answer, which never comes then.
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	b.onRefusal.Store(&cancel)
+	defer b.onRefusal.Store(nil)
+	duplicates, err = b.send(ctx, StreamCourses, msgs)
+	if why := context.Cause(ctx); err != nil && errors.Is(why, nats.ErrPermissionViolation) {
+		err = fmt.Errorf("stream %s: %w", StreamCourses, why)
+	}
+	return duplicates, err
 }
 
 // eventMessage encodes an event so that decoding it gives the same event.

@@ -201,6 +201,31 @@ func TestLocationOfNATSUser(t *testing.T) {
 	w.waitMails(1)
 }
 
+// TestPublishAsLocationUser publishes by the command as a location's user: with that user's inbox it goes well, and without, or into
+// another location, the command says what it may not do.
+//
+// Red when publishConfig leaves out Inbox, and when PublishEvents leaves out context.Cause.
+func TestPublishAsLocationUser(t *testing.T) {
+	t.Parallel()
+	w := newTwoLocations(t)
+	w.start()
+	as := func(location, inbox string) (code int, errs string) {
+		code, _, errs = w.command("publish", "offer_access_granted", "--dir="+w.dir, "--contact=ada", "--email=ada@example.com", "--offer=gold",
+			"--location="+location, "--nats="+strings.Replace(w.natsURL(), "//", "//film:film-password@", 1), "--inbox-prefix="+inbox)
+		return code, errs
+	}
+	if code, errs := as("studio", "_INBOX_film"); code != exitOK {
+		t.Errorf("exit %d: %s", code, errs)
+	}
+	w.waitMails(1)
+	if code, errs := as("academy", "_INBOX_film"); code != exitFailed || !strings.Contains(errs, `Publish to "courses.academy.offer_access_granted"`) {
+		t.Errorf("into another location: exit %d: %s", code, errs)
+	}
+	if code, errs := as("studio", ""); code != exitFailed || !strings.Contains(errs, `Subscription to "_INBOX.`) {
+		t.Errorf("without its inbox: exit %d: %s", code, errs)
+	}
+}
+
 // TestLocationFiles puts the change of one location in force, and says whose mistakes there are.
 func TestLocationFiles(t *testing.T) {
 	t.Parallel()

@@ -37,6 +37,7 @@ func (a *app) publishCommand() *cli.Command {
 			&cli.StringFlag{Name: "nats", Usage: "`URL` of the NATS server (else the project's)", Sources: cli.EnvVars("NATS_URL")},
 			&cli.StringFlag{Name: "context", Usage: "`NAME` of a context of the nats command line", Sources: cli.EnvVars("NATS_CONTEXT")},
 			&cli.StringFlag{Name: "creds", Usage: "credentials `FILE`", Sources: cli.EnvVars("NATS_CREDS")},
+			&cli.StringFlag{Name: "inbox-prefix", Usage: "`PREFIX` of where answers come to: _INBOX_USER for a location's user"},
 		},
 		Action: a.publish,
 	}
@@ -112,7 +113,9 @@ func (a *app) publishAll(ctx context.Context, bus *triggers.Bus, events []engine
 
 // publishConfig says where to connect: flags, else the project's server.
 func publishConfig(c *cli.Command, cfg *Config, location string) triggers.Config {
-	out := triggers.Config{URL: c.String("nats"), Context: c.String("context"), Creds: c.String("creds"), Logger: zerolog.Nop()}
+	out := triggers.Config{
+		URL: c.String("nats"), Context: c.String("context"), Creds: c.String("creds"), Inbox: c.String("inbox-prefix"), Logger: zerolog.Nop(),
+	}
 	if out.URL != "" || out.Context != "" {
 		return out
 	}

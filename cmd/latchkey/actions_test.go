@@ -244,7 +244,7 @@ func TestStartAndNotify(t *testing.T) {
 		stories += body
 		runOf[r.Workflow] = r.ID
 	}
-	for _, want := range []string{"workflow staff started, by a step of run " + runOf["buy"], "start-1: started", "start-2: not_started (staff: re-entry: it started for offer"} {
+	for _, want := range []string{"workflow staff started, by a step of run " + runOf["buy"], "start-1: started run " + runOf["staff"] + " of staff", "start-2: not_started (staff: re-entry: it started for offer"} {
 		if !strings.Contains(stories, want) {
 			t.Errorf("the stories do not tell %s:\n%s", want, stories)
 		}

@@ -104,6 +104,8 @@ func stepSays(s *Step, m *Message) string {
 		return "the wait " + s.Step + " was over" + faultSays(s.Fault)
 	case s.Kind == engine.StepEnd:
 		return "came to " + s.Step
+	case s.Kind == engine.StepStart && s.Response["run"] != nil:
+		return fmt.Sprintf("%s: started run %v of %v", s.Step, s.Response["run"], s.Response["workflow"])
 	case s.Message == "":
 		return s.Step + ": " + s.Outcome + faultSays(s.Fault)
 	case s.Outcome == string(engine.TaskSent):

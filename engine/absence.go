@@ -132,7 +132,7 @@ func (pl *planner) watch() {
 		if d.Reason = pl.refuseWatch(l, &t); d.Reason == "" {
 			t.Held = t.has(&pl.p)
 			pl.p.Watches = append(slices.Clip(pl.p.Watches), t)
-			d.Until, d.Reason = t.Due, "absent: starts at "+instant(t.Due)+" unless "+t.Of+" comes before"
+			d.Until, d.Reason = t.Due, "absent: starts at "+pl.set.Location.instant(t.Due)+" unless "+t.Of+" comes before"
 			if what := t.about(); what != "" {
 				d.Reason += " for " + what
 			}
@@ -153,7 +153,7 @@ func (pl *planner) refuseWatch(l *lookout, t *Watch) string {
 	for i := range pl.p.Watches {
 		o := &pl.p.Watches[i]
 		if o.Workflow == t.Workflow && o.Of == t.Of && o.By == t.By && o.After == t.After && o.Event.Type == t.Event.Type && o.about() == t.about() {
-			return "absent: it counts from " + named(&o.Event) + " already, until " + instant(o.Due)
+			return "absent: it counts from " + named(&o.Event) + " already, until " + pl.set.Location.instant(o.Due)
 		}
 	}
 	if len(pl.p.Watches) >= watchMost {
@@ -200,7 +200,7 @@ func (pl *planner) fire(t *Watch) {
 		}
 	}
 	if d.Reason != "" {
-		d.Reason = fmt.Sprintf("absent: no %s came until %s, but %s", t.Of, instant(t.Due), d.Reason)
+		d.Reason = fmt.Sprintf("absent: no %s came until %s, but %s", t.Of, pl.set.Location.instant(t.Due), d.Reason)
 	} else {
 		d.Run = pl.start(seed{w: w, ordinal: t.Ordinal, keys: []string{t.key(w)}, record: t.Record})
 	}

@@ -67,14 +67,14 @@ func (pl *planner) gather(w *Workflow, d *Decision) {
 	if i < 0 {
 		i = len(all)
 		g := Gathering{Workflow: w.ID, Event: pl.kept(), Due: pl.now.Add(w.Gathers(pl.set.Location))}
-		d.Reason = "coalesce: what else comes until " + instant(g.Due) + " is gathered into one run"
+		d.Reason = "coalesce: what else comes until " + pl.set.Location.instant(g.Due) + " is gathered into one run"
 		if held := gatheredCustom(all); held > 0 && held+g.Event.Custom.Size() > gatherCustom {
 			g.Event.Custom = nil
 			d.Reason += fmt.Sprintf(", without event.custom: the contact's open windows hold more than %d KiB", gatherCustom>>10)
 		}
 		all = append(all, g)
 	} else {
-		d.Reason = "coalesce: " + gatheredWith(&all[i]) + ", whose window ends at " + instant(all[i].Due)
+		d.Reason = "coalesce: " + gatheredWith(&all[i]) + ", whose window ends at " + pl.set.Location.instant(all[i].Due)
 	}
 	g := &all[i]
 	g.Ordinal = max(g.Ordinal, pl.ordinal)
@@ -106,7 +106,10 @@ func gatheredWith(g *Gathering) string { return "gathered with " + named(&g.Even
 // named names an event as decisions do: `new_sign_up "e1"`.
 func named(ev *Event) string { return fmt.Sprintf("%s %q", ev.Type, ev.ID) }
 
-func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+// instant writes a time as decisions do, by the location's clock.
+func (l *Location) instant(t time.Time) string {
+	return t.In((&Person{}).Zone(l)).Format("2 Jan 2006 15:04:05 MST")
+}
 
 // gathered returns the list with n, in a copy, if it names something.
 func gathered(list []Gathered, n *Noun, grants map[string]*Grant) []Gathered {

@@ -105,10 +105,10 @@ func TestFirstPurchaseIsOneRun(t *testing.T) {
 	if len(s.runs) != 0 || len(s.p.Gatherings) != 1 {
 		t.Fatalf("%d runs, %d gatherings", len(s.runs), len(s.p.Gatherings))
 	}
-	if d := s.says("e1"); d.Until.IsZero() || d.Reason != "coalesce: what else comes until 2026-11-02T09:30:30Z is gathered into one run" {
+	if d := s.says("e1"); d.Until.IsZero() || d.Reason != "coalesce: what else comes until 2 Nov 2026 09:30:30 UTC is gathered into one run" {
 		t.Errorf("e1: %+v", d)
 	}
-	if d := s.says("e2"); d.Reason != `coalesce: gathered with new_sign_up "e1", whose window ends at 2026-11-02T09:30:30Z` {
+	if d := s.says("e2"); d.Reason != `coalesce: gathered with new_sign_up "e1", whose window ends at 2 Nov 2026 09:30:30 UTC` {
 		t.Errorf("e2: %+v", d)
 	}
 	s.wakes(30 * sec)

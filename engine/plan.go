@@ -121,7 +121,7 @@ func (pl *planner) reentry(w *Workflow, key string) string {
 		if !pl.now.Before(again) {
 			return ""
 		}
-		until = "not before " + again.Format(time.RFC3339)
+		until = "not before " + pl.set.Location.instant(again)
 	default:
 		until = "never"
 	}
@@ -129,7 +129,7 @@ func (pl *planner) reentry(w *Workflow, key string) string {
 	if kind, value, ok := strings.Cut(strings.TrimPrefix(key, w.ID+"/"), ":"); ok {
 		what = fmt.Sprintf("%s %q", kind, value)
 	}
-	return fmt.Sprintf("re-entry: it started for %s at %s already; again: %s", what, last.At.Format(time.RFC3339), until)
+	return fmt.Sprintf("re-entry: it started for %s at %s already; again: %s", what, pl.set.Location.instant(last.At), until)
 }
 
 // A seed is what a run is made of, beside the event.

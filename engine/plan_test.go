@@ -181,8 +181,10 @@ func TestReentry(t *testing.T) {
 	}
 	w := welcome("welcome", Trigger{Type: "offer_access_granted"})
 	p := Person{Starts: map[string]Start{"welcome/offer:gold": {At: day1}}}
-	_, _, _, ds := Plan(NewSet(academy, []*Workflow{w}), p, event(1, gold), day1)
-	if want := `re-entry: it started for offer "gold" at 2026-11-02T09:30:00Z already; again: never`; ds[0].Reason != want {
+	berlin := *academy
+	berlin.Zone = time.FixedZone("CET", 3600)
+	_, _, _, ds := Plan(NewSet(&berlin, []*Workflow{w}), p, event(1, gold), day1)
+	if want := `re-entry: it started for offer "gold" at 2 Nov 2026 10:30:00 CET already; again: never`; ds[0].Reason != want {
 		t.Errorf("got %s\nwant %s", ds[0].Reason, want)
 	}
 }

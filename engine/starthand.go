@@ -39,7 +39,7 @@ type Rate struct {
 func StartByHand(set *Set, p Person, ev Event, workflow string, rates []Rate, now time.Time) (Person, []Run, []Command, Decision) {
 	d := Decision{Workflow: workflow}
 	if at := p.AskedRoom(rates, now); at.After(now) {
-		d.Reason, d.Until = "it was asked for too often: not before "+instant(at), at
+		d.Reason, d.Until = "it was asked for too often: not before "+set.Location.instant(at), at
 		return p, nil, nil, d
 	}
 	p.ask(rates, now)

@@ -53,6 +53,7 @@ type Replayed struct {
 
 func (l *Letter) mask() {
 	l.ID, l.Reason, l.Subject, l.Type, l.Data = Mask(l.ID), Mask(l.Reason), Mask(l.Subject), Mask(l.Type), maskData(l.Data)
+	header := make(map[string][]string, len(l.Header)) // the map is its owner's
 	for name, values := range l.Header {
 		masked := make([]string, len(values))
 		for i, v := range values {
@@ -61,8 +62,9 @@ func (l *Letter) mask() {
 				masked[i] = hidden
 			}
 		}
-		l.Header[name] = masked
+		header[name] = masked
 	}
+	l.Header = header
 }
 
 // MaxReplay is how many letters one request replays.

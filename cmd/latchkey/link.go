@@ -166,13 +166,20 @@ func linkID(text string) (id, wrong string) {
 	if tok, err := linkgen.ParseToken(text); err == nil {
 		return tok.Selector().ID(), ""
 	}
-	_, token, ok := strings.Cut(text, "/l/")
+	before, token, ok := strings.Cut(text, "/l/")
+	if plain, err := url.PathUnescape(text); err == nil && !ok {
+		before, token, ok = strings.Cut(plain, "/l/")
+	}
 	if !ok {
 		return text, ""
 	}
+	wrapped := strings.Count(before, "://") > 1 // in an URL of a mail gateway's, whose is what follows
 	token = strings.TrimFunc(token, func(r rune) bool { return strings.ContainsRune(" \t\r\n<>\"'.,;)(", r) })
 	token, _, _ = strings.Cut(token, "?")
 	token, _, _ = strings.Cut(token, "#")
+	if wrapped {
+		token, _, _ = strings.Cut(token, "&")
+	}
 	const half, whole = 12, 36
 	if len(token) < half {
 		return "a URL that is cut short", "is cut short"
@@ -180,7 +187,7 @@ func linkID(text string) (id, wrong string) {
 	switch id = "lnk_" + token[:half]; {
 	case len(token) < whole:
 		wrong = "is cut short"
-	case len(token) > whole:
+	case len(token) > whole && !wrapped:
 		wrong = "goes on where the link ends"
 	}
 	return id, wrong

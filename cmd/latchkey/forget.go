@@ -52,6 +52,9 @@ func (i *instance) openForgotten(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if len(open) > 0 { // whoever waits for the start is to know why
+		i.log.Info().Int("contacts", len(open)).Msg("contacts are forgotten before the start, as the forget list says; each takes as long as their events are many")
+	}
 	for _, e := range open {
 		if _, err := i.carryOut(ctx, e, false); err != nil {
 			return fmt.Errorf("forget a contact, as %s says: %w", forgetList(i.cfg.Keys), err)

@@ -264,6 +264,9 @@ func TestForgetAgain(t *testing.T) {
 	if ms := w.messages("?contact=bob"); len(ms) != 3 {
 		t.Errorf("the other contact has %d messages", len(ms))
 	}
+	if says := "forgotten before the start"; strings.Count(w.logText(), says) != 1 {
+		t.Errorf("the log does not say once: %s", says)
+	}
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}

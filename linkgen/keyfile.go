@@ -50,7 +50,7 @@ func (f KeyFile[K]) create(dir, path string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	if err := ignore(dir); err != nil {
+	if err := Ignore(dir); err != nil {
 		return err
 	}
 	line, err := f.line()
@@ -76,8 +76,8 @@ func (f KeyFile[K]) create(dir, path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// ignore keeps a folder out of git: projects live there, keys must not.
-func ignore(dir string) error {
+// Ignore keeps a folder out of git: projects live there, keys and what is known of learners must not.
+func Ignore(dir string) error {
 	f, err := os.OpenFile(filepath.Join(dir, ".gitignore"), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if errors.Is(err, fs.ErrExist) {
 		return nil

@@ -197,6 +197,21 @@ func TestRestoreKilled(t *testing.T) {
 	}
 }
 
+// TestDataIsIgnored: a project is in git, and what is known of learners is not. A start without linkgen.Ignore turns it red.
+func TestDataIsIgnored(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/once.yaml": onceWorkflow})
+	for range 2 {
+		_, stop := w.start()
+		if b, err := os.ReadFile(filepath.Join(w.config().Data, ".gitignore")); err != nil || string(b) != "*\n" {
+			t.Errorf("%q, %v", b, err)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // TestBackupBrokenOff ends the server's store in the middle: what came is not taken for a backup, and an older one stays.
 func TestBackupBrokenOff(t *testing.T) {
 	t.Parallel()

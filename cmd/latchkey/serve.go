@@ -123,6 +123,9 @@ func (i *instance) openStores(context.Context) (err error) {
 	if err := dropUnfinished(i.cfg.Data); err != nil {
 		return fmt.Errorf("remove what a restore left behind: %w", err)
 	}
+	if err := linkgen.Ignore(i.cfg.Data); err != nil { // as on a full disk, where links open all the same
+		i.log.Warn().Err(err).Msg("data is not kept out of git")
+	}
 	i.trail = linkgen.NewTrail(i.stores)
 	i.links = linkgen.New(i.keys, func(location string) (linkgen.Settings, bool) {
 		s := i.site(location)

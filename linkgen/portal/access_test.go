@@ -227,6 +227,9 @@ func TestSheetsAreLegible(t *testing.T) {
 	if !strings.Contains(sheet, ":focus-visible{outline:3px") {
 		t.Error("focus is not seen")
 	}
+	if strings.Contains(sheet+inside, "vw") { // a scroll bar is a part of it, so that what is centred by it stands beside what is not
+		t.Error("a sheet measures by the window's width")
+	}
 	if n := len(squeeze(sheet) + squeeze(inside)); n > 12<<10 {
 		t.Errorf("the sheets have %d bytes", n)
 	}

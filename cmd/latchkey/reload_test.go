@@ -112,6 +112,7 @@ func TestReload(t *testing.T) {
 		{"all is mended", map[string]string{"templates/new.md": "", "workflows/second.yaml": "", "workflows/hello.yaml": other("eight"),
 			"templates/other.txt": "<<custom.sign>>: <<login_url>>\n"}, "eight", "", ""},
 		{"a setting that is needed goes", w.setting(t, "custom: {sign: Mara}", ""), "eight", "templates/other.txt:1:", "latchkey.yaml"},
+		{"the settings are emptied", map[string]string{"latchkey.yaml": "\n"}, "eight", "latchkey.yaml:1:1: the file is empty", "latchkey.yaml"},
 		{"the settings go", map[string]string{"latchkey.yaml": ""}, "eight", "latchkey.yaml:1:1: the file is gone", "latchkey.yaml"},
 	} {
 		if c.files != nil {

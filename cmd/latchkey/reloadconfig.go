@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"reflect"
 	"slices"
 	"strings"
@@ -28,11 +29,22 @@ func (i *site) again() (*Config, []engine.Problem) {
 		i.files.clash = len(taken) > 0
 		problems = slices.Concat(problems, fresh.wrong, taken)
 	}
-	if i.cfg.File != "" && fresh.File == "" && !mistakes(problems) {
+	if how := i.lost(fresh); how != "" && !mistakes(problems) {
 		problems = append(problems, engine.Problem{Pos: engine.Pos{File: i.cfg.File, Line: 1, Col: 1},
-			Msg: "the file is gone; without it every setting would be the default. Restart if that is meant"})
+			Msg: "the file is " + how + "; without it every setting would be the default. Restart if that is meant"})
 	}
 	return fresh, problems
+}
+
+// lost says how a location's settings were lost: a full disk, too, leaves a file empty that is saved; "" if they were not.
+func (i *site) lost(fresh *Config) string {
+	switch {
+	case i.cfg.File != "" && fresh.File == "":
+		return "gone"
+	case len(bytes.TrimSpace(i.cfg.source)) > 0 && len(bytes.TrimSpace(fresh.source)) == 0:
+		return "empty"
+	}
+	return ""
 }
 
 // taken returns what a fresh configuration claims though another location has it: in force, since its own file may be kept from

@@ -170,7 +170,7 @@ func nounFlag(c *cli.Command, name string) *engine.Noun {
 	return &engine.Noun{ID: id, Title: title}
 }
 
-// readEvents reads JSON values, one after another or in one array. Every mistake is told, with its line.
+// readEvents reads JSON values, one after another or in one array. Every mistake is told, with its line, and what is left out.
 func (a *app) readEvents(file, kind, location string) ([]engine.Event, error) {
 	b, err := a.readFile(file)
 	if err != nil {
@@ -200,6 +200,9 @@ func (a *app) readEvents(file, kind, location string) ([]engine.Event, error) {
 		if err != nil {
 			problems = append(problems, fmt.Sprintf("%s: %v", at, err))
 			continue
+		}
+		for _, warning := range ev.Warnings { // the history cannot tell them: the event is published without
+			fmt.Fprintf(a.err, "%s: warning: %s\n", at, warning)
 		}
 		events = append(events, ev)
 	}

@@ -24,6 +24,9 @@ func TestPauseOfSending(t *testing.T) {
 			if status, says := w.do(http.MethodPost, "/v1/pause", `{"reason": "the relay is moved"}`); status != http.StatusOK || !strings.Contains(says, `"paused": true`) {
 				t.Fatalf("%d %s", status, says)
 			}
+			if status, says := w.do(http.MethodPost, "/v1/pause", `{}`); status != http.StatusOK || !strings.Contains(says, "the relay is moved") {
+				t.Errorf("paused again, without a reason: %d %s", status, says)
+			}
 			w.grant(nc, "bob", "gold")
 			w.quiet(i, nc)
 			if err := stop(); err != nil {

@@ -1,6 +1,7 @@
 package runner
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -44,7 +45,7 @@ func savePause(tx engine.Tx, location string, p *engine.Pause) error {
 
 // Pause holds all that the location is to send, until Resume, over restarts too. When it returns, no task begins any more, and
 // those that were made ready and not begun are handed back; what is with a server already goes on. A location that is paused
-// already keeps since when. Returns the store's error; then it may be paused or not, and Paused tells.
+// already keeps since when, and its reason if none is given. Returns the store's error; then it may be paused or not, and Paused tells.
 func (r *Runner) Pause(ctx context.Context, location, reason string) (engine.Pause, error) {
 	wall := r.cfg.Now()
 	return r.setPause(ctx, location, func(tx engine.Tx) (*engine.Pause, error) {
@@ -52,7 +53,7 @@ func (r *Runner) Pause(ctx context.Context, location, reason string) (engine.Pau
 		if err != nil || p == nil {
 			p = &engine.Pause{Since: engine.Tick(tx, wall)}
 		}
-		p.Reason = reason
+		p.Reason = cmp.Or(reason, p.Reason)
 		return p, savePause(tx, location, p)
 	})
 }

@@ -49,6 +49,7 @@ const (
 type Webhook struct {
 	bus      *Bus
 	location string
+	salt     string // of the Nats-Msg-Id
 	log      zerolog.Logger
 	dec      Decoder
 	mux      *http.ServeMux
@@ -60,7 +61,7 @@ type Webhook struct {
 // NewWebhook makes a Webhook for events of one location. Requests wait until Run runs.
 func NewWebhook(b *Bus, location string, log zerolog.Logger) *Webhook {
 	w := &Webhook{
-		bus: b, location: location, mux: http.NewServeMux(), posts: make(chan *post), ended: make(chan struct{}),
+		bus: b, location: location, salt: rand.Text(), mux: http.NewServeMux(), posts: make(chan *post), ended: make(chan struct{}),
 		log: log.Sample(&zerolog.BurstSampler{Burst: 5, Period: time.Second}),
 	}
 	w.mux.HandleFunc("POST /v1/events", w.takeEvents)
@@ -259,9 +260,11 @@ func splitBatch(body []byte) ([]json.RawMessage, error) {
 }
 
 // message makes the stream's message of an event. Its Nats-Msg-Id is the whole identity of the event, since a stream
-// forgets repeated ids whatever their subject. The source is quoted so that no two identities look alike.
+// drops repeated ids whatever their subject. The source is quoted so that no two identities look alike; the salt keeps publishers of
+// other locations from sending the same id first, with which the event would be dropped as theirs. After a restart the salt is another
+// one, and who sends an event again is known by its identity alone.
 func (w *Webhook) message(ev engine.Event, m Message) *nats.Msg {
-	h := nats.Header{jetstream.MsgIDHeader: {w.location + "." + ev.Type + ":" + strconv.Quote(ev.Source) + ":" + ev.ID}}
+	h := nats.Header{jetstream.MsgIDHeader: {w.location + "." + ev.Type + ":" + strconv.Quote(ev.Source) + ":" + ev.ID + ":" + w.salt}}
 	maps.Copy(h, m.Header)
 	return &nats.Msg{Subject: subjectPrefix + w.location + "." + ev.Type, Header: h, Data: m.Data}
 }

@@ -338,6 +338,25 @@ func TestWebhookEndlessLength(t *testing.T) {
 	}
 }
 
+// TestWebhookForeignIDs: a stream drops a repeated Nats-Msg-Id whatever its subject. Whoever may publish for another location cannot
+// have our events dropped by sending their ids first. It is red when the id is made of the event's identity alone.
+func TestWebhookForeignIDs(t *testing.T) {
+	t.Parallel()
+	b := openBus(t, nil)
+	_, js := rawClient(t, b)
+	w := webhook(t, b)
+	put(t, js, "courses.studio.user_login", login("x"), jetstream.MsgIDHeader, `academy.user_login:"nats:courses.academy":17`)
+	for _, want := range []string{`"duplicate":false`, `"duplicate":true`} {
+		rec := httpPost(w, "/v1/events/user_login", login("c"), jetstream.MsgIDHeader, "17")
+		if rec.Code != http.StatusAccepted || !strings.Contains(rec.Body.String(), want) {
+			t.Errorf("%d %s, want %s", rec.Code, rec.Body, want)
+		}
+	}
+	if s, err := js.Stream(t.Context(), StreamCourses); err != nil || s.CachedInfo().State.Msgs != 2 {
+		t.Errorf("%+v, %v", s.CachedInfo().State, err)
+	}
+}
+
 // FuzzWebhook: what HTTP takes is what the consumer reads from the stream's message, and nothing else.
 func FuzzWebhook(f *testing.F) {
 	f.Add("user_login", "", "id-1", "", []byte(login("c")))

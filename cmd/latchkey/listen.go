@@ -166,7 +166,7 @@ func adminHosts(l net.Listener, more []string) []string {
 	return hosts
 }
 
-// forStaff serves what the console does not to those who may have it; where the API is open, to all who reach it. What is of
+// forStaff serves what the console does not to those who may have it; where the API is open, to all who reach it and bring no key. What is of
 // all locations at once takes a key to all of them.
 func (i *instance) forStaff(a console.Action, next http.Handler) http.Handler {
 	return staffOnly(i.cfg.adminOpen(), i.sites, a, next)
@@ -179,7 +179,8 @@ func (s *site) forStaff(a console.Action, next http.Handler) http.Handler {
 
 func staffOnly(open bool, sites []*site, a console.Action, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if open && !console.Forwarded(r) {
+		keyed := a != console.Publish && !console.ProofOf(r, "").Key.IsZero() // who publishes may bring events.token
+		if open && !keyed && !console.Forwarded(r) {
 			next.ServeHTTP(w, r)
 			return
 		}

@@ -88,6 +88,42 @@ func TestKeys(t *testing.T) {
 	}
 }
 
+// TestKeysWhereNoneIsNeeded: on this machine a key counts for what it says, too. One that is gone, or is for another location, opens less
+// than none at all, as whoever holds it is no more than it was.
+func TestKeysWhereNoneIsNeeded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, map[string]string{"workflows/hello.yaml": helloWorkflow, "extra": staffed})
+	i, _ := w.start()
+	keys := map[string]string{"none": "", "unknown": "lkk_AAAAAAAA_BBBBBBBB"}
+	for name, f := range map[string]keyFile{"support": {Role: console.Support, Locations: []string{"academy"}}, "elsewhere": {Role: console.Owner, Locations: []string{"film"}},
+		"gone": {Role: console.Support, Locations: []string{"academy"}}} {
+		f.Name = name
+		k, key, err := makeKeyFile(i.cfg.Keys, f, w.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if keys[name] = key.Reveal(); name == "gone" {
+			if err := dropKeyFile(i.cfg.Keys, k.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, want := range map[string][4]int{"none": {200, 200, 200, 202}, "support": {200, 403, 403, 202}, "gone": {401, 401, 401, 202}, "elsewhere": {401, 401, 401, 202},
+		"unknown": {401, 401, 401, 202}} {
+		for n, c := range []struct{ method, path, body string }{
+			{"GET", "/v1/messages", ""}, {"POST", "/v1/resume", ""}, {"GET", "/metrics", ""}, {"POST", "/v1/events/new_sign_up", `{"contact": {"id": "x"}}`},
+		} {
+			var edits []func(*http.Request)
+			if keys[name] != "" {
+				edits = append(edits, header("Authorization", "Bearer "+keys[name]))
+			}
+			if status, says := w.do(c.method, c.path, c.body, edits...); status != want[n] {
+				t.Errorf("%s %s with the key %s: %d, want %d: %s", c.method, c.path, name, status, want[n], tail(says, 200))
+			}
+		}
+	}
+}
+
 // refusedForms fills in the forms of the page Client Portal wrongly: they come back as they were filled in, in the page's own words.
 func (c *clerk) refusedForms() {
 	c.w.t.Helper()

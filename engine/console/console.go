@@ -238,6 +238,8 @@ func answer(fn func(*http.Request) (any, error)) http.HandlerFunc {
 			WriteProblem(w, http.StatusNotFound, err.Error())
 		case errors.Is(err, errNobody):
 			NeedKey(w)
+		case errors.Is(err, errKey):
+			WriteProblem(w, http.StatusUnauthorized, err.Error())
 		case errors.Is(err, errRole):
 			WriteProblem(w, http.StatusForbidden, strings.TrimPrefix(err.Error(), errRole.Error()+": "))
 		case errors.Is(err, ErrInvalid):

@@ -83,6 +83,7 @@ var (
 	// ErrRefused is wrapped with why nobody is let in.
 	ErrRefused = errors.New("refused")
 	errNobody  = errors.New("this needs an API key, as in keys/api.key (Authorization: Bearer …), or a member of staff who is signed in")
+	errKey     = errors.New("this API key is not known here: it was ended, or it is for another location")
 	errRole    = errors.New("not allowed")
 )
 
@@ -128,6 +129,9 @@ func (c Config) who(r *http.Request, api bool) (Who, bool, error) {
 	if p := ProofOf(r, Cookie(c.Location.ID, c.Secure)); c.Staff != nil && (!p.Key.IsZero() || !p.Session.IsZero()) {
 		if who, ok, err := c.Staff.Known(r.Context(), p); ok || err != nil {
 			return who, ok, err
+		}
+		if api && c.Open && !p.Key.IsZero() { // who brings a key that is over may not do more than while it lived
+			return Who{}, false, errKey
 		}
 	}
 	return thisMachine, api && c.Open && !Forwarded(r), nil

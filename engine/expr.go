@@ -22,17 +22,21 @@ type Expr struct {
 	needs   needs
 	loops   bool // has a predicate
 	sights  []sight
-	steps   []StepName
+	steps   []NameAt
+	customs []NameAt
 	secret  bool // names a field that holds what nobody is to see
 }
 
 // Steps returns the steps that the expression names, as in run.steps.welcome.
-func (e *Expr) Steps() []StepName { return e.steps }
+func (e *Expr) Steps() []NameAt { return e.steps }
 
-// A StepName is the id of a step in an expression, and the column at which it stands, as CompileExpr counts them.
-type StepName struct {
-	ID  string
-	Col int
+// Customs returns the settings that the expression names, as in custom.signature.
+func (e *Expr) Customs() []NameAt { return e.customs }
+
+// A NameAt is a name in an expression, and the column at which it stands, as CompileExpr counts them.
+type NameAt struct {
+	Name string
+	Col  int
 }
 
 // needs are the roots that cost something to build; an expression gets those that it names.
@@ -85,8 +89,8 @@ func CompileExpr(src string) (e *Expr, col int, err error) {
 		col, err = exprMistake(src, err)
 		return nil, col, err
 	}
-	return &Expr{Source: src, program: program, needs: w.needs, loops: w.loops, sights: sights(w.fields), steps: w.stepNames(src),
-		secret: slices.ContainsFunc(w.fields, NamesSecret)}, 0, nil
+	return &Expr{Source: src, program: program, needs: w.needs, loops: w.loops, sights: sights(w.fields), steps: namesAt(w.steps, src),
+		customs: namesAt(w.customs, src), secret: slices.ContainsFunc(w.fields, NamesSecret)}, 0, nil
 }
 
 // True evaluates the expression. An expression that faults counts as false; the fault is for the history.
@@ -151,11 +155,12 @@ type watch struct {
 	needs needs
 	loops bool
 	// chains are the optional chains that were wrapped.
-	chains map[*ast.ChainNode]bool
-	fields []string // that it names
-	steps  []*ast.MemberNode
-	at     int
-	err    error
+	chains  map[*ast.ChainNode]bool
+	fields  []string // that it names
+	steps   []*ast.MemberNode
+	customs []*ast.MemberNode // of custom, likewise
+	at      int
+	err     error
 }
 
 // Visit implements ast.Visitor.
@@ -180,6 +185,9 @@ func (w *watch) Visit(node *ast.Node) {
 		w.look(n)
 		if n.Node.String() == "run.steps" && !slices.Contains(w.steps, n) {
 			w.steps = append(w.steps, n)
+		}
+		if n.Node.String() == "custom" && !slices.Contains(w.customs, n) {
+			w.customs = append(w.customs, n)
 		}
 	case *ast.ChainNode:
 		if !w.chains[n] {

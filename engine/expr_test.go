@@ -136,7 +136,7 @@ func TestExprSteps(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []StepName{{"wait-1", 18}, {"a", 50}}; !slices.Equal(e.Steps(), want) {
+	if want := []NameAt{{"wait-1", 18}, {"a", 50}}; !slices.Equal(e.Steps(), want) {
 		t.Errorf("%v, want %v", e.Steps(), want)
 	}
 }

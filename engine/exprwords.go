@@ -38,11 +38,11 @@ func inWordsOfAuthors(src, msg string, col int) string {
 	return fmt.Sprintf("%q is not expected here%s", m[2], cure(src, m[2], col))
 }
 
-// stepNames returns the steps that were noted.
-func (w *watch) stepNames(src string) (names []StepName) {
-	for _, n := range w.steps {
+// namesAt returns the names of the members that were noted, where they are written out.
+func namesAt(members []*ast.MemberNode, src string) (names []NameAt) {
+	for _, n := range members {
 		if id, ok := n.Property.(*ast.StringNode); ok {
-			names = append(names, StepName{id.Value, column(src, id.Location().From)})
+			names = append(names, NameAt{id.Value, column(src, id.Location().From)})
 		}
 	}
 	return names

@@ -30,6 +30,9 @@ func (r *reader) until(n *yaml.Node, s *engine.Step) {
 		r.fail(n, "%v", err)
 		return
 	}
+	if name, ok := strings.CutPrefix(u.Field, "custom."); ok {
+		r.custom(r.at(n), name)
+	}
 	s.Until = &u
 }
 

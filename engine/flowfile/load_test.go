@@ -66,7 +66,7 @@ func catalog() *engine.Catalog {
 
 func load(file string, src []byte) (*engine.Workflow, []engine.Problem) {
 	id := strings.TrimSuffix(filepath.Base(file), ".yaml")
-	return flowfile.Load(file, id, src, catalog(), &engine.Location{ID: "academy"})
+	return flowfile.Load(file, id, src, catalog(), &engine.Location{ID: "academy", Custom: map[string]string{"signature": "Mara"}})
 }
 
 // golden compares what came out with the file beside the source.
@@ -255,9 +255,9 @@ func (b broken) ReadFile(name string) ([]byte, error) {
 // TestPinned checks that a run keeps its workflow when what is around it has gone, and only then.
 func TestPinned(t *testing.T) {
 	t.Parallel()
-	src := []byte("triggers: [gone]\ncolour: red\nsteps:\n- email: {subjekt: a}\n- wait: 1d\n")
-	w, err := flowfile.LoadPinned("a", src, catalog(), nil)
-	if err != nil || len(w.Steps) != 2 || w.Version != flowfile.Version(src) || w.Steps[1].Wait != (engine.Duration{Days: 1}) {
+	src := []byte("triggers: [gone]\ncolour: red\nsteps:\n- email: {subjekt: a}\n- wait: 1d\n- wait: {until: custom.gone}\n")
+	w, err := flowfile.LoadPinned("a", src, catalog(), &engine.Location{})
+	if err != nil || len(w.Steps) != 3 || w.Version != flowfile.Version(src) || w.Steps[1].Wait != (engine.Duration{Days: 1}) {
 		t.Errorf("%+v, %v", w, err)
 	}
 	if _, err := flowfile.LoadPinned("a", []byte("triggers: [gone]\nsteps:\n- fly: a\n"), catalog(), nil); err == nil {

@@ -1,7 +1,9 @@
 package flowfile
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -194,9 +196,25 @@ func (r *reader) expr(n *yaml.Node, what string) *engine.Expr {
 		return nil
 	}
 	for _, step := range e.Steps() {
-		r.named = append(r.named, namedStep{r.within(r.deref(n), step.Col-1), step.ID})
+		r.named = append(r.named, namedStep{r.within(r.deref(n), step.Col-1), step.Name})
+	}
+	for _, c := range e.Customs() {
+		r.custom(r.within(r.deref(n), c.Col-1), c.Name)
 	}
 	return e
+}
+
+// custom says that a setting is not in latchkey.yaml: it would be nothing for ever.
+func (r *reader) custom(at engine.Pos, name string) {
+	if r.loc == nil { // the file alone is read
+		return
+	}
+	if _, ok := r.loc.Custom[name]; ok {
+		return
+	}
+	so := cmp.Or(didYouMean(name, slices.Sorted(maps.Keys(r.loc.Custom))),
+		"; set it in latchkey.yaml, under custom, or write contact.custom."+name+" for the contact's own")
+	r.softly(func() { r.report(at, "unknown field custom.%s%s", name, so) })
 }
 
 // A namedStep is the id of a step that an expression names.

@@ -94,7 +94,7 @@ func waitFor(t *testing.T, ctx context.Context, path string) (page, at string) {
 			return false
 		}
 		page, err = seen(ctx)
-		return err == nil
+		return err == nil && page != "" // which it is while it begins to load
 	}) {
 		text, _ := seen(ctx)
 		t.Fatalf("the browser is at %s, not at %s: %s", at, path, text)

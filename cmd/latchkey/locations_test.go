@@ -291,8 +291,9 @@ func TestLocationReload(t *testing.T) {
 		{"and without", map[string]string{academy: file("Seven Academy", client("b"))}, "Seven Academy, Four Studio", nil},
 		{"both at once", map[string]string{academy: file("Eight Academy", client("c")), studio: file("Eight Studio", client("c"))}, "Seven Academy, Four Studio",
 			map[string]string{"academy": "client_id: apps.lms of studio has the same one", "studio": "client_id: apps.lms of academy has the same one"}},
+		{"one lets go", map[string]string{academy: file("Eight Academy", client("b"))}, "Eight Academy, Eight Studio", nil},
 		{"a token of another", map[string]string{academy: strings.Replace(file("Nine Academy", client("b")), "-academy", "-studio", 1), studio: file("Nine Studio", "")},
-			"Seven Academy, Nine Studio", map[string]string{"academy": "events.token: studio has the same one"}},
+			"Eight Academy, Nine Studio", map[string]string{"academy": "events.token: studio has the same one"}},
 		{"the folder goes", map[string]string{studio: "", academy: file("Ten Academy", "")}, "Ten Academy, Nine Studio", map[string]string{"studio": "is not there any more"}},
 	} {
 		names := slices.Sorted(maps.Keys(c.files))

@@ -66,6 +66,17 @@ func (l *Links) genuine(rec linkRecord, found bool, t Token) bool {
 	return hmac.Equal(k.linkMAC(rec.Kind, rec.Location, t), rec.MAC) && found
 }
 
+// Genuine reports whether a token has the secret of its link, for who was shown a URL that does not open. It is true of a link whose
+// key is gone, since nobody can tell.
+func (l *Links) Genuine(ctx context.Context, stores engine.Stores, t Token) (genuine bool, err error) {
+	err = stores.For(t.selector.Shard()).View(ctx, func(tx engine.Tx) error {
+		rec, found, err := loadLink(tx, t.selector)
+		genuine = err == nil && (l.genuine(rec, found, t) || found && l.keys.find(rec.KeyID) == nil)
+		return err
+	})
+	return genuine, err
+}
+
 func loadLink(tx engine.Tx, s Selector) (linkRecord, bool, error) {
 	var rec linkRecord
 	ok, err := load(tx, engine.SpaceLinks, s[:], &rec)

@@ -169,6 +169,15 @@ func linkError(id string, err error) error {
 	return err
 }
 
+// genuine implements console.Config.Genuine.
+func (i *site) genuine(ctx context.Context, id string, token engine.Secret) (bool, error) {
+	tok, err := linkgen.ParseToken(token.Reveal())
+	if err != nil || tok.Selector().ID() != id {
+		return false, nil
+	}
+	return i.links.Genuine(ctx, i.stores, tok)
+}
+
 func (i *site) linkOf(info linkgen.Info) console.Link {
 	l := info.Link
 	out := console.Link{

@@ -166,12 +166,44 @@ func linkID(text string) (id, wrong string) {
 	if tok, err := linkgen.ParseToken(text); err == nil {
 		return tok.Selector().ID(), ""
 	}
+	token, ok := tokenIn(text)
+	if !ok {
+		return text, ""
+	}
+	const half = 12
+	if len(token) < half {
+		return "a URL that is cut short", "is cut short"
+	}
+	switch id = "lnk_" + token[:half]; {
+	case len(token) < wholeToken:
+		wrong = "is cut short"
+	case len(token) > wholeToken:
+		wrong = "goes on where the link ends"
+	}
+	return id, wrong
+}
+
+// linkToken returns the whole token of a URL; "" if it is none.
+func linkToken(text string) string {
+	if token, ok := tokenIn(text); ok {
+		text = token
+	}
+	if _, err := linkgen.ParseToken(text); err != nil {
+		return ""
+	}
+	return text
+}
+
+const wholeToken = 36 // characters
+
+// tokenIn returns what stands in a URL where a token does.
+func tokenIn(text string) (token string, ok bool) {
 	before, token, ok := strings.Cut(text, "/l/")
 	if plain, err := url.PathUnescape(text); err == nil && !ok {
 		before, token, ok = strings.Cut(plain, "/l/")
 	}
 	if !ok {
-		return text, ""
+		return "", false
 	}
 	wrapped := strings.Count(before, "://") > 1 // in an URL of a mail gateway's, whose is what follows
 	token = strings.TrimFunc(token, func(r rune) bool { return strings.ContainsRune(" \t\r\n<>\"'.,;)(", r) })
@@ -179,18 +211,9 @@ func linkID(text string) (id, wrong string) {
 	token, _, _ = strings.Cut(token, "#")
 	if wrapped {
 		token, _, _ = strings.Cut(token, "&")
+		token = token[:min(len(token), wholeToken)]
 	}
-	const half, whole = 12, 36
-	if len(token) < half {
-		return "a URL that is cut short", "is cut short"
-	}
-	switch id = "lnk_" + token[:half]; {
-	case len(token) < whole:
-		wrong = "is cut short"
-	case len(token) > whole && !wrapped:
-		wrong = "goes on where the link ends"
-	}
-	return id, wrong
+	return token, true
 }
 
 func (a *app) oneLink(c *cli.Command) (id string, err error) {
@@ -199,9 +222,13 @@ func (a *app) oneLink(c *cli.Command) (id string, err error) {
 	}
 	id, wrong := linkID(c.Args().First())
 	if wrong != "" {
-		fmt.Fprintf(a.err, "This URL %s: as it is, nobody can open it. Of the link itself:\n", wrong)
+		a.wrongURL(wrong)
 	}
 	return id, nil
+}
+
+func (a *app) wrongURL(why string) {
+	fmt.Fprintf(a.err, "This URL %s: as it is, nobody can open it. Of the link itself:\n", why)
 }
 
 func (a *app) linkShow(ctx context.Context, c *cli.Command) error {
@@ -220,6 +247,15 @@ func (a *app) linkShow(ctx context.Context, c *cli.Command) error {
 	}
 	if err := cl.do(ctx, http.MethodGet, path+"/timeline", nil, &l.Timeline); err != nil {
 		return err
+	}
+	if token := linkToken(c.Args().First()); token != "" {
+		var t console.LinkToken
+		if err := cl.do(ctx, http.MethodPost, path+"/check", console.LinkToken{Token: token}, &t); err != nil {
+			return err
+		}
+		if !t.Genuine {
+			a.wrongURL("has a wrong character in it")
+		}
 	}
 	return a.print(c, l, func(w io.Writer) {
 		showLink(w, l.Link)

@@ -16,6 +16,9 @@ func TestLinkID(t *testing.T) {
 		"https://eur01.safelinks.protection.outlook.com/?url=https%3A%2F%2Fgo.acme.test%2Fl%2F" + token + "&data=05%7C02&reserved=0": "",
 		"https://urldefense.com/v3/__https://go.acme.test/l/" + token + "__;!!AbC-d_E$":                                              "",
 	} {
+		if got := linkToken(text); (got == token) != (wrong == "" && text != "lnk_AaIjCBqSNWEA") || got != token && got != "" {
+			t.Errorf("%s: the token %q", text, got)
+		}
 		if id, got := linkID(text); id != "lnk_AaIjCBqSNWEA" || got != wrong {
 			t.Errorf("%s: %s, %q; want %q", text, id, got, wrong)
 		}

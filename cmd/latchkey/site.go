@@ -193,7 +193,7 @@ func (s *site) console() http.Handler {
 	others := slices.DeleteFunc(s.places(), func(p console.Place) bool { return p.ID == s.cfg.Location })
 	return console.Handler(console.Config{
 		Messages: adminMessages{s}, Contacts: adminContacts{s}, Links: adminLinks{s}, History: adminHistory{s}, Status: s.status,
-		People: adminContacts{s}, Book: adminBook{s}, Staff: adminStaff{s}, Audit: adminAudit{s}, SignIn: s.signIn,
+		People: adminContacts{s}, Book: adminBook{s}, Staff: adminStaff{s}, Audit: adminAudit{s}, SignIn: s.signIn, Genuine: s.genuine,
 		Open: s.cfg.adminOpen(), Secure: s.adminSecure(),
 		Workflows: func() []*engine.Workflow { return s.inForce().set().Workflows }, Apps: s.apps, View: s.viewURL, Counts: s.counts,
 		Forgetter: adminContacts{s}, Dead: adminDead{s}, Control: adminControl{s}, Sending: adminSending{s}, Mailings: adminMailings{s}, Now: s.cfg.Now,

@@ -169,6 +169,8 @@ type Config struct {
 	Audit  Audit // nil keeps no list
 	People People
 	Book   LinkBook
+	// Genuine reports whether a URL's token is that of a link.
+	Genuine func(ctx context.Context, id string, token engine.Secret) (bool, error)
 	// Workflows returns those that are in force, Apps what links may be for.
 	Workflows func() []*engine.Workflow
 	Apps      func() []App

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+
+	"latchkey/engine"
 )
 
 // This file is the admin API about many links at once.
@@ -83,4 +85,23 @@ func (c Config) revoke(r *http.Request) (Link, error) {
 		return Link{}, err
 	}
 	return c.Links.Revoke(r.Context(), l.ID)
+}
+
+// A LinkToken asks whether a URL's token is that of its link, and says so.
+type LinkToken struct {
+	Token   string `json:"token,omitempty"`
+	Genuine bool   `json:"genuine"`
+}
+
+// checkLink tells a URL that was copied wrongly from one that does not open for what became of its link.
+func (c Config) checkLink(r *http.Request) (any, error) {
+	var t LinkToken
+	if err := readBody(r, &t); err != nil {
+		return nil, err
+	}
+	if _, err := c.Links.Link(r.Context(), r.PathValue("id")); err != nil {
+		return nil, err
+	}
+	genuine, err := c.Genuine(r.Context(), r.PathValue("id"), engine.NewSecret(t.Token))
+	return LinkToken{Genuine: genuine}, err
 }

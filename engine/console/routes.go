@@ -45,6 +45,7 @@ func (c Config) routes() []route {
 		{"GET /v1/audit", SeeHouse, "", c.listAudit},
 		{"POST /v1/signin", SignStaff, "made a sign-in link", c.newSignIn},
 		{"GET /v1/links/{id}", See, "", func(r *http.Request) (any, error) { return c.Links.Link(r.Context(), r.PathValue("id")) }},
+		{"POST /v1/links/{id}/check", See, "", c.checkLink},
 		{"POST /v1/links/{id}/revoke", RevokeLink, "revoked a link", func(r *http.Request) (any, error) { return c.revoke(r) }},
 	}
 }

@@ -165,3 +165,17 @@ func TestConfigIssuer(t *testing.T) {
 		t.Errorf("%d keys\n%s", len(c.Links.Embed.Keys), lines(ps))
 	}
 }
+
+// TestSenders holds what the start says of where messages go.
+func TestSenders(t *testing.T) {
+	t.Parallel()
+	smtp, twilio := "email: {smtp: \"smtp://mail.test\"}\n", "sms: {from: \"+14155550100\", twilio: {account_sid: AC1, auth_token: x}}\n"
+	for src, want := range map[string]string{
+		"": "the outbox, the outbox", smtp: "mail.test, none: sms.twilio is not set", twilio: "none: email.smtp is not set, Twilio", smtp + twilio: "mail.test, Twilio",
+	} {
+		cfg, _ := loadConfig(writeProject(t, map[string]string{"latchkey.yaml": src}), nil, nil)
+		if mail, text := cfg.senders(); mail+", "+text != want {
+			t.Errorf("%q: %s, %s; want %s", src, mail, text, want)
+		}
+	}
+}

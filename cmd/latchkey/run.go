@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -88,16 +89,22 @@ func (i *instance) says() string {
 		fmt.Fprintf(&b, "  API key    in %s/api.key\n", i.cfg.Keys)
 	}
 	for _, s := range i.sites {
-		mail, text := "the outbox", "the outbox"
-		if s.cfg.Email.SMTP.Host != "" {
-			mail = s.cfg.Email.SMTP.Host
-		}
-		if s.cfg.SMS.Twilio.AccountSID != "" {
-			text = "Twilio"
-		}
+		mail, text := s.cfg.senders()
 		fmt.Fprintf(&b, "  mail       %s%s\n  SMS        %s%s\n", mail, i.aside(s), text, i.aside(s))
 	}
 	return strings.TrimRight(b.String(), "\n")
+}
+
+// senders says where mail and SMS go: to the outbox if neither has a sender.
+func (c *Config) senders() (mail, text string) {
+	mail, text = cmp.Or(c.Email.SMTP.Host, "none: email.smtp is not set"), "none: sms.twilio is not set"
+	if c.SMS.Twilio.AccountSID != "" {
+		text = "Twilio"
+	}
+	if c.Email.SMTP.Host+c.SMS.Twilio.AccountSID == "" {
+		mail, text = "the outbox", "the outbox"
+	}
+	return mail, text
 }
 
 // invite prints a link that signs the owner in to the console, once: to a terminal, where whoever started the server reads it, or

@@ -74,7 +74,7 @@ func showContact(w io.Writer, p engine.Person, links []console.Link) {
 		{"name", p.Contact.Name()}, {"id", p.Contact.ID}, {"email", p.Contact.Email}, {"phone", p.Contact.Phone},
 		{"zone", p.Contact.Timezone}, {"key", p.Key.String()}, {"since", stamp(p.Since)},
 		{"offers", held(p.Offers)}, {"products", held(p.Products)},
-		{"tags", strings.Join(p.Tags, ", ")},
+		{"tags", strings.Join(p.Tags, ", ")}, {"consent", refused(p.Contact.Consent)}, {"custom", customOf(p.Contact.Custom)},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(tw, "%s\t%s\n", row[0], row[1])
@@ -88,6 +88,29 @@ func showContact(w io.Writer, p engine.Person, links []console.Link) {
 		fmt.Fprintf(tw, "%s\t%s  %s\n", name, l.ID, l.Says)
 	}
 	tw.Flush()
+}
+
+// refused names the channels that a contact does not want to be reached on.
+func refused(c engine.Consent) string {
+	var out []string
+	if c.Email != nil && !*c.Email {
+		out = append(out, "no e-mail")
+	}
+	if c.SMS != nil && !*c.SMS {
+		out = append(out, "no SMS")
+	}
+	return strings.Join(out, ", ")
+}
+
+func customOf(c engine.Custom) string {
+	if len(c) == 0 {
+		return ""
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }
 
 func held(gs map[string]*engine.Grant) string {

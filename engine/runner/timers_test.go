@@ -195,9 +195,8 @@ func TestOverdueDoNotHoldUpOthers(t *testing.T) {
 		batch = append(batch, login(fmt.Sprint("c", i), ""))
 	}
 	w.handle(batch...)
-	w.clock.move(time.Hour)
 	w.stop()
-	w.clock.move(3 * time.Hour)
+	w.clock.move(4 * time.Hour)
 	w.few(flows...)
 	w.handle(granted("in-time", "gold"))
 	w.clock.move(-2 * time.Hour) // so that the clock of the store is that of the spread ones

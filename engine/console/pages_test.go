@@ -156,6 +156,9 @@ func (o *office) handler() http.Handler {
 		Counts: func(context.Context, console.Query) (console.Counts, error) {
 			return console.Counts{Events: []time.Time{pageNow.Add(-time.Hour), pageNow.Add(-30 * time.Hour)}}, nil
 		},
+		Genuine: func(_ context.Context, id string, token engine.Secret) (bool, error) {
+			return id == "lnk_1" && token.Reveal() == "right", nil
+		},
 		SignIn: func(_ context.Context, address string) (console.SignIn, error) {
 			return console.SignIn{For: address, URL: "https://ops.acme.test/signin/secret"}, nil
 		},

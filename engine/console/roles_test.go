@@ -21,7 +21,7 @@ var whoMay = []access{
 	{"ops", "GET", "/v1/contacts/k", ""}, {"ops", "GET", "/v1/contacts/k/links", ""}, {"ops", "GET", "/v1/contacts/k/sessions", ""},
 	{"ops", "GET", "/v1/links", ""}, {"ops", "GET", "/v1/links/lnk_1", ""}, {"ops", "GET", "/v1/links/lnk_1/timeline", ""},
 	{"ops", "POST", "/v1/links", `{"contact": "k"}`}, {"ops", "POST", "/v1/links", `{"app": "courses"}`},
-	{"ops", "POST", "/v1/links/lnk_1/revoke", ""}, {"ops", "POST", "/v1/contacts/k/send", `{}`},
+	{"ops", "POST", "/v1/links/lnk_1/revoke", ""}, {"ops", "POST", "/v1/links/lnk_1/check", `{"token": "t"}`}, {"ops", "POST", "/v1/contacts/k/send", `{}`},
 	{"op", "POST", "/v1/links", `{"kind": "user"}`}, {"op", "POST", "/v1/revoke", `{"contact": "k"}`}, {"op", "POST", "/v1/revoke", `{"workflow": "w"}`},
 	{"op", "POST", "/v1/revoke", `{"run": "r"}`}, {"o", "POST", "/v1/revoke", `{"location": true}`}, {"o", "POST", "/v1/revoke", `{"everything": true}`},
 	{"op", "GET", "/v1/dead", ""}, {"op", "GET", "/v1/dead/7", ""}, {"op", "POST", "/v1/dead/7/replay", ""}, {"op", "POST", "/v1/dead/replay", `{"letters": [7]}`},
@@ -66,11 +66,12 @@ func TestRoles(t *testing.T) {
 			if !allowed && (len(o.asked) > 0 || len(o.notes) > 0 || len(o.mailings) > 0) {
 				t.Errorf("%s as %s: did %v %v", name, who, o.asked, o.notes)
 			}
-			acts := a.method == "POST" && !strings.Contains(a.target, "/end") && a.target != "/v1/revoke" // which note it themselves
+			asks := a.method == "GET" || strings.HasSuffix(a.target, "/check")
+			acts := !asks && !strings.Contains(a.target, "/end") && a.target != "/v1/revoke" // which note it themselves
 			if allowed && acts && (len(o.notes) != 1 || o.notes[0].Who != who+"@acme.test" || o.notes[0].Did == "") {
 				t.Errorf("%s as %s: noted %+v", name, who, o.notes)
 			}
-			if a.method == "GET" && len(o.notes) > 0 {
+			if asks && len(o.notes) > 0 {
 				t.Errorf("%s as %s: noted %+v", name, who, o.notes)
 			}
 		}
@@ -154,5 +155,17 @@ func TestRail(t *testing.T) {
 	body := text(newOffice().as("sue", "GET", "/contacts/k", nil))
 	if strings.Contains(body, "/contacts/k/end") || !strings.Contains(body, "Send login e-mail") {
 		t.Error("support sees the wrong buttons")
+	}
+}
+
+// TestCheckLink: whether a URL's token is its link's, without repeating it.
+func TestCheckLink(t *testing.T) {
+	t.Parallel()
+	for body, want := range map[string]string{`{"token": "right"}`: `"genuine": true`, `{"token": "wrong"}`: `"genuine": false`, `{}`: `"genuine": false`, `{"tokn": "right"}`: `unknown field`} {
+		o := newOffice()
+		got := text(o.asBody("sue", "POST", "/v1/links/lnk_1/check", body))
+		if !strings.Contains(got, want) || strings.Contains(got, "right") {
+			t.Errorf("%s: %s", body, got)
+		}
 	}
 }

@@ -108,7 +108,7 @@ func named(ev *Event) string { return fmt.Sprintf("%s %q", ev.Type, ev.ID) }
 
 // instant writes a time as decisions do, by the location's clock.
 func (l *Location) instant(t time.Time) string {
-	return t.In((&Person{}).Zone(l)).Format("2 Jan 2006 15:04:05 MST")
+	return t.In(l.zone()).Format("2 Jan 2006 15:04:05 MST")
 }
 
 // gathered returns the list with n, in a copy, if it names something.

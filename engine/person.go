@@ -83,8 +83,13 @@ func (p *Person) Zone(loc *Location) *time.Location {
 			return z
 		}
 	}
-	if loc != nil && loc.Zone != nil {
-		return loc.Zone
+	return loc.zone()
+}
+
+// zone returns the location's time zone: UTC where none is known.
+func (l *Location) zone() *time.Location {
+	if l != nil && l.Zone != nil {
+		return l.Zone
 	}
 	return time.UTC
 }

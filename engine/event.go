@@ -123,6 +123,17 @@ type Consent struct {
 	SMS   *bool `json:"sms,omitempty"`
 }
 
+// Refused names the channels that the contact may not be reached on, for people: "e-mail", "SMS".
+func (c Consent) Refused() (channels []string) {
+	if !allowed(c.Email) {
+		channels = append(channels, "e-mail")
+	}
+	if !allowed(c.SMS) {
+		channels = append(channels, "SMS")
+	}
+	return channels
+}
+
 // Name returns the contact's first and last name, joined.
 func (c *Contact) Name() string {
 	switch {

@@ -90,16 +90,12 @@ func showContact(w io.Writer, p engine.Person, links []console.Link) {
 	tw.Flush()
 }
 
-// refused names the channels that a contact does not want to be reached on.
 func refused(c engine.Consent) string {
-	var out []string
-	if c.Email != nil && !*c.Email {
-		out = append(out, "no e-mail")
+	channels := c.Refused()
+	for i := range channels {
+		channels[i] = "no " + channels[i]
 	}
-	if c.SMS != nil && !*c.SMS {
-		out = append(out, "no SMS")
-	}
-	return strings.Join(out, ", ")
+	return strings.Join(channels, ", ")
 }
 
 func customOf(c engine.Custom) string {

@@ -124,11 +124,8 @@ func (c *Config) contactPage(r *http.Request) (any, error) {
 		v.Says = "No link lets them in now: they hold no offer and no product."
 	}
 	var refuses []string
-	if c := p.Contact.Consent.Email; c != nil && !*c {
-		refuses = append(refuses, "They want no e-mail.")
-	}
-	if c := p.Contact.Consent.SMS; c != nil && !*c {
-		refuses = append(refuses, "They want no SMS.")
+	for _, channel := range p.Contact.Consent.Refused() {
+		refuses = append(refuses, "They want no "+channel+".")
 	}
 	v.Refuses = strings.Join(refuses, " ")
 	links, err := c.Links.OfContact(ctx, c.Location.ID, key)

@@ -163,9 +163,6 @@ func (a *app) linkList(ctx context.Context, c *cli.Command) error {
 // linkID returns the id of a link that is given by it, by its URL or by the end of that, which is not repeated: it may be live. wrong
 // says what keeps the URL as it is from opening.
 func linkID(text string) (id, wrong string) {
-	if tok, err := linkgen.ParseToken(text); err == nil {
-		return tok.Selector().ID(), ""
-	}
 	token, ok := tokenIn(text)
 	if !ok {
 		return text, ""
@@ -185,19 +182,20 @@ func linkID(text string) (id, wrong string) {
 
 // linkToken returns the whole token of a URL; "" if it is none.
 func linkToken(text string) string {
-	if token, ok := tokenIn(text); ok {
-		text = token
-	}
-	if _, err := linkgen.ParseToken(text); err != nil {
+	token, _ := tokenIn(text)
+	if _, err := linkgen.ParseToken(token); err != nil {
 		return ""
 	}
-	return text
+	return token
 }
 
 const wholeToken = 36 // characters
 
-// tokenIn returns what stands in a URL where a token does.
+// tokenIn returns what stands in a URL where a token does, or a token that stands alone.
 func tokenIn(text string) (token string, ok bool) {
+	if _, err := linkgen.ParseToken(text); err == nil {
+		return text, true
+	}
 	before, token, ok := strings.Cut(text, "/l/")
 	if plain, err := url.PathUnescape(text); err == nil && !ok {
 		before, token, ok = strings.Cut(plain, "/l/")

@@ -76,7 +76,7 @@ func (b *Bus) PublishEvents(ctx context.Context, events []engine.Event) (duplica
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	b.onRefusal.Store(&cancel)
-	defer b.onRefusal.Store(nil)
+	defer b.onRefusal.CompareAndSwap(&cancel, nil)
 	duplicates, err = b.send(ctx, StreamCourses, msgs)
 	if why := context.Cause(ctx); err != nil && errors.Is(why, nats.ErrPermissionViolation) {
 		err = fmt.Errorf("stream %s: %w", StreamCourses, why)

@@ -111,15 +111,31 @@ func TestAttack22KeysAndStoredHashes(t *testing.T) {
 	fresh := b.mint(engine.LinkRequest{})
 	b.want(old, OK)
 	b.want(fresh, OK)
+	wrong, nobodys := old, old
+	wrong.secret = fresh.secret
+	nobodys.selector[0] ^= 1
+	b.genuine(old, true)
+	b.genuine(wrong, false)
+	b.genuine(nobodys, false)
 	use(k2)
 	b.want(old, Unknown)
 	b.want(fresh, OK)
+	b.genuine(old, true) // nobody can tell
 	info, err := b.links.Show(t.Context(), b.stores, old.selector.ID(), b.now)
 	if err != nil || info.State != Revoked {
 		t.Errorf("a link whose key was removed shows as %q, %v", info.State, err)
 	}
 	use(strings.Fields(k1)[0] + " " + strings.Fields(k2)[1]) // another key under the known id
 	b.want(old, Unknown)
+	b.genuine(old, false)
+}
+
+// genuine checks what is said of the URL of a link, whatever became of it.
+func (b *bench) genuine(tok Token, want bool) {
+	b.Helper()
+	if got, err := b.links.Genuine(b.Context(), b.stores, tok); err != nil || got != want {
+		b.Errorf("%v is genuine: %v, %v", tok, got, err)
+	}
 }
 
 // The keyed hash is the library's, by any key and message.

@@ -27,6 +27,7 @@ type office struct {
 	empty    bool
 	others   []console.Place
 	kind     string // of links
+	queries  []any  // for links and entries of the audit list
 }
 
 func newOffice() *office {
@@ -76,7 +77,8 @@ func (o *office) Note(_ context.Context, e console.AuditEntry) error {
 	return nil
 }
 
-func (o *office) Entries(context.Context, console.AuditQuery) ([]console.AuditEntry, error) {
+func (o *office) Entries(_ context.Context, q console.AuditQuery) ([]console.AuditEntry, error) {
+	o.queries = append(o.queries, q)
 	if o.empty {
 		return nil, nil
 	}
@@ -116,7 +118,8 @@ func (o *office) OfContact(context.Context, string, string) ([]console.Link, err
 	return []console.Link{o.aLink(), {ID: "lnk_2", State: "ok"}}, o.err
 }
 
-func (o *office) Recent(context.Context, console.LinkQuery) ([]console.Link, error) {
+func (o *office) Recent(_ context.Context, q console.LinkQuery) ([]console.Link, error) {
+	o.queries = append(o.queries, q)
 	if o.empty {
 		return nil, o.err
 	}

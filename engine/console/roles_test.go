@@ -169,3 +169,19 @@ func TestCheckLink(t *testing.T) {
 		}
 	}
 }
+
+// TestListsTakeFilters: what is asked of the lists of links and of acts comes to who has them.
+//
+// Red when listLinks leaves Kind out, and when listAudit leaves out Limit.
+func TestListsTakeFilters(t *testing.T) {
+	t.Parallel()
+	for target, want := range map[string]any{
+		"/v1/links?kind=app&limit=3&before=lnk_2":            console.LinkQuery{Location: "academy", Kind: "app", Before: "lnk_2", Limit: 3},
+		"/v1/audit?limit=3&before=7&who=olga&did=end&on=lnk": console.AuditQuery{Limit: 3, Before: "7", Who: "olga", Did: "end", On: "lnk"},
+	} {
+		o := newOffice()
+		if res := o.asBody("olga", "GET", target, ""); res.StatusCode != http.StatusOK || len(o.queries) != 1 || o.queries[0] != want {
+			t.Errorf("%s: %d %+v", target, res.StatusCode, o.queries)
+		}
+	}
+}
